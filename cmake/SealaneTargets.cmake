@@ -1,0 +1,70 @@
+# Helpers for the few kinds of target there are. One folder = one library = one namespace.
+#
+#   sealane_library(NAME core SRCS a.cc b.cc DEPS sealane::model absl::status [PRIVATE_DEPS ...])
+#       static library sealane_<name>, alias sealane::<name>
+#   sealane_binary(NAME sealane-policy SRCS main.cc DEPS ...)
+#       executable in build/<preset>/bin
+#   sealane_test(NAME core_test SRCS a_test.cc DEPS ... [LABELS unit] [TIMEOUT 120] [ARGS ...])
+#       GoogleTest program, one ctest entry
+#   sealane_benchmark(NAME pipeline_benchmark SRCS ... DEPS ...)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_program(SEALANE_CCACHE ccache)
+if(SEALANE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${SEALANE_CCACHE}")
+endif()
+
+add_library(sealane_flags INTERFACE)
+target_compile_options(sealane_flags INTERFACE -Wall -Wextra -Werror)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(sealane_flags INTERFACE -Wthread-safety)
+endif()
+target_include_directories(sealane_flags INTERFACE "${CMAKE_SOURCE_DIR}")
+if(SEALANE_SANITIZER)
+  target_compile_options(sealane_flags INTERFACE -fsanitize=${SEALANE_SANITIZER}
+                                                 -fno-omit-frame-pointer)
+  target_link_options(sealane_flags INTERFACE -fsanitize=${SEALANE_SANITIZER})
+  if(SEALANE_SANITIZER MATCHES "undefined")
+    target_compile_options(sealane_flags INTERFACE -fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+function(sealane_library)
+  cmake_parse_arguments(ARG "" "NAME" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(sealane_${ARG_NAME} STATIC ${ARG_SRCS})
+  add_library(sealane::${ARG_NAME} ALIAS sealane_${ARG_NAME})
+  target_link_libraries(sealane_${ARG_NAME} PUBLIC sealane_flags ${ARG_DEPS}
+                        PRIVATE ${ARG_PRIVATE_DEPS})
+endfunction()
+
+function(sealane_binary)
+  cmake_parse_arguments(ARG "" "NAME" "SRCS;DEPS" ${ARGN})
+  add_executable(${ARG_NAME} ${ARG_SRCS})
+  target_link_libraries(${ARG_NAME} PRIVATE sealane_flags ${ARG_DEPS})
+endfunction()
+
+function(sealane_benchmark)
+  sealane_binary(${ARGN})
+endfunction()
+
+function(sealane_test)
+  cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;ARGS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  add_executable(${ARG_NAME} ${ARG_SRCS})
+  target_link_libraries(${ARG_NAME} PRIVATE sealane_flags sealane::test_support ${ARG_DEPS}
+                        GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${ARG_NAME} PRIVATE
+    SEALANE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" SEALANE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
+  add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} ${ARG_ARGS})
+  set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+
+#include "lib/core/env.h"
+
+namespace sealane {
+
+// An Executor whose callbacks die with it: once a ScopedExecutor is destroyed, nothing that was
+// posted through it runs any more. Give each component (or each service of a simulation) its own,
+// and a callback may capture `this` safely.
+//
+// Thread rule: destroy it on the parent's own thread (or after the parent stopped). The parent must
+// outlive it.
+class ScopedExecutor final : public Executor {
+ public:
+  explicit ScopedExecutor(Executor& parent);
+  ~ScopedExecutor() override;
+  ScopedExecutor(const ScopedExecutor&) = delete;
+  ScopedExecutor& operator=(const ScopedExecutor&) = delete;
+
+  void Post(std::function<void()> fn) override;
+  TimerId After(absl::Duration delay, std::function<void()> fn) override;
+  void Cancel(TimerId id) override;
+
+ private:
+  std::function<void()> Guard(std::function<void()> fn) const;
+
+  Executor& parent_;
+  std::shared_ptr<const bool> alive_;
+};
+
+}  // namespace sealane
