@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "lib/bus/bus.h"
+#include "lib/bus/raw_table.h"
+
+namespace sealane {
+
+// A row of a table: its value and the revision (stream sequence) that wrote it. A value that this
+// process has written but that is not durable yet has `pending` set; its revision is the last durable
+// one.
+template <typename T>
+struct Row {
+  T value;
+  uint64_t revision = 0;
+  bool pending = false;
+};
+
+// A typed view of a table over JetStream: last message per subject, key = subject after
+// "<table>.". T is a protobuf message.
+//
+// Readers and the table's one writer use the same class. The writer's own writes are visible in the
+// view at once and are sent pipelined; a failed send is repeated until it is durable or superseded by a
+// later write of the same key. Rows that do not parse are counted and treated as absent.
+//
+// Thread rule: the executor thread only. Callbacks never run inside a call.
+template <typename T>
+class Table {
+ public:
+  using ChangeHandler = std::function<void(const std::string& key)>;
+
+  // `name` is the stream's name and the first token of its subjects. `filter` ("cluster-a.>")
+  // limits the view. The bus and env must outlive the table.
+  Table(Bus& bus, Env env, std::string_view name, std::string_view filter = {});
+
+  // Starts to follow the table. `on_change` is told each key whose row appeared, changed or went
+  // (also the writer's own writes, once); `on_synced` once, when the first full replay was seen.
+  void Start(ChangeHandler on_change, std::function<void()> on_synced);
+
+  [[nodiscard]] bool synced() const { return raw_.synced(); }
+  // nullptr when there is no such row. The pointer is valid until control returns to the executor.
+  [[nodiscard]] const Row<T>* Find(std::string_view key) const;
+  // All rows in key order.
+  [[nodiscard]] const std::map<std::string, Row<T>, std::less<>>& rows() const { return rows_; }
+  [[nodiscard]] size_t size() const { return rows_.size(); }
+  // Of the newest change seen, and of the stream itself: what a snapshot of this view is worth.
+  [[nodiscard]] uint64_t last_sequence() const { return raw_.last_sequence(); }
+  [[nodiscard]] int64_t stream_created_micros() const { return raw_.stream_created_micros(); }
+
+  // Called when the write is durable (OK), or will never be: ABORTED when another writer got in
+  // between (the view then follows the other's value), INVALID_ARGUMENT when the value cannot be sent.
+  using WriteHandler = std::function<void(absl::StatusOr<uint64_t> revision)>;
+  // Writes the row. A later Put or Remove of the same key replaces one that is not sent yet; then
+  // both handlers are told the later one's result.
+  void Put(std::string_view key, T value, WriteHandler done = {});
+  // As Put, but only if the durable revision is still `expected` (0: no row).
+  void PutIf(std::string_view key, T value, uint64_t expected, WriteHandler done = {});
+  void Remove(std::string_view key, WriteHandler done = {});
+  // Writes not yet durable.
+  [[nodiscard]] size_t in_flight() const { return raw_.in_flight(); }
+
+ private:
+  std::map<std::string, Row<T>, std::less<>> rows_;
+  RawTable raw_;
+};
+
+}  // namespace sealane
