@@ -22,6 +22,8 @@ class ScopedExecutor final : public Executor {
   void Post(std::function<void()> fn) override;
   TimerId After(absl::Duration delay, std::function<void()> fn) override;
   void Cancel(TimerId id) override;
+  // Expires with this executor: for callbacks that others keep.
+  [[nodiscard]] std::weak_ptr<const bool> alive() const { return alive_; }
 
  private:
   std::function<void()> Guard(std::function<void()> fn) const;
