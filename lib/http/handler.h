@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "lib/http/message.h"
+
+namespace sealane::http {
+
+// Where a handler puts its answer: either one Send, or StartStream, Write..., End. The handler may
+// keep the writer and answer later. Dropping the last reference unanswered answers 500 (or cuts a
+// stream). Calls after the answer ended or the client left are ignored.
+//
+// Thread rule: safe from any thread, but one writer is used by one thread at a time.
+class ResponseWriter {
+ public:
+  virtual ~ResponseWriter() = default;
+  virtual void Send(HttpResponse response) = 0;
+  // Begins a response whose body is written piece by piece (chunked).
+  virtual void StartStream(int status, Headers headers) = 0;
+  virtual void Write(std::string chunk) = 0;
+  virtual void End() = 0;
+  // `fn` runs on the handler's executor when the client leaves before the answer ended. Set it
+  // once.
+  virtual void OnClose(std::function<void()> fn) = 0;
+  // Bytes written but not yet taken by the client: lets a stream give up on a slow reader.
+  [[nodiscard]] virtual size_t pending_bytes() const = 0;
+};
+
+using Handler = std::function<void(const HttpRequest&, std::shared_ptr<ResponseWriter>)>;
+
+}  // namespace sealane::http
