@@ -364,7 +364,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       acceptor_.close(ignored);
       auto sessions = sessions_;
       for (auto& entry : sessions) {
-        if (auto session = entry.second.lock()) session->Close();
+        entry.second->Close();
       }
     });
     if (thread_.joinable()) thread_.join();
@@ -424,7 +424,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   std::shared_ptr<Core> core_;
   tcp::acceptor acceptor_;
   std::optional<asio::ssl::context> tls_;
-  std::map<uint64_t, std::weak_ptr<SessionBase>> sessions_;
+  // Keeps a connection alive while its answer is awaited and no I/O is pending; ends with Close.
+  std::map<uint64_t, std::shared_ptr<SessionBase>> sessions_;
   uint64_t next_session_ = 1;
   int port_ = 0;
   std::thread thread_;
