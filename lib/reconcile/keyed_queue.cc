@@ -41,8 +41,12 @@ void KeyedQueue::Add(std::string_view key) {
 void KeyedQueue::AddAfter(std::string_view key, absl::Duration delay) {
   State& state = states_.try_emplace(std::string(key), options_.backoff).first->second;
   if (state.waiting || state.again) return;
+  DelayAtMost(std::string(key), state, delay);
+}
+
+void KeyedQueue::DelayAtMost(const std::string& key, State& state, absl::Duration delay) {
   if (state.timer != 0 && state.due <= env_.clock.Monotonic() + delay) return;
-  Delay(std::string(key), state, delay);
+  Delay(key, state, delay);
 }
 
 void KeyedQueue::Delay(const std::string& key, State& state, absl::Duration delay) {
@@ -76,8 +80,9 @@ void KeyedQueue::Forget(std::string_view key) {
     --delayed_;
   }
   if (state.waiting) {
-    auto& waiting = lanes_[LaneOf(key)].waiting;
-    std::erase_if(waiting, [&](const auto& entry) { return entry.second == key; });
+    const auto lane = lanes_.find(LaneOf(key));
+    std::erase_if(lane->second.waiting, [&](const auto& entry) { return entry.second == key; });
+    if (lane->second.active == 0 && lane->second.waiting.empty()) lanes_.erase(lane);
     state.waiting = false;
     --waiting_;
   }
@@ -126,8 +131,7 @@ bool KeyedQueue::StartOne() {
     State& state = states_.at(key);
     state.waiting = false;
     state.active = true;
-    handler_(key, [this, key, alive = executor_.alive()](
-                      ReconcileResult result) {
+    handler_(key, [this, key, alive = executor_.alive()](ReconcileResult result) {
       if (!alive.expired()) Finish(key, std::move(result));
     });
     return true;
@@ -148,11 +152,15 @@ void KeyedQueue::Finish(const std::string& key, ReconcileResult result) {
     if (result.kind == ReconcileResult::Kind::kTerminal) ++stats_.terminal;
   }
   if (std::exchange(state.again, false)) {
+    if (state.timer != 0) {
+      executor_.Cancel(std::exchange(state.timer, 0));
+      --delayed_;
+    }
     Enqueue(key, state);
   } else if (result.kind == ReconcileResult::Kind::kRetry) {
-    Delay(key, state, state.backoff.Next(env_.random));
+    DelayAtMost(key, state, state.backoff.Next(env_.random));
   } else if (result.kind == ReconcileResult::Kind::kAgainAfter) {
-    Delay(key, state, result.after);
+    DelayAtMost(key, state, result.after);
   } else {
     EraseIfIdle(key);
   }
@@ -178,8 +186,10 @@ absl::Duration KeyedQueue::oldest_wait() const {
   const absl::Duration now = env_.clock.Monotonic();
   absl::Duration oldest = absl::ZeroDuration();
   for (const auto& [name, lane] : lanes_) {
-    if (lane.waiting.empty()) continue;
-    oldest = std::max(oldest, now - states_.at(lane.waiting.begin()->second).since);
+    for (const auto& [order, key] : lane.waiting) {
+      oldest = std::max(oldest, now - states_.at(key).since);
+      if (!options_.priority_of) break;  // then the first is the oldest
+    }
   }
   return oldest;
 }

@@ -41,10 +41,10 @@ struct KeyedQueueOptions {
   int max_active = 1;          // keys being worked on at once
   int max_active_per_lane = 1;
   // The lane of a key (a cluster); lanes take turns. Empty function: one lane.
-  std::function<std::string(std::string_view key)> lane_of;
+  std::function<std::string(std::string_view key)> lane_of = {};
   // Among the keys of a lane, a larger priority goes first; equal ones in order of arrival.
-  std::function<int64_t(std::string_view key)> priority_of;
-  BackoffOptions backoff;
+  std::function<int64_t(std::string_view key)> priority_of = {};
+  BackoffOptions backoff = {};
   // How many attempts start before control returns to the executor.
   int batch = 64;
 };
@@ -96,9 +96,9 @@ class KeyedQueue {
   struct State {
     bool waiting = false;
     bool active = false;
-    bool again = false;  // added while active
-    TimerId timer = 0;   // delayed
-    absl::Duration due;  // of the timer, monotonic
+    bool again = false;    // added while active
+    TimerId timer = 0;     // delayed
+    absl::Duration due;    // of the timer, monotonic
     absl::Duration since;  // when it began to wait, monotonic
     Backoff backoff;
 
@@ -116,6 +116,8 @@ class KeyedQueue {
   bool StartOne();
   void Finish(const std::string& key, ReconcileResult result);
   void Delay(const std::string& key, State& state, absl::Duration delay);
+  // As Delay, unless a timer that fires earlier is set already.
+  void DelayAtMost(const std::string& key, State& state, absl::Duration delay);
   void EraseIfIdle(const std::string& key);
   std::string LaneOf(std::string_view key) const;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -9,8 +10,8 @@
 
 namespace sealane {
 
-// Metrics in Prometheus' model. Components own a struct of handles, made from a Registry at start, so
-// that every series exists at 0 from the beginning. Names follow Prometheus' rules: prefix
+// Metrics in Prometheus' model. Components own a struct of handles, made from a Registry at start,
+// so that every series exists at 0 from the beginning. Names follow Prometheus' rules: prefix
 // "sealane_", the unit at the end, "_total" for counters.
 //
 // Thread rule: handles may be used from any thread; making them is for start-up, before threads.
