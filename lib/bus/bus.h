@@ -35,6 +35,8 @@ struct BusMessage {
 
   // The value of a header, or "".
   [[nodiscard]] std::string_view Header(std::string_view name) const;
+  // The subject has no value since this message: removed, purged or expired.
+  [[nodiscard]] bool IsDeleteMarker() const;
 };
 
 // Something that is going on until this object is destroyed.
@@ -51,8 +53,8 @@ struct StreamConfig {
   bool last_per_subject = true;       // a table: keep one message per subject
   // Published again for core subscribers as republish_prefix + subject ("live." + "works.a.b").
   std::string republish_prefix;
-  absl::Duration max_age = absl::ZeroDuration();    // zero: forever
-  int64_t max_bytes = -1;                           // -1: no limit
+  absl::Duration max_age = absl::ZeroDuration();  // zero: forever
+  int64_t max_bytes = -1;                         // -1: no limit
   absl::Duration duplicate_window = absl::Minutes(2);
   int replicas = 1;
   bool discard_old = false;  // a bounded log drops its oldest messages instead of refusing new ones
@@ -77,8 +79,10 @@ struct Appended {
 // What a watch of a stream tells.
 struct WatchEvent {
   enum class Type {
-    // A snapshot follows: afterwards, every subject not seen since this event is gone. Sent first, and
-    // again after a gap, a re-created or rolled back stream, or a lost connection that may hide one.
+    // A snapshot follows: afterwards, every subject not seen since this event is gone. Sent first,
+    // and
+    // again after a gap, a re-created or rolled back stream, or a lost connection that may hide
+    // one.
     kReset,
     kPut,     // `message` is the last message of its subject
     kDelete,  // the subject has no value any more; message.sequence is the marker's
@@ -87,7 +91,7 @@ struct WatchEvent {
   };
   Type type;
   BusMessage message;
-  // kSynced: of the stream. `stream_created_micros` tells two lives of a stream apart.
+  // kReset, kSynced: of the stream. `stream_created_micros` tells two lives of a stream apart.
   uint64_t last_sequence = 0;
   int64_t stream_created_micros = 0;
 };
@@ -129,8 +133,8 @@ class Bus {
   virtual ~Bus() = default;
 
   // --- Core: at most once -----------------------------------------------------------------------
-  // INVALID_ARGUMENT for a subject that is not publishable (empty token, wildcard, space, CR, LF) or
-  // a payload above MaxPayload; UNAVAILABLE when disconnected.
+  // INVALID_ARGUMENT for a subject that is not publishable (empty token, wildcard, space, CR, LF)
+  // or a payload above MaxPayload; UNAVAILABLE when disconnected.
   virtual absl::Status Publish(std::string_view subject, std::string_view payload,
                                std::string_view reply = {}, const Headers& headers = {}) = 0;
   using MessageHandler = std::function<void(const BusMessage&)>;
@@ -147,13 +151,15 @@ class Bus {
                                                     std::string_view payload,
                                                     ReplyHandler handler) = 0;
 
-  // --- Streams ------------------------------------------------------------------------------------
+  // --- Streams
+  // ------------------------------------------------------------------------------------
   using DoneHandler = std::function<void(absl::Status)>;
   // Creates the stream or updates its settings. Retries until it succeeds or is impossible.
   virtual void EnsureStream(const StreamConfig& config, DoneHandler done) = 0;
-  // Durable and acknowledged. Many may be in flight; answers come in any order. Errors: ABORTED (the
-  // expectation failed: someone else wrote), INVALID_ARGUMENT (subject, size), RESOURCE_EXHAUSTED
-  // (the stream is full), DEADLINE_EXCEEDED or UNAVAILABLE (unknown: it may have been stored).
+  // Durable and acknowledged. Many may be in flight; answers come in any order. Errors: ABORTED
+  // (the expectation failed: someone else wrote), INVALID_ARGUMENT (subject, size),
+  // RESOURCE_EXHAUSTED (the stream is full), DEADLINE_EXCEEDED or UNAVAILABLE (unknown: it may have
+  // been stored).
   using AppendHandler = std::function<void(absl::StatusOr<Appended>)>;
   virtual void Append(AppendRequest request, AppendHandler handler) = 0;
   using WatchHandler = std::function<void(const WatchEvent&)>;
@@ -168,7 +174,12 @@ class Bus {
   using GetHandler = std::function<void(absl::StatusOr<std::optional<BusMessage>>)>;
   virtual void GetLast(std::string_view stream, std::string_view subject, GetHandler handler) = 0;
 
-  // --- State --------------------------------------------------------------------------------------
+  // The same, but a delete marker is told as a message: for writers, who need its sequence.
+  virtual void GetLastOrMarker(std::string_view stream, std::string_view subject,
+                               GetHandler handler) = 0;
+
+  // --- State
+  // --------------------------------------------------------------------------------------
   using StateHandler = std::function<void(BusState)>;
   // Told now and at each change. One listener per subscription.
   virtual std::unique_ptr<Subscription> OnState(StateHandler handler) = 0;
