@@ -5,9 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "lib/bus/bus.h"
 #include "lib/core/env.h"
+#include "lib/runtime/flags.h"
 #include "lib/telemetry/metrics.h"
 
 namespace sealane {
@@ -33,34 +34,6 @@ class Service {
   // No work is waiting or in flight: simulations and benchmarks use it to see rest.
   [[nodiscard]] virtual bool Idle() const = 0;
 };
-
-// One command-line flag of a service: --name=VALUE or --name VALUE (bool: --name).
-struct Flag {
-  std::string name;
-  std::string help;
-  std::string default_value;
-  bool is_bool = false;
-};
-
-// Parsed flags. Every flag may also come from the environment: SEALANE_<NAME IN UPPER CASE, - as _>.
-class Flags {
- public:
-  [[nodiscard]] const std::string& Get(std::string_view name) const;
-  [[nodiscard]] bool GetBool(std::string_view name) const;
-  // Exits the parse with an error naming the flag when the text is not a number in range.
-  [[nodiscard]] absl::StatusOr<int64_t> GetInt(std::string_view name, int64_t min,
-                                               int64_t max) const;
-  [[nodiscard]] absl::StatusOr<absl::Duration> GetDuration(std::string_view name) const;
-
- private:
-  friend absl::StatusOr<Flags> ParseFlags(const std::vector<Flag>& known,
-                                          const std::vector<std::string>& args);
-  std::vector<std::pair<std::string, std::string>> values_;
-};
-
-// INVALID_ARGUMENT names the unknown or malformed flag.
-[[nodiscard]] absl::StatusOr<Flags> ParseFlags(const std::vector<Flag>& known,
-                                               const std::vector<std::string>& args);
 
 // How a process makes its service from flags.
 struct ServiceDefinition {
