@@ -1,0 +1,166 @@
+#include "services/scheduler/assign.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "services/scheduler/divide.h"
+
+namespace sealane::scheduler {
+namespace {
+
+using Replicas = std::vector<int64_t>;
+
+absl::Status TooLittleRoom(int64_t available, int64_t wanted) {
+  return absl::ResourceExhaustedError(
+      ToAbsl(StrCat("the clusters have room for ", available, " of ", wanted, " replicas")));
+}
+
+// Divides among the clusters by votes[i]; ties are broken by name, whatever order they stand in.
+Replicas Divide(const Request& request, const Candidates& clusters, int64_t replicas,
+                const std::vector<int64_t>& votes, const std::vector<int64_t>* caps = nullptr) {
+  std::vector<size_t> by_name(clusters.size());
+  std::iota(by_name.begin(), by_name.end(), size_t{0});
+  std::sort(by_name.begin(), by_name.end(),
+            [&](size_t a, size_t b) { return clusters[a].index < clusters[b].index; });
+  std::vector<Party> parties(clusters.size());
+  for (size_t i = 0; i < by_name.size(); ++i) {
+    parties[i] = {votes[by_name[i]], caps == nullptr ? -1 : (*caps)[by_name[i]]};
+  }
+  const std::vector<int64_t> seats = DivideWebster(replicas, parties, request.names_descending);
+  Replicas result(clusters.size(), 0);
+  for (size_t i = 0; i < by_name.size(); ++i) result[by_name[i]] = seats[i];
+  return result;
+}
+
+// The largest weight of the rules that match each cluster; all 1 when no cluster has any.
+std::vector<int64_t> StaticVotes(const Request& request, const Candidates& clusters) {
+  std::vector<int64_t> votes(clusters.size(), 0);
+  bool any = false;
+  for (size_t i = 0; i < clusters.size(); ++i) {
+    const ClusterFacts facts = clusters[i].cluster->Facts();
+    for (const StaticWeight& rule : request.weights) {
+      if (rule.weight > votes[i] && rule.clusters.Matches(facts)) votes[i] = rule.weight;
+    }
+    any = any || votes[i] > 0;
+  }
+  if (!any) std::fill(votes.begin(), votes.end(), 1);
+  return votes;
+}
+
+absl::StatusOr<Replicas> AssignStatic(const Request& request, const Candidates& clusters,
+                                      int64_t replicas) {
+  const std::vector<int64_t> votes = StaticVotes(request, clusters);
+  if (!request.respect_capacity) return Divide(request, clusters, replicas, votes);
+  std::vector<int64_t> caps(clusters.size());
+  int64_t room = 0;
+  for (size_t i = 0; i < clusters.size(); ++i) {
+    caps[i] = std::max<int64_t>(0, clusters[i].available());
+    if (votes[i] > 0) room += caps[i];
+  }
+  if (room < replicas) return TooLittleRoom(room, replicas);
+  return Divide(request, clusters, replicas, votes, &caps);
+}
+
+// Divides `replicas` by room; Aggregated uses the shortest beginning of the list that has room for
+// all: clusters in use first, then those with the most room.
+absl::StatusOr<Replicas> DivideByRoom(const Request& request, const Candidates& clusters,
+                                      int64_t replicas, std::vector<int64_t> room,
+                                      bool prefer_used) {
+  const int64_t total = std::accumulate(room.begin(), room.end(), int64_t{0});
+  if (total < replicas) return TooLittleRoom(total, replicas);
+  if (request.strategy == Strategy::kAggregated) {
+    std::vector<size_t> order(clusters.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      const bool a_used = prefer_used && clusters[a].assigned > 0;
+      const bool b_used = prefer_used && clusters[b].assigned > 0;
+      return a_used != b_used ? a_used : room[a] > room[b];
+    });
+    int64_t sum = 0;
+    bool enough = false;
+    for (size_t index : order) {
+      if (enough) room[index] = 0;
+      sum += room[index];
+      enough = enough || sum >= replicas;
+    }
+  }
+  return Divide(request, clusters, replicas, room);
+}
+
+absl::StatusOr<Replicas> AssignDynamic(const Request& request, const Candidates& clusters,
+                                       int64_t replicas, bool fresh) {
+  Replicas assigned(clusters.size());
+  std::vector<int64_t> allocatable(clusters.size());
+  std::vector<int64_t> available(clusters.size());
+  for (size_t i = 0; i < clusters.size(); ++i) {
+    assigned[i] = clusters[i].assigned;
+    allocatable[i] = clusters[i].allocatable;
+    available[i] = clusters[i].available();
+  }
+  const int64_t sum = std::accumulate(assigned.begin(), assigned.end(), int64_t{0});
+  if (fresh) return DivideByRoom(request, clusters, replicas, available, false);
+  if (sum == replicas) return assigned;
+  if (sum > replicas) return DivideByRoom(request, clusters, replicas, assigned, false);
+  SEALANE_ASSIGN_OR_RETURN(Replicas added,
+                           DivideByRoom(request, clusters, replicas - sum, allocatable, true));
+  for (size_t i = 0; i < added.size(); ++i) added[i] += assigned[i];
+  return added;
+}
+
+absl::StatusOr<Replicas> AssignGroup(const Request& request, const Candidates& clusters,
+                                     int64_t replicas, bool fresh) {
+  switch (request.strategy) {
+    case Strategy::kDuplicated:
+      return Replicas(clusters.size(), replicas);
+    case Strategy::kStaticWeight:
+      return AssignStatic(request, clusters, replicas);
+    case Strategy::kDynamicWeight:
+    case Strategy::kAggregated:
+      return AssignDynamic(request, clusters, replicas, fresh);
+    case Strategy::kUnsupported:
+      break;
+  }
+  const auto& rules = request.binding->placement().replica_scheduling();
+  return InvalidArgument(
+      StrCat("replicaScheduling is not supported: ", rules.replica_scheduling_type(), " with ",
+             rules.replica_division_preference()));
+}
+
+// Tier by tier: each takes what it has room for, the next gets the rest.
+absl::StatusOr<Replicas> AssignTiers(const Request& request, const AffinityTerm& term,
+                                     const Candidates& chosen, bool fresh) {
+  Replicas result(chosen.size(), 0);
+  int64_t remaining = request.replicas;
+  for (int32_t tier = 0; tier <= static_cast<int32_t>(term.overflow.size()); ++tier) {
+    Candidates clusters;
+    std::vector<size_t> places;
+    int64_t room = 0;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      if (chosen[i].tier != tier) continue;
+      clusters.push_back(chosen[i]);
+      places.push_back(i);
+      room += std::max<int64_t>(0, chosen[i].available());
+    }
+    if (clusters.empty()) continue;
+    const int64_t share = std::min(remaining, room);
+    SEALANE_ASSIGN_OR_RETURN(const Replicas given, AssignGroup(request, clusters, share, fresh));
+    for (size_t i = 0; i < places.size(); ++i) result[places[i]] = given[i];
+    remaining -= share;
+    if (remaining <= 0) return result;
+  }
+  return TooLittleRoom(request.replicas - remaining, request.replicas);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<int64_t>> AssignReplicas(const Request& request,
+                                                    const AffinityTerm& term,
+                                                    const Candidates& chosen, bool fresh) {
+  if (!request.workload) return Replicas(chosen.size(), 0);
+  if (!term.overflow.empty()) return AssignTiers(request, term, chosen, fresh);
+  return AssignGroup(request, chosen, request.replicas, fresh);
+}
+
+}  // namespace sealane::scheduler

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/scheduler/candidate.h"
+#include "services/scheduler/request.h"
+
+namespace sealane::scheduler {
+
+// Gives replicas to the chosen clusters; the result has one number per cluster, 0 for a cluster
+// that gets none. Objects that are no workload get 0 everywhere, and run everywhere.
+//
+// `fresh`: divide all replicas anew (a manual rebalance); else the placement in force is kept as
+// far as it goes: dynamic strategies divide only what is missing, or shrink in proportion.
+// RESOURCE_EXHAUSTED when the clusters have too little room (there is no partial placement);
+// INVALID_ARGUMENT for an unknown strategy.
+// Source: Karmada's pkg/scheduler/core/{assignment,division_algorithm}.go.
+[[nodiscard]] absl::StatusOr<std::vector<int64_t>> AssignReplicas(const Request& request,
+                                                                  const AffinityTerm& term,
+                                                                  const Candidates& chosen,
+                                                                  bool fresh);
+
+}  // namespace sealane::scheduler

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "services/scheduler/snapshot.h"
+
+namespace sealane::scheduler {
+
+// "As many as one likes": the estimate for objects that need no capacity.
+inline constexpr int64_t kUnlimited = std::numeric_limits<int32_t>::max();
+
+// A cluster that passed the filters.
+struct Candidate {
+  const ClusterInfo* cluster = nullptr;
+  uint32_t index = 0;       // in the snapshot; candidates in index order are in name order
+  int32_t tier = 0;         // 0: of the group itself; n: of its n-th overflow tier
+  int64_t score = 0;        // sum over the score plugins
+  int64_t allocatable = 0;  // estimate of how many more replicas fit
+  int64_t assigned = 0;     // replicas of the placement in force
+
+  [[nodiscard]] int64_t available() const { return allocatable + assigned; }
+};
+
+using Candidates = std::vector<Candidate>;
+
+// The order of preference: tier, score (high first), available (high first), name.
+void SortCandidates(Candidates& candidates);
+
+}  // namespace sealane::scheduler

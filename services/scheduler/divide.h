@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace sealane::scheduler {
+
+// One party of a division. Parties are given in name order.
+struct Party {
+  int64_t votes = 0;
+  int64_t cap = -1;  // at most this many seats; negative: no bound
+};
+
+// Divides `seats` by Webster's method (Sainte-Laguë): each seat goes to the party with the largest
+// votes / (2 * its seats + 1); equal ones to the party with fewer seats, then to the first by name,
+// or to the last when `names_descending`. A party at its cap gets no more. Without votes nobody
+// gets any. Fewer seats are given only when every party with votes is at its cap. Source: Karmada's
+// pkg/util/helper/webstermethod.go (quotients compared as doubles).
+[[nodiscard]] std::vector<int64_t> DivideWebster(int64_t seats, const std::vector<Party>& parties,
+                                                 bool names_descending);
+
+}  // namespace sealane::scheduler

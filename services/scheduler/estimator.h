@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/scheduler/request.h"
+#include "services/scheduler/snapshot.h"
+
+namespace sealane::scheduler {
+
+// What is promised to placements that the clusters' heartbeats do not show yet.
+struct AssumedLoad {
+  int64_t pods = 0;
+  ResourceList amounts;  // by name
+};
+using AssumedLoads = std::map<std::string, AssumedLoad, std::less<>>;  // by cluster
+
+// Adds `replicas` of `request` to a cluster's load (negative: takes away).
+void AddLoad(AssumedLoad& load, const ResourceList& request, int64_t replicas);
+
+// How many more replicas of the request fit into the cluster, by what its last heartbeat said less
+// what is assumed: pods and every requested resource; node by node where the cluster has resource
+// models. kUnlimited for objects that are no workload. For components that are placed whole: how
+// many whole sets. Source: Karmada's general estimator.
+[[nodiscard]] int64_t EstimateReplicas(const Request& request, const ClusterInfo& cluster,
+                                       const AssumedLoad* assumed);
+
+}  // namespace sealane::scheduler

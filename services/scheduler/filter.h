@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/scheduler/request.h"
+#include "services/scheduler/snapshot.h"
+
+namespace sealane::scheduler {
+
+// Where the other bindings of workload affinity groups run. A group is "<namespace>/<key>=<value>".
+class WorkloadGroups {
+ public:
+  virtual ~WorkloadGroups() = default;
+  // Whether every other scheduled binding of the affinity group runs in the cluster.
+  [[nodiscard]] virtual bool AllRunIn(const std::string& group, const v1::Binding& self,
+                                      std::string_view cluster) const = 0;
+  // Whether any other binding of the anti-affinity group runs in the cluster.
+  [[nodiscard]] virtual bool AnyRunsIn(const std::string& group, const v1::Binding& self,
+                                       std::string_view cluster) const = 0;
+};
+
+// What a filter sees besides the cluster.
+struct FilterContext {
+  const Request& request;
+  const AffinityTerm& term;
+  const Previous& previous;
+  const WorkloadGroups* groups = nullptr;  // null: no other bindings
+};
+
+// A filter decides whether a cluster may be chosen at all. Both functions are pure; `why` is only
+// called for a cluster that does not pass, when somebody wants to read the reason.
+struct FilterPlugin {
+  std::string_view name;
+  bool (*passes)(const FilterContext& context, const ClusterInfo& cluster);
+  std::string (*why)(const FilterContext& context, const ClusterInfo& cluster);
+};
+
+// The order is fixed: it is the order in which reasons are told. Every filter looks at every
+// cluster, so that all reasons are known.
+inline constexpr size_t kFilterCount = 8;
+[[nodiscard]] const std::array<FilterPlugin, kFilterCount>& FilterPlugins();
+
+// Bit i is set when filter i refuses the cluster; 0: feasible.
+using FilterMask = uint32_t;
+[[nodiscard]] FilterMask RunFilters(const FilterContext& context, const ClusterInfo& cluster);
+
+// "TaintToleration: untolerated taint {a=b:NoSchedule}" for each refusing filter, in order.
+[[nodiscard]] std::vector<std::string> FilterReasons(const FilterContext& context,
+                                                     const ClusterInfo& cluster, FilterMask mask);
+
+// The plugins, one pair of functions each (services/scheduler/filters/).
+extern const FilterPlugin kClusterDeletionFilter;
+extern const FilterPlugin kApiEnablementFilter;
+extern const FilterPlugin kTaintTolerationFilter;
+extern const FilterPlugin kClusterAffinityFilter;
+extern const FilterPlugin kSpreadConstraintFilter;
+extern const FilterPlugin kClusterEvictionFilter;
+extern const FilterPlugin kWorkloadAffinityFilter;
+extern const FilterPlugin kWorkloadAntiAffinityFilter;
+
+}  // namespace sealane::scheduler

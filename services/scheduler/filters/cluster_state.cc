@@ -1,0 +1,32 @@
+// Filters on the state of the cluster itself: it is going, or it is being left.
+
+#include <algorithm>
+
+#include "services/scheduler/filter.h"
+
+namespace sealane::scheduler {
+namespace {
+
+bool NotDeleting(const FilterContext& /*context*/, const ClusterInfo& cluster) {
+  return !cluster.deleting;
+}
+
+std::string WhyDeleting(const FilterContext& /*context*/, const ClusterInfo& /*cluster*/) {
+  return "the cluster is being removed";
+}
+
+bool NotEvicting(const FilterContext& context, const ClusterInfo& cluster) {
+  const auto& evicting = context.request.evicting;
+  return evicting.empty() || !std::binary_search(evicting.begin(), evicting.end(), cluster.name);
+}
+
+std::string WhyEvicting(const FilterContext& /*context*/, const ClusterInfo& /*cluster*/) {
+  return "the object is being evicted from the cluster";
+}
+
+}  // namespace
+
+const FilterPlugin kClusterDeletionFilter = {"ClusterDeletion", &NotDeleting, &WhyDeleting};
+const FilterPlugin kClusterEvictionFilter = {"ClusterEviction", &NotEvicting, &WhyEvicting};
+
+}  // namespace sealane::scheduler

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/model/cluster_match.h"
+#include "sealane/v1/tables.pb.h"
+#include "services/scheduler/snapshot.h"
+
+namespace sealane::scheduler {
+
+// The annotations of a policy that change decisions (Binding.options), docs/scheduling.md.
+inline constexpr std::string_view kHonourSpreadOption = "sealane.io/honour-spread";
+inline constexpr std::string_view kRespectCapacityOption = "sealane.io/respect-capacity";
+inline constexpr std::string_view kFailbackOption = "sealane.io/failback";
+
+// How replicas come to clusters.
+enum class Strategy { kDuplicated, kStaticWeight, kDynamicWeight, kAggregated, kUnsupported };
+[[nodiscard]] std::string_view Name(Strategy strategy);
+
+// One group of clusters to try: a term of clusterAffinities, or the only one.
+struct AffinityTerm {
+  std::string name;  // empty for the only one
+  AffinityMatcher primary;
+  std::vector<AffinityMatcher> overflow;  // tiers 1, 2, ...
+};
+
+// One spread constraint.
+struct SpreadRule {
+  enum class By { kCluster, kRegion, kZone, kProvider, kLabel };
+  By by = By::kCluster;
+  std::string label;  // kLabel: the key
+  int64_t min_groups = 0;
+  int64_t max_groups = 0;  // unbounded: the largest number
+
+  // "region", "label disktype".
+  [[nodiscard]] std::string Describe() const;
+};
+
+struct StaticWeight {
+  AffinityMatcher clusters;
+  int64_t weight = 0;
+};
+
+// One pod template that is placed as a whole with the others of its workload.
+struct ComponentRequest {
+  int64_t replicas = 0;
+  ResourceList request;
+};
+
+// A binding, read once into the form that the pipeline uses. Keeps a pointer to the binding.
+class Request {
+ public:
+  explicit Request(const v1::Binding& binding);
+
+  const v1::Binding* binding;
+  std::string api_key;  // "<apiVersion>|<kind>"
+  int64_t replicas = 0;
+  bool workload = false;            // replicas are counted and divided
+  bool components = false;          // several pod templates: placed whole, replicas 0
+  bool component_sets = false;      // components that must fit whole into one cluster
+  bool all_clusters = false;        // namespaces and the like: every cluster, whatever the rules
+  std::vector<AffinityTerm> terms;  // never empty
+  std::vector<SpreadRule> spread;
+  Strategy strategy = Strategy::kDuplicated;
+  std::vector<StaticWeight> weights;  // kStaticWeight; empty: all clusters alike
+  bool has_requirements = false;
+  ResourceList request;  // of one replica
+  std::vector<ComponentRequest> component_requests;
+  std::vector<std::string> evicting;  // clusters that are being left, sorted
+  std::string affinity_group;         // "<namespace>/<key>=<value>"; empty: none
+  std::string anti_affinity_group;
+  bool names_descending = false;  // how ties of the division are broken
+  bool honour_spread = false;
+  bool respect_capacity = false;
+
+  // Spread constraints that this strategy ignores, as Karmada does, unless honour_spread is set.
+  [[nodiscard]] bool IgnoresSpread() const;
+  // Whether replicas are given by what fits.
+  [[nodiscard]] bool CountsCapacity() const {
+    return strategy == Strategy::kDynamicWeight || strategy == Strategy::kAggregated ||
+           respect_capacity;
+  }
+};
+
+// The placement in force: cluster -> replicas.
+class Previous {
+ public:
+  Previous() = default;
+  explicit Previous(const google::protobuf::RepeatedPtrField<v1::TargetCluster>& clusters);
+
+  // Replicas, or -1 when the cluster is not part of it.
+  [[nodiscard]] int64_t Replicas(std::string_view cluster) const;
+  [[nodiscard]] bool Contains(std::string_view cluster) const { return Replicas(cluster) >= 0; }
+  [[nodiscard]] bool empty() const { return entries_.empty(); }
+  void Remove(std::string_view cluster);
+  struct Entry {
+    std::string cluster;
+    int64_t replicas = 0;
+  };
+  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }  // by name
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+}  // namespace sealane::scheduler

@@ -1,0 +1,187 @@
+#include "services/scheduler/schedule.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "lib/core/strings.h"
+#include "services/scheduler/assign.h"
+#include "services/scheduler/candidate.h"
+#include "services/scheduler/score.h"
+#include "services/scheduler/select.h"
+
+namespace sealane::scheduler {
+namespace {
+
+// Estimates matter where capacity counts, and where clusters are chosen by it.
+bool NeedsEstimates(const ScheduleInput& input) {
+  const Request& request = input.request;
+  if (input.explain) return true;
+  if (request.workload && request.CountsCapacity()) return true;
+  return !request.spread.empty() && !request.IgnoresSpread();
+}
+
+int32_t TierOf(const AffinityTerm& term, const ClusterInfo& cluster) {
+  const ClusterFacts facts = cluster.Facts();
+  if (term.primary.Matches(facts)) return 0;
+  for (size_t i = 0; i < term.overflow.size(); ++i) {
+    if (term.overflow[i].Matches(facts)) return static_cast<int32_t>(i) + 1;
+  }
+  return 0;
+}
+
+const AssumedLoad* AssumedFor(const ScheduleInput& input, std::string_view cluster) {
+  if (input.assumed == nullptr || input.assumed->empty()) return nullptr;
+  auto it = input.assumed->find(cluster);
+  return it == input.assumed->end() ? nullptr : &it->second;
+}
+
+// "2/5 clusters fit; refused by: ClusterAffinity 2, TaintToleration 1".
+std::string FilterSummary(const std::vector<ClusterVerdict>& verdicts) {
+  std::array<int64_t, kFilterCount> counts{};
+  int64_t feasible = 0;
+  for (const ClusterVerdict& verdict : verdicts) {
+    if (verdict.refused_by == 0) ++feasible;
+    for (size_t i = 0; i < kFilterCount; ++i) counts[i] += verdict.refused_by >> i & 1;
+  }
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < kFilterCount; ++i) {
+    if (counts[i] > 0) parts.push_back(StrCat(FilterPlugins()[i].name, " ", counts[i]));
+  }
+  std::string text = StrCat(feasible, "/", verdicts.size(), " clusters fit");
+  return parts.empty() ? text : StrCat(text, "; refused by: ", StrJoin(parts, ", "));
+}
+
+Outcome OutcomeOf(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) ? Outcome::kError : Outcome::kUnschedulable;
+}
+
+// One pass of the pipeline: filter, score, select, assign.
+class Pipeline {
+ public:
+  Pipeline(const ScheduleInput& input, const AffinityTerm& term)
+      : input_(input), term_(term), context_{input.request, term, input.previous, input.groups} {}
+
+  // True when scheduled; else `result` says why not.
+  bool Run(ScheduleResult* result) {
+    result->targets.clear();
+    result->note.clear();
+    result->verdicts.clear();
+    result->verdicts.reserve(input_.snapshot.clusters().size());
+    Filter(&result->verdicts);
+    if (candidates_.empty()) {
+      return Fail(result, Outcome::kNoClusterFit, FilterSummary(result->verdicts));
+    }
+    SortCandidates(candidates_);
+    auto selection = SelectClusters(input_.request, std::move(candidates_));
+    if (!selection.ok()) {
+      return Fail(result, OutcomeOf(selection.status()),
+                  std::string(ToStd(selection.status().message())));
+    }
+    const Candidates& chosen = selection->chosen;
+    for (const Candidate& candidate : chosen) result->verdicts[candidate.index].selected = true;
+    result->note = std::move(selection->note);
+    auto replicas = AssignReplicas(input_.request, term_, chosen, input_.fresh);
+    if (!replicas.ok()) {
+      return Fail(result, OutcomeOf(replicas.status()),
+                  std::string(ToStd(replicas.status().message())));
+    }
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      result->verdicts[chosen[i].index].replicas = (*replicas)[i];
+    }
+    Finish(result);
+    return true;
+  }
+
+ private:
+  void Filter(std::vector<ClusterVerdict>* verdicts) {
+    const bool estimate = NeedsEstimates(input_);
+    const auto& clusters = input_.snapshot.clusters();
+    for (size_t i = 0; i < clusters.size(); ++i) {
+      const ClusterInfo& cluster = *clusters[i];
+      ClusterVerdict& verdict = verdicts->emplace_back();
+      verdict.cluster = &cluster;
+      verdict.refused_by = RunFilters(context_, cluster);
+      verdict.assigned = std::max<int64_t>(0, input_.previous.Replicas(cluster.name));
+      if (verdict.refused_by == 0) {
+        verdict.score = Score(context_, cluster);
+        if (!term_.overflow.empty()) verdict.tier = TierOf(term_, cluster);
+      }
+      if (estimate && (verdict.refused_by == 0 || input_.explain)) {
+        verdict.estimated = true;
+        verdict.allocatable =
+            EstimateReplicas(input_.request, cluster, AssumedFor(input_, cluster.name));
+      }
+      if (verdict.refused_by == 0) {
+        candidates_.push_back({&cluster, static_cast<uint32_t>(i), verdict.tier, verdict.score,
+                               verdict.allocatable, verdict.assigned});
+      }
+    }
+  }
+
+  bool Fail(ScheduleResult* result, Outcome outcome, std::string message) {
+    result->outcome = outcome;
+    result->message = std::move(message);
+    return false;
+  }
+
+  void Finish(ScheduleResult* result) {
+    const bool counted = input_.request.workload;
+    for (const ClusterVerdict& verdict : result->verdicts) {
+      if (verdict.selected && (!counted || verdict.replicas > 0)) {
+        result->targets.push_back({verdict.cluster->name, verdict.replicas});
+      }
+    }
+    result->outcome = Outcome::kScheduled;
+    result->message = FilterSummary(result->verdicts);
+  }
+
+  const ScheduleInput& input_;
+  const AffinityTerm& term_;
+  FilterContext context_;
+  Candidates candidates_;
+};
+
+}  // namespace
+
+std::string_view Name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kScheduled:
+      return "Scheduled";
+    case Outcome::kNoClusterFit:
+      return "NoClusterFit";
+    case Outcome::kUnschedulable:
+      return "Unschedulable";
+    case Outcome::kError:
+      break;
+  }
+  return "Error";
+}
+
+size_t TermIndex(const Request& request, std::string_view name) {
+  for (size_t i = 0; i < request.terms.size(); ++i) {
+    if (request.terms[i].name == name) return i;
+  }
+  return 0;
+}
+
+ScheduleResult Schedule(const ScheduleInput& input) {
+  ScheduleResult result;
+  const std::vector<AffinityTerm>& terms = input.request.terms;
+  const size_t count = std::min(terms.size(), input.term_count);
+  for (size_t i = 0; i < count; ++i) {
+    result.term = (input.first_term + i) % terms.size();
+    if (Pipeline(input, terms[result.term]).Run(&result)) return result;
+    result.failed_terms.push_back({terms[result.term].name, result.outcome, result.message});
+  }
+  if (terms.size() > 1) {
+    std::vector<std::string> parts;
+    for (const FailedTerm& failed : result.failed_terms) {
+      parts.push_back(StrCat("group ", failed.name, ": ", failed.message));
+    }
+    result.message = StrJoin(parts, "; ");
+  }
+  return result;
+}
+
+}  // namespace sealane::scheduler

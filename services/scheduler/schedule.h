@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/scheduler/estimator.h"
+#include "services/scheduler/filter.h"
+#include "services/scheduler/request.h"
+#include "services/scheduler/snapshot.h"
+
+namespace sealane::scheduler {
+
+// How a scheduling ended; the words of v1::Placed.state.
+enum class Outcome { kScheduled, kNoClusterFit, kUnschedulable, kError };
+[[nodiscard]] std::string_view Name(Outcome outcome);
+
+// What the decision about one cluster was, kept small; Explain (explain.h) makes text of it.
+struct ClusterVerdict {
+  const ClusterInfo* cluster = nullptr;
+  FilterMask refused_by = 0;  // 0: feasible
+  bool selected = false;      // by the spread constraints (or because there are none)
+  bool estimated = false;
+  int32_t tier = 0;
+  int64_t score = 0;
+  int64_t allocatable = 0;
+  int64_t assigned = 0;  // replicas of the placement in force
+  int64_t replicas = 0;
+};
+
+struct Target {
+  std::string cluster;
+  int64_t replicas = 0;
+  friend bool operator==(const Target&, const Target&) = default;
+};
+
+// A group of clusterAffinities that was tried in vain.
+struct FailedTerm {
+  std::string name;
+  Outcome outcome = Outcome::kError;
+  std::string message;
+};
+
+struct ScheduleResult {
+  Outcome outcome = Outcome::kError;
+  std::string message;          // for people
+  std::vector<Target> targets;  // in name order; only when scheduled
+  size_t term = 0;              // of the request: the one that was scheduled, or the last one tried
+  std::vector<ClusterVerdict> verdicts;  // in name order, for that term; empty for a bad request
+  std::vector<FailedTerm> failed_terms;
+  std::string note;
+};
+
+struct ScheduleInput {
+  const Request& request;
+  const Snapshot& snapshot;
+  const Previous& previous;
+  const WorkloadGroups* groups = nullptr;
+  const AssumedLoads* assumed = nullptr;
+  bool fresh = false;            // divide all replicas anew
+  size_t first_term = 0;         // where to begin; after the last term the earlier ones follow
+  size_t term_count = SIZE_MAX;  // how many terms to try
+  bool explain = false;          // estimate also where the strategy does not need it
+};
+
+// Where the object should run. Pure: the same input gives the same result, and nothing else
+// happens. The verdicts point into the snapshot.
+[[nodiscard]] ScheduleResult Schedule(const ScheduleInput& input);
+
+// The place of the term with this name, or 0.
+[[nodiscard]] size_t TermIndex(const Request& request, std::string_view name);
+
+}  // namespace sealane::scheduler

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/scheduler/candidate.h"
+#include "services/scheduler/request.h"
+
+namespace sealane::scheduler {
+
+// What became of the choice among the feasible clusters.
+struct Selection {
+  Candidates chosen;  // in the order in which the assignment prefers them
+  std::string note;   // for people: a rule that was ignored, an approximation that was used
+};
+
+// Chooses clusters by the spread constraints of the request. `candidates` are sorted
+// (SortCandidates). FAILED_PRECONDITION says which constraint cannot be met.
+//
+// Constraints by cluster, alone or with one of region, provider or label, follow Karmada's region
+// algorithm; zones (of which a cluster may have several) and several groupings at once use a
+// bounded search (select_combined.h). docs/scheduling.md explains both with examples.
+[[nodiscard]] absl::StatusOr<Selection> SelectClusters(const Request& request,
+                                                       Candidates candidates);
+
+}  // namespace sealane::scheduler

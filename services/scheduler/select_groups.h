@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sealane::scheduler {
+
+// A group of clusters (a region) that may be chosen.
+struct Group {
+  std::string name;
+  int64_t value = 0;   // clusters in it
+  int64_t weight = 0;  // its score
+};
+
+// What the choice of groups must meet.
+struct GroupRule {
+  int64_t min_groups = 0;
+  int64_t max_groups = 0;
+  int64_t target = 0;  // clusters that the chosen groups must have together
+};
+
+struct GroupChoice {
+  std::vector<size_t> groups;  // indices, in the order of weight (high first), then name
+  bool exact = true;           // false: found by the bounded method
+};
+
+// Chooses the best groups: among the combinations that meet the rule, grown from small groups to
+// large and no further than needed, the one with the largest weight, then value; but a shorter
+// combination that is the beginning of the best one is preferred. Empty when no combination meets
+// the rule. Source: Karmada's select_groups.go, whose search is exponential. Here, when the search
+// would take more than `budget` steps, another method answers in time O(n² log n): it finds a
+// combination whenever there is one, of the smallest possible number of groups, and its weight is
+// at least the best weight reachable by the groups with the most clusters.
+[[nodiscard]] GroupChoice ChooseGroups(const std::vector<Group>& groups, const GroupRule& rule,
+                                       int64_t budget = 20'000);
+
+}  // namespace sealane::scheduler

@@ -1,0 +1,153 @@
+#include "services/scheduler/snapshot.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "lib/core/hash.h"
+#include "lib/model/quantity.h"
+#include "lib/model/toleration.h"
+
+namespace sealane::scheduler {
+namespace {
+
+constexpr std::string_view kPods = "pods";
+
+Quantity Parse(const google::protobuf::Map<std::string, std::string>& map,
+               const std::string& name) {
+  auto it = map.find(name);
+  if (it == map.end()) return {};
+  const auto quantity = Quantity::Parse(it->second);
+  return quantity.ok() ? *quantity : Quantity();
+}
+
+ResourceAmount Amount(std::string_view name, const Quantity& quantity) {
+  return {std::string(name), quantity.Value(), quantity.MilliValue()};
+}
+
+void SortByName(ResourceList& list) {
+  std::sort(list.begin(), list.end(),
+            [](const ResourceAmount& a, const ResourceAmount& b) { return a.name < b.name; });
+}
+
+ResourceList FreeResources(const v1::ResourceSummary& summary) {
+  ResourceList free;
+  for (const auto& entry : summary.allocatable()) {
+    Quantity amount = Parse(summary.allocatable(), entry.first);
+    amount -= Parse(summary.allocated(), entry.first);
+    amount -= Parse(summary.allocating(), entry.first);
+    free.push_back(Amount(entry.first, amount));
+  }
+  SortByName(free);
+  return free;
+}
+
+// Nodes by grade, each counted at the lower end of its ranges.
+// Source: the general estimator of Karmada, pkg/estimator/client/general.go.
+std::vector<NodeGrade> Grades(const v1::ClusterStatus& status) {
+  std::map<uint32_t, int64_t> counts;
+  for (const auto& modeling : status.resource_summary().allocatable_modelings()) {
+    if (modeling.count() > 0) counts[modeling.grade()] += modeling.count();
+  }
+  std::vector<NodeGrade> grades;
+  for (const v1::ResourceModel& model : status.resource_models()) {
+    auto it = counts.find(model.grade());
+    if (it == counts.end()) continue;
+    NodeGrade& grade = grades.emplace_back();
+    grade.count = it->second;
+    for (const v1::ResourceRange& range : model.ranges()) {
+      const auto min = Quantity::Parse(range.min());
+      if (min.ok()) grade.capacity.push_back(Amount(range.name(), *min));
+    }
+    SortByName(grade.capacity);
+  }
+  return grades;
+}
+
+}  // namespace
+
+const ResourceAmount* FindAmount(const ResourceList& list, std::string_view name) {
+  for (const ResourceAmount& amount : list) {
+    if (amount.name == name) return &amount;
+  }
+  return nullptr;
+}
+
+ResourceList ParseResources(const google::protobuf::Map<std::string, std::string>& quantities) {
+  ResourceList list;
+  for (const auto& entry : quantities) {
+    const auto quantity = Quantity::Parse(entry.second);
+    if (quantity.ok()) list.push_back(Amount(entry.first, *quantity));
+  }
+  SortByName(list);
+  return list;
+}
+
+std::vector<Snapshot::ClusterPtr>::const_iterator Snapshot::Position(std::string_view name) const {
+  return std::lower_bound(clusters_.begin(), clusters_.end(), name,
+                          [](const ClusterPtr& c, std::string_view n) { return c->name < n; });
+}
+
+std::shared_ptr<const ApiSet> Snapshot::InternApis(const v1::ClusterStatus& status) {
+  std::set<std::string> sorted;
+  for (const v1::ApiEnablement& enablement : status.api_enablements()) {
+    for (const v1::ApiResource& resource : enablement.resources()) {
+      sorted.insert(StrCat(enablement.group_version(), "|", resource.kind()));
+    }
+  }
+  std::weak_ptr<const ApiSet>& known = api_sets_[Fnv1a64(StrJoin(sorted, "\n"))];
+  if (auto shared = known.lock(); shared != nullptr && shared->size() == sorted.size() &&
+                                  std::all_of(sorted.begin(), sorted.end(),
+                                              [&](const auto& k) { return shared->contains(k); })) {
+    return shared;
+  }
+  auto set = std::make_shared<const ApiSet>(sorted.begin(), sorted.end());
+  known = set;
+  return set;
+}
+
+void Snapshot::Set(const v1::ClusterStatus& status) {
+  auto info = std::make_shared<ClusterInfo>();
+  info->name = status.name();
+  for (const auto& label : status.labels()) info->labels.emplace_back(label.first, label.second);
+  std::sort(info->labels.begin(), info->labels.end());
+  info->provider = status.provider();
+  info->region = status.region();
+  info->zones.assign(status.zones().begin(), status.zones().end());
+  for (const v1::Taint& taint : status.taints()) {
+    if (TaintForbidsScheduling(taint)) info->taints.push_back(taint);
+  }
+  info->deleting = status.deleting();
+  info->apis = InternApis(status);
+  info->has_summary = status.has_resource_summary();
+  info->free = FreeResources(status.resource_summary());
+  // Counted in whole pods before the subtraction, as Karmada does.
+  const v1::ResourceSummary& summary = status.resource_summary();
+  const std::string pods(kPods);
+  info->free_pods = Parse(summary.allocatable(), pods).Value() -
+                    Parse(summary.allocated(), pods).Value() -
+                    Parse(summary.allocating(), pods).Value();
+  info->grades = Grades(status);
+
+  auto at = Position(info->name);
+  if (at != clusters_.end() && (*at)->name == info->name) {
+    clusters_[static_cast<size_t>(at - clusters_.begin())] = std::move(info);
+  } else {
+    clusters_.insert(at, std::move(info));
+  }
+}
+
+void Snapshot::Remove(std::string_view name) {
+  auto at = Position(name);
+  if (at != clusters_.end() && (*at)->name == name) clusters_.erase(at);
+  for (auto it = api_sets_.begin(); it != api_sets_.end();) {
+    it = it->second.expired() ? api_sets_.erase(it) : std::next(it);
+  }
+}
+
+const ClusterInfo* Snapshot::Find(std::string_view name) const {
+  auto at = Position(name);
+  return at != clusters_.end() && (*at)->name == name ? at->get() : nullptr;
+}
+
+}  // namespace sealane::scheduler
