@@ -34,21 +34,6 @@ Replicas Divide(const Request& request, const Candidates& clusters, int64_t repl
   return result;
 }
 
-// The largest weight of the rules that match each cluster; all 1 when no cluster has any.
-std::vector<int64_t> StaticVotes(const Request& request, const Candidates& clusters) {
-  std::vector<int64_t> votes(clusters.size(), 0);
-  bool any = false;
-  for (size_t i = 0; i < clusters.size(); ++i) {
-    const ClusterFacts facts = clusters[i].cluster->Facts();
-    for (const StaticWeight& rule : request.weights) {
-      if (rule.weight > votes[i] && rule.clusters.Matches(facts)) votes[i] = rule.weight;
-    }
-    any = any || votes[i] > 0;
-  }
-  if (!any) std::fill(votes.begin(), votes.end(), 1);
-  return votes;
-}
-
 absl::StatusOr<Replicas> AssignStatic(const Request& request, const Candidates& clusters,
                                       int64_t replicas) {
   const std::vector<int64_t> votes = StaticVotes(request, clusters);
@@ -154,6 +139,20 @@ absl::StatusOr<Replicas> AssignTiers(const Request& request, const AffinityTerm&
 }
 
 }  // namespace
+
+std::vector<int64_t> StaticVotes(const Request& request, const Candidates& clusters) {
+  std::vector<int64_t> votes(clusters.size(), 0);
+  bool any = false;
+  for (size_t i = 0; i < clusters.size(); ++i) {
+    const ClusterFacts facts = clusters[i].cluster->Facts();
+    for (const StaticWeight& rule : request.weights) {
+      if (rule.weight > votes[i] && rule.clusters.Matches(facts)) votes[i] = rule.weight;
+    }
+    any = any || votes[i] > 0;
+  }
+  if (!any) std::fill(votes.begin(), votes.end(), 1);
+  return votes;
+}
 
 absl::StatusOr<std::vector<int64_t>> AssignReplicas(const Request& request,
                                                     const AffinityTerm& term,

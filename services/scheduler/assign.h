@@ -22,4 +22,8 @@ namespace sealane::scheduler {
                                                                   const Candidates& chosen,
                                                                   bool fresh);
 
+// The static weight of each cluster: the largest of the rules that match it; 0 for a cluster
+// without one, unless no cluster has any: then all have 1.
+[[nodiscard]] std::vector<int64_t> StaticVotes(const Request& request, const Candidates& clusters);
+
 }  // namespace sealane::scheduler

@@ -1,0 +1,130 @@
+#include "services/scheduler/explain.h"
+
+#include <algorithm>
+
+#include "lib/core/strings.h"
+#include "services/scheduler/assign.h"
+#include "services/scheduler/score.h"
+
+namespace sealane::scheduler {
+namespace {
+
+// Votes of the selected clusters under static weights, by place in the verdicts; else empty.
+std::vector<int64_t> VotesByVerdict(const Request& request, const ScheduleResult& result) {
+  if (request.strategy != Strategy::kStaticWeight || !request.workload) return {};
+  Candidates selected;
+  for (size_t i = 0; i < result.verdicts.size(); ++i) {
+    const ClusterVerdict& verdict = result.verdicts[i];
+    if (!verdict.selected) continue;
+    Candidate& candidate = selected.emplace_back();
+    candidate.cluster = verdict.cluster;
+    candidate.index = static_cast<uint32_t>(i);
+  }
+  const std::vector<int64_t> votes = StaticVotes(request, selected);
+  std::vector<int64_t> by_verdict(result.verdicts.size(), 0);
+  for (size_t i = 0; i < selected.size(); ++i) by_verdict[selected[i].index] = votes[i];
+  return by_verdict;
+}
+
+std::string WhyTheseReplicas(const ScheduleInput& input, const ClusterVerdict& verdict,
+                             int64_t vote) {
+  const Request& request = input.request;
+  if (!request.workload) return "runs in every chosen cluster";
+  std::string tier = verdict.tier == 0 ? "" : StrCat("overflow tier ", verdict.tier, "; ");
+  switch (request.strategy) {
+    case Strategy::kDuplicated:
+      return StrCat(tier, "every chosen cluster gets all replicas");
+    case Strategy::kStaticWeight:
+      return StrCat(tier, "weight ", vote,
+                    verdict.replicas == 0 ? ": too small for a replica" : "");
+    case Strategy::kDynamicWeight:
+    case Strategy::kAggregated: {
+      const std::string room = StrCat("room for ", verdict.allocatable, " more");
+      if (input.fresh || verdict.assigned == 0) return StrCat(tier, room);
+      if (verdict.replicas == verdict.assigned) return StrCat(tier, "kept; ", room);
+      return StrCat(tier, "had ", verdict.assigned, "; ", room);
+    }
+    case Strategy::kUnsupported:
+      break;
+  }
+  return tier;
+}
+
+v1::ClusterDecision Describe(const ScheduleInput& input, const ScheduleResult& result,
+                             const ClusterVerdict& verdict, int64_t vote) {
+  const FilterContext context{input.request, input.request.terms[result.term], input.previous,
+                              input.groups};
+  v1::ClusterDecision decision;
+  decision.set_cluster(verdict.cluster->name);
+  decision.set_available_replicas(verdict.estimated ? verdict.allocatable : -1);
+  for (std::string& reason : FilterReasons(context, *verdict.cluster, verdict.refused_by)) {
+    decision.add_reasons(std::move(reason));
+  }
+  if (verdict.refused_by != 0) return decision;
+  for (const ScorePlugin& plugin : ScorePlugins()) {
+    (*decision.mutable_scores())[std::string(plugin.name)] =
+        plugin.score(context, *verdict.cluster);
+  }
+  const bool scheduled = result.outcome == Outcome::kScheduled;
+  decision.set_selected(scheduled && verdict.selected &&
+                        (!input.request.workload || verdict.replicas > 0));
+  if (scheduled) decision.set_replicas(static_cast<int32_t>(verdict.replicas));
+  if (verdict.selected) {
+    decision.set_note(scheduled ? WhyTheseReplicas(input, verdict, vote) : result.message);
+  } else {
+    decision.set_note(scheduled ? "feasible, but the spread constraints chose others"
+                                : result.message);
+  }
+  return decision;
+}
+
+}  // namespace
+
+std::vector<v1::ClusterDecision> Decisions(const ScheduleInput& input, const ScheduleResult& result,
+                                           size_t limit) {
+  const std::vector<int64_t> votes = VotesByVerdict(input.request, result);
+  // Who is told about: everybody, or those that matter and then the first of the others.
+  std::vector<bool> told(result.verdicts.size(), result.verdicts.size() <= limit);
+  size_t left = limit;
+  for (const bool important : {true, false}) {
+    if (result.verdicts.size() <= limit) break;
+    for (size_t i = 0; i < told.size() && left > 0; ++i) {
+      const ClusterVerdict& verdict = result.verdicts[i];
+      const bool matters = verdict.selected || verdict.assigned > 0;
+      if (told[i] || matters != important) continue;
+      told[i] = true;
+      --left;
+    }
+  }
+  std::vector<v1::ClusterDecision> decisions;
+  for (size_t i = 0; i < told.size(); ++i) {
+    if (!told[i]) continue;
+    decisions.push_back(Describe(input, result, result.verdicts[i], votes.empty() ? 0 : votes[i]));
+  }
+  return decisions;
+}
+
+std::string DescribeStrategy(const Request& request) {
+  if (!request.workload) {
+    return request.components ? "placed whole in every chosen cluster"
+                              : "not a workload: it runs in every chosen cluster";
+  }
+  const std::string count = StrCat(request.replicas, " replicas");
+  switch (request.strategy) {
+    case Strategy::kDuplicated:
+      return StrCat(count, " in every chosen cluster (Duplicated)");
+    case Strategy::kStaticWeight:
+      return StrCat(count,
+                    request.weights.empty() ? " divided evenly" : " divided by static weights",
+                    request.respect_capacity ? " within capacity" : "");
+    case Strategy::kDynamicWeight:
+      return StrCat(count, " divided by the room that clusters have (dynamic weights)");
+    case Strategy::kAggregated:
+      return StrCat(count, " in as few clusters as have room (Aggregated)");
+    case Strategy::kUnsupported:
+      break;
+  }
+  return "replicaScheduling is not supported";
+}
+
+}  // namespace sealane::scheduler

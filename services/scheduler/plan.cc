@@ -1,0 +1,282 @@
+#include "services/scheduler/plan.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include <algorithm>
+#include <map>
+
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "services/scheduler/explain.h"
+#include "services/scheduler/reasons.h"
+
+namespace sealane::scheduler {
+namespace {
+
+constexpr char kSuspended[] = "Suspended";
+
+using Targets = std::map<std::string, int64_t>;
+
+Targets TargetsOf(const google::protobuf::RepeatedPtrField<v1::TargetCluster>& clusters) {
+  Targets targets;
+  for (const v1::TargetCluster& target : clusters) targets[target.name()] = target.replicas();
+  return targets;
+}
+
+bool Covers(const Targets& whole, const Targets& part) {
+  return std::all_of(part.begin(), part.end(),
+                     [&](const auto& entry) { return whole.count(entry.first) > 0; });
+}
+
+// Where an object runs because others that run there need it.
+Targets RequiredTargets(const v1::Binding& binding, const Snapshot& snapshot) {
+  Targets targets;
+  for (const v1::BindingSnapshot& parent : binding.required_by()) {
+    for (const v1::TargetCluster& target : parent.clusters()) {
+      const ClusterInfo* cluster = snapshot.Find(target.name());
+      if (cluster != nullptr && !cluster->deleting) targets.emplace(target.name(), 0);
+    }
+  }
+  return targets;
+}
+
+std::string OptionText(const v1::Binding& binding, std::string_view option) {
+  const auto it = binding.options().find(std::string(option));
+  return it == binding.options().end() ? "" : it->second;
+}
+
+class Planner {
+ public:
+  explicit Planner(const PlanInput& input) : in_(input), request_(input.binding) {
+    if (input.placed != nullptr && input.placed->uid() == input.binding.uid()) {
+      placed_ = input.placed;
+    }
+    if (input.placed != nullptr) old_revision_ = input.placed->revision();
+  }
+
+  Plan Run() {
+    const v1::Binding& binding = in_.binding;
+    Begin();
+    if (binding.deleting()) return Unchanged();
+    if (binding.suspension().scheduling()) {
+      plan_.row.set_state(kSuspended);
+      plan_.row.set_message("scheduling is suspended");
+      return Finish();
+    }
+    const bool placeable = binding.has_policy() || binding.explicit_all_clusters();
+    if (!placeable) {
+      if (!binding.required_by().empty()) {
+        Adopt(RequiredTargets(binding, in_.snapshot), "follows the objects that need it");
+      } else if (placed_ == nullptr) {
+        return Unchanged();
+      }
+      return Finish();
+    }
+    Decide();
+    return Finish();
+  }
+
+ private:
+  // The row as it is, answering this binding.
+  void Begin() {
+    v1::Placed& row = plan_.row;
+    if (placed_ != nullptr) row = *placed_;
+    *row.mutable_ref() = in_.binding.ref();
+    row.set_uid(in_.binding.uid());
+    row.set_binding_revision(in_.binding.revision());
+    row.set_trace_id(in_.binding.trace_id());
+    row.set_revision(old_revision_);
+    if (row.state() == kSuspended || row.state().empty()) {
+      row.set_state(std::string(Name(Outcome::kScheduled)));
+      row.clear_message();
+    }
+  }
+
+  Plan Unchanged() {
+    plan_.write = false;
+    return std::move(plan_);
+  }
+
+  void Decide() {
+    Previous previous;
+    std::string hard;  // a reason that allows moves
+    size_t term = 0;
+    bool fresh = false;
+    if (placed_ == nullptr) {
+      hard = "first placement";
+    } else {
+      term = TermIndex(request_, placed_->affinity_name());
+      Remaining remaining = RemainingPlacement(request_, request_.terms[term], *placed_,
+                                               in_.snapshot, in_.groups, in_.now_micros);
+      previous = std::move(remaining.previous);
+      plan_.again_at_micros = remaining.again_at_micros;
+      plan_.evicted = remaining.lost_count;
+      fresh = in_.rebalance_micros > Rebalanced();
+      hard = HardReason(remaining.lost, fresh);
+    }
+    ScheduleInput input{request_, in_.snapshot, previous, in_.groups, in_.assumed};
+    input.fresh = fresh;
+    input.first_term = fresh ? 0 : term;
+    if (hard.empty() && TryFailback(input, term)) return;
+    if (!hard.empty()) {
+      plan_.cause = hard;
+      Apply(input, Schedule(input), fresh);
+    } else if (IsFunctionOfClusters()) {
+      Grow(input);
+    }
+  }
+
+  std::string HardReason(const std::string& lost, bool fresh) const {
+    if (!lost.empty()) return lost;
+    if (std::string why = RulesChanged(in_.binding, *placed_); !why.empty()) return why;
+    if (std::string why = ReplicasChanged(request_, *placed_); !why.empty()) return why;
+    if (fresh) return "manual rebalance";
+    if (placed_->state() != Name(Outcome::kScheduled)) return "tried again";
+    return "";
+  }
+
+  // Strategies whose result depends on the clusters that match, not on the moment: they follow
+  // clusters that join.
+  [[nodiscard]] bool IsFunctionOfClusters() const {
+    return !request_.workload || request_.strategy == Strategy::kDuplicated ||
+           request_.strategy == Strategy::kStaticWeight;
+  }
+
+  // Without a reason to move: only clusters that come in addition are taken over, and static
+  // weights may be divided anew among more clusters.
+  void Grow(const ScheduleInput& input) {
+    const ScheduleResult result = Schedule(input);
+    if (result.outcome != Outcome::kScheduled || result.term != input.first_term) return;
+    const Targets targets = Merge(result);
+    const bool divides = request_.strategy == Strategy::kStaticWeight && request_.IgnoresSpread();
+    const Targets now = TargetsOf(placed_->clusters());
+    if (targets == now || (!Covers(targets, now) && !divides)) return;
+    plan_.cause = "clusters joined";
+    Apply(input, result, false);
+  }
+
+  // Returns to an earlier group that has been able to take the object for long enough.
+  bool TryFailback(ScheduleInput input, size_t term) {
+    if (term == 0) return false;
+    const auto after = ParseFailback(OptionText(in_.binding, kFailbackOption));
+    if (!after.ok() || *after == absl::InfiniteDuration()) return false;
+    input.first_term = 0;
+    input.term_count = term;
+    const ScheduleResult result = Schedule(input);
+    if (result.outcome != Outcome::kScheduled) return false;
+    plan_.failback_possible = true;
+    const int64_t since =
+        in_.failback_since_micros == 0 ? in_.now_micros : in_.failback_since_micros;
+    const int64_t due = since + absl::ToInt64Microseconds(*after);
+    if (in_.now_micros < due) {
+      if (plan_.again_at_micros == 0 || due < plan_.again_at_micros) plan_.again_at_micros = due;
+      return false;
+    }
+    plan_.cause = StrCat("group ", request_.terms[result.term].name, " is available again");
+    Apply(input, result, false);
+    return true;
+  }
+
+  // The clusters of the result and those where others need the object.
+  Targets Merge(const ScheduleResult& result) const {
+    Targets targets;
+    for (const Target& target : result.targets) targets[target.cluster] = target.replicas;
+    targets.merge(RequiredTargets(in_.binding, in_.snapshot));
+    return targets;
+  }
+
+  void Apply(const ScheduleInput& input, const ScheduleResult& result, bool fresh) {
+    v1::Placed& row = plan_.row;
+    plan_.outcome = result.outcome;
+    row.clear_decisions();
+    for (v1::ClusterDecision& decision : Decisions(input, result, kMaxDecisions)) {
+      *row.add_decisions() = std::move(decision);
+    }
+    row.set_state(std::string(Name(result.outcome)));
+    row.set_message(result.note.empty() ? result.message
+                                        : StrCat(result.message, "; ", result.note));
+    // A rebalance that cannot be done is not repeated for ever.
+    if (fresh || in_.rebalance_micros > Rebalanced()) rebalanced_ = in_.rebalance_micros;
+    if (result.outcome != Outcome::kScheduled) return;
+    row.set_affinity_name(request_.terms[result.term].name);
+    row.set_last_scheduled_micros(in_.now_micros);
+    *row.mutable_observed_placement() = in_.binding.placement();
+    row.mutable_observed_options()->clear();
+    for (std::string_view option : {kHonourSpreadOption, kRespectCapacityOption}) {
+      const std::string text = OptionText(in_.binding, option);
+      if (!text.empty()) (*row.mutable_observed_options())[std::string(option)] = text;
+    }
+    Adopt(Merge(result), plan_.cause);
+  }
+
+  void Adopt(const Targets& targets, const std::string& cause) {
+    v1::Placed& row = plan_.row;
+    if (placed_ != nullptr && targets == TargetsOf(placed_->clusters())) return;
+    plan_.moved = true;
+    plan_.cause = cause;
+    row.set_cause(cause);
+    row.clear_clusters();
+    for (const auto& entry : targets) {
+      v1::TargetCluster* target = row.add_clusters();
+      target->set_name(entry.first);
+      target->set_replicas(static_cast<int32_t>(entry.second));
+    }
+  }
+
+  [[nodiscard]] int64_t Rebalanced() const {
+    if (placed_ == nullptr) return 0;
+    const auto it = placed_->observed_options().find(std::string(kRebalancedKey));
+    return it == placed_->observed_options().end() ? 0 : std::atoll(it->second.c_str());
+  }
+
+  Plan Finish() {
+    v1::Placed& row = plan_.row;
+    const int64_t rebalanced = std::max(rebalanced_, Rebalanced());
+    if (rebalanced > 0) {
+      (*row.mutable_observed_options())[std::string(kRebalancedKey)] = std::to_string(rebalanced);
+    }
+    if (plan_.moved) row.set_revision(old_revision_ + 1);
+    plan_.write = placed_ == nullptr || Differs(row, *placed_);
+    if (plan_.write) row.set_scheduled_micros(in_.now_micros);
+    return std::move(plan_);
+  }
+
+  // Whether somebody who reads the row would care. Estimates and counts inside the decisions change
+  // with every heartbeat; they are renewed when the row is written for another reason.
+  static bool Differs(v1::Placed a, v1::Placed b) {
+    for (v1::Placed* row : {&a, &b}) {
+      row->clear_decisions();
+      row->clear_scheduled_micros();
+      row->clear_last_scheduled_micros();
+      row->clear_trace_id();
+      if (row->state() == Name(Outcome::kScheduled)) row->clear_message();
+    }
+    return !google::protobuf::util::MessageDifferencer::Equals(a, b);
+  }
+
+  const PlanInput& in_;
+  Request request_;
+  const v1::Placed* placed_ = nullptr;  // of this very object
+  int64_t old_revision_ = 0;
+  int64_t rebalanced_ = 0;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan PlanPlacement(const PlanInput& input) { return Planner(input).Run(); }
+
+absl::StatusOr<absl::Duration> ParseFailback(std::string_view text) {
+  constexpr std::string_view kWhenHealthy = "WhenHealthyFor=";
+  if (text.empty() || text == "Never") return absl::InfiniteDuration();
+  absl::Duration duration;
+  if (text.substr(0, kWhenHealthy.size()) == kWhenHealthy &&
+      absl::ParseDuration(ToAbsl(text.substr(kWhenHealthy.size())), &duration) &&
+      duration >= absl::ZeroDuration()) {
+    return duration;
+  }
+  return InvalidArgument(
+      StrCat("\"", text, "\" is neither Never nor WhenHealthyFor=<duration> (such as 5m)"));
+}
+
+}  // namespace sealane::scheduler

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+#include "sealane/v1/tables.pb.h"
+#include "services/scheduler/schedule.h"
+
+namespace sealane::scheduler {
+
+// How many clusters a placement's row tells reasons for; `explain` tells all.
+inline constexpr size_t kMaxDecisions = 32;
+// Key in Placed.observed_options: the rebalance (its time, micros) that the placement answers.
+inline constexpr std::string_view kRebalancedKey = "sealane.io/rebalanced-at";
+
+struct PlanInput {
+  const v1::Binding& binding;
+  const v1::Placed* placed = nullptr;  // the row in force; nullptr: none
+  const Snapshot& snapshot;
+  const WorkloadGroups* groups = nullptr;
+  const AssumedLoads* assumed = nullptr;
+  int64_t now_micros = 0;
+  int64_t rebalance_micros = 0;  // newest manual rebalance that names the object; 0: none
+  // Since when an earlier group of clusterAffinities could take the object back; 0: it cannot.
+  int64_t failback_since_micros = 0;
+};
+
+// What to do about one binding.
+struct Plan {
+  bool write = false;  // `row` differs from the row in force
+  v1::Placed row;
+  bool moved = false;  // the clusters changed
+  std::string cause;   // why it was scheduled; empty: there was no reason to
+  Outcome outcome = Outcome::kScheduled;
+  int64_t again_at_micros = 0;  // look again then, whatever happens; 0: no need
+  bool failback_possible = false;
+  int64_t evicted = 0;  // clusters that were left because of taints or because they went
+};
+
+// Decides what the placement of a binding should be. Pure. Schedules only for a reason, and leaves
+// alone what is well placed; see docs/scheduling.md, "When something moves". When nothing fits, the
+// clusters in force stay and the row says why.
+[[nodiscard]] Plan PlanPlacement(const PlanInput& input);
+
+// "Never" (also for an empty text) is InfiniteDuration; "WhenHealthyFor=5m" is 5 minutes; anything
+// else is INVALID_ARGUMENT.
+[[nodiscard]] absl::StatusOr<absl::Duration> ParseFailback(std::string_view text);
+
+}  // namespace sealane::scheduler
