@@ -50,8 +50,8 @@ absl::StatusOr<absl::Duration> Flags::GetDuration(std::string_view name) const {
   const std::string& text = Get(name);
   absl::Duration value;
   if (!absl::ParseDuration(text, &value) || value < absl::ZeroDuration()) {
-    return InvalidArgument(StrCat("--", name, ": must be a duration such as 500ms, 10s or 2m, not \"",
-                                  text, "\""));
+    return InvalidArgument(
+        StrCat("--", name, ": must be a duration such as 500ms, 10s or 2m, not \"", text, "\""));
   }
   return value;
 }

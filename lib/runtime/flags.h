@@ -20,8 +20,8 @@ struct Flag {
   bool is_bool = false;
 };
 
-// Parsed flags. Every flag may also come from the environment: SEALANE_<NAME IN UPPER CASE, - as _>;
-// the command line wins.
+// Parsed flags. Every flag may also come from the environment: SEALANE_<NAME IN UPPER CASE, - as
+// _>; the command line wins.
 class Flags {
  public:
   // "" for a name that is not a flag.

@@ -112,12 +112,13 @@ void LeaderLease::Write(bool release, std::function<void()> done) {
   request.payload = row.SerializeAsString();
   request.expected_last_sequence = seen_sequence_;
   const absl::Duration began = env_.clock.Monotonic();
-  bus_.Append(std::move(request), [this, alive = executor_.alive(), began, term = row.term(), release,
-                                   done = std::move(done)](const absl::StatusOr<Appended>& result) {
-    if (alive.expired()) return;
-    Wrote(result, began, term, release);
-    if (done) done();
-  });
+  bus_.Append(std::move(request),
+              [this, alive = executor_.alive(), began, term = row.term(), release,
+               done = std::move(done)](const absl::StatusOr<Appended>& result) {
+                if (alive.expired()) return;
+                Wrote(result, began, term, release);
+                if (done) done();
+              });
 }
 
 void LeaderLease::Wrote(const absl::StatusOr<Appended>& result, absl::Duration began, int64_t term,

@@ -23,13 +23,13 @@ struct LeaderLeaseOptions {
   int replicas = 1;  // of the stream
 };
 
-// At most one process of a service leads. The row leases.<service> changes hands by compare-and-set;
-// time is judged by what each process itself observes on its own monotonic clock, never by another's
-// clock: a standby counts from the moment it last saw the row change, a leader from the moment it began the
-// last write that succeeded, and a leader gives up a fifth of the duration earlier than the
-// standbys may take over. So two processes never both believe that they lead, unless one's clock
-// runs a quarter faster than the other's or its thread is frozen between the check and the deed;
-// writes of tables are compare-and-set for that case.
+// At most one process of a service leads. The row leases.<service> changes hands by
+// compare-and-set; time is judged by what each process itself observes on its own monotonic clock,
+// never by another's clock: a standby counts from the moment it last saw the row change, a leader
+// from the moment it began the last write that succeeded, and a leader gives up a fifth of the
+// duration earlier than the standbys may take over. So two processes never both believe that they
+// lead, unless one's clock runs a quarter faster than the other's or its thread is frozen between
+// the check and the deed; writes of tables are compare-and-set for that case.
 //
 // Thread rule: the executor thread only; callbacks come from the executor, never inside a call.
 class LeaderLease {

@@ -23,8 +23,8 @@ struct ServiceContext {
 };
 
 // One running service: policy, scheduler, status, agent. The constructor must not do I/O; Start
-// begins it. Destroying the object stops it at once (as a kill would), on the executor's thread; all
-// its callbacks die with it. Everything runs on the context's executor.
+// begins it. Destroying the object stops it at once (as a kill would), on the executor's thread;
+// all its callbacks die with it. Everything runs on the context's executor.
 class Service {
  public:
   virtual ~Service() = default;
@@ -37,8 +37,8 @@ class Service {
 
 // How a process makes its service from flags.
 struct ServiceDefinition {
-  std::string name;     // "sealane-policy"
-  std::string summary;  // one line for --help
+  std::string name;         // "sealane-policy"
+  std::string summary;      // one line for --help
   std::vector<Flag> flags;  // besides the common ones (bus, metrics, logging, instance)
   std::function<absl::StatusOr<std::unique_ptr<Service>>(const Flags&, ServiceContext)> make;
 };
