@@ -1,0 +1,430 @@
+#include "lib/kubeapi/api_server.h"
+
+#include <utility>
+#include <vector>
+
+#include "lib/core/ids.h"
+#include "lib/core/json.h"
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "lib/kubeapi/body.h"
+#include "lib/kubeapi/custom.h"
+#include "lib/kubeapi/discovery.h"
+#include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/request.h"
+#include "lib/kubeapi/table.h"
+#include "lib/kubeapi/watch.h"
+
+namespace sealane::kubeapi {
+namespace {
+
+constexpr char kCrds[] = "apiextensions.k8s.io/customresourcedefinitions";
+
+std::string Dump(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// The field manager a request means: its parameter, or the client's name from the user agent.
+std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
+  if (!parameter.empty()) return std::string(parameter.substr(0, 128));
+  const std::string_view name = user_agent.substr(0, user_agent.find('/'));
+  return name.empty() ? "unknown" : std::string(name.substr(0, 128));
+}
+
+http::Headers JsonHeaders() { return {{"Content-Type", "application/json"}}; }
+
+absl::Status Translate(const absl::Status& status, const Resource& resource,
+                       std::string_view name) {
+  if (status.code() == absl::StatusCode::kAlreadyExists) {
+    return AlreadyExists(resource.Target(name));
+  }
+  if (status.code() == absl::StatusCode::kAborted) {
+    return ConflictError(resource.Target(name),
+                         "the object has been modified; please apply your changes to the latest "
+                         "version and try again");
+  }
+  return status;
+}
+
+// Kinds that are questions rather than objects: the answer is the request with its status. With no
+// authorization in this server everything is allowed.
+Json AccessReview(const Resource& resource, const Json& body) {
+  Json out = body;
+  out["kind"] = resource.kind;
+  out["apiVersion"] = resource.ApiVersion();
+  if (resource.kind == "SelfSubjectRulesReview") {
+    out["status"] = {
+        {"resourceRules", {{{"verbs", {"*"}}, {"apiGroups", {"*"}}, {"resources", {"*"}}}}},
+        {"nonResourceRules", {{{"verbs", {"*"}}, {"nonResourceURLs", {"*"}}}}},
+        {"incomplete", false}};
+  } else {
+    out["status"] = {{"allowed", true}};
+  }
+  return out;
+}
+
+}  // namespace
+
+ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
+    : executor_(env.executor),
+      env_{env.clock, executor_, env.random},
+      store_(store),
+      options_(std::move(options)),
+      registry_(Schema::Builtin()),
+      writer_(env_, store, registry_) {
+  store_.ForEach(kCrds, "", {}, [&](const ObjectPtr& crd) {
+    registry_.SetCustomResource(crd->value());
+    return true;
+  });
+  subscription_ = store_.Subscribe([this](const Change& change) { OnChange(change); });
+}
+
+ApiServer::~ApiServer() {
+  store_.Unsubscribe(subscription_);
+  for (const auto& entry : watches_) entry.second->End();
+}
+
+void ApiServer::OnChange(const Change& change) {
+  if (change.object->key().resource == kCrds) {
+    const Json& crd = change.object->value();
+    if (change.type == ChangeType::kDeleted) {
+      registry_.RemoveCustomResource(crd["spec"].value("group", ""),
+                                     crd["spec"]["names"].value("plural", ""));
+    } else if (change.previous == nullptr ||
+               change.previous->value().at("spec") != crd.at("spec")) {
+      registry_.SetCustomResource(crd);
+      // The status follows, as the real server's controller writes it.
+      env_.executor.Post([this, key = change.object->key()] {
+        const ObjectPtr now = store_.Get(key);
+        if (now == nullptr) return;
+        Json object = now->value();
+        EstablishCrd(object, env_.clock.Now());
+        if (object == now->value()) return;
+        store_.Put(key, std::move(object), now->revision(), [](auto) {});
+      });
+    }
+  }
+  for (auto it = watches_.begin(); it != watches_.end();) {
+    Watch& watch = *it->second;
+    const bool mine = watch.options().resource->StorageName() == change.object->key().resource;
+    if (mine && !watch.Deliver(change)) {
+      watch.End();
+      env_.executor.Cancel(watch.bookmark_timer);
+      env_.executor.Cancel(watch.end_timer);
+      it = watches_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void ApiServer::Fail(Request& request, const absl::Status& status) {
+  request.writer->Send({StatusCodeOf(status), JsonHeaders(), Dump(StatusObject(status)) + "\n"});
+}
+
+void ApiServer::Answer(Request& request, int code, const Json& object) {
+  http::Headers headers = JsonHeaders();
+  for (const std::string& warning : request.warnings) {
+    headers.Add("Warning", StrCat("299 - ", Json(warning).dump()));
+  }
+  request.writer->Send({code, std::move(headers), Dump(object) + "\n"});
+}
+
+void ApiServer::AnswerObject(Request& request, int code, const ObjectPtr& object) {
+  const Resource& resource = *request.resource;
+  switch (request.output) {
+    case Output::kObject: {
+      http::Headers headers = JsonHeaders();
+      for (const std::string& warning : request.warnings) {
+        headers.Add("Warning", StrCat("299 - ", Json(warning).dump()));
+      }
+      request.writer->Send({code, std::move(headers), ObjectText(resource, *object) + "\n"});
+      return;
+    }
+    case Output::kMetadata:
+      return Answer(request, code, PartialMetadata(object->value()));
+    case Output::kTable:
+      return Answer(request, code,
+                    {{"kind", "Table"},
+                     {"apiVersion", "meta.k8s.io/v1"},
+                     {"metadata", {{"resourceVersion", std::to_string(object->revision())}}},
+                     {"columnDefinitions", TableColumns(resource)},
+                     {"rows", Json::array({TableRow(resource, object->value(), env_.clock.Now(),
+                                                    request.Query("includeObject"))})}});
+  }
+}
+
+void ApiServer::Handle(const http::HttpRequest& http,
+                       std::shared_ptr<http::ResponseWriter> writer) {
+  Request request{
+      http, std::move(writer), http::ParseTarget(http.path), {}, nullptr, Output::kObject, {}};
+  if (!options_.token.empty() &&
+      http.headers.Get("Authorization") != StrCat("Bearer ", options_.token)) {
+    return Fail(request, ApiError(401, "Unauthorized", "Unauthorized"));
+  }
+  Dispatch(request);
+}
+
+void ApiServer::Dispatch(Request& request) {
+  const std::string& path = request.target.path;
+  const auto parsed = ParseResourcePath(path);
+  if (!parsed) return Discovery(request);
+  request.path = *parsed;
+  if (!registry_.HasGroupVersion(parsed->group, parsed->version)) return Discovery(request);
+  request.resource = registry_.Find(parsed->group, parsed->version, parsed->plural);
+  if (request.resource == nullptr || (parsed->namespaced && !request.resource->namespaced)) {
+    return Fail(request, NoSuchResource());
+  }
+  const auto output = ParseAccept(request.http.headers.Get("Accept"));
+  if (!output.ok()) return Fail(request, output.status());
+  request.output = *output;
+  if (Special(request)) return;
+  const std::string& method = request.http.method;
+  if (method == "GET" || method == "HEAD") return Read(request);
+  Write(request);
+}
+
+void ApiServer::Discovery(Request& request) {
+  std::string path = request.target.path;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const bool aggregated = WantsAggregatedDiscovery(request.http.headers.Get("Accept"));
+  Json document;
+  if (path == "/healthz" || path == "/livez" || path == "/readyz") {
+    return request.writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
+  }
+  if (path == "/version") {
+    document = VersionDocument();
+  } else if (path == "/api") {
+    document =
+        aggregated ? AggregatedDiscovery(registry_, true) : CoreVersions(options_.server_address);
+  } else if (path == "/apis") {
+    document = aggregated ? AggregatedDiscovery(registry_, false) : GroupList(registry_);
+  } else if (path == "/openapi/v3") {
+    document = OpenApiIndex(registry_);
+  } else if (path.substr(0, 12) == "/openapi/v3/") {
+    document = OpenApiDocument(registry_, path.substr(12));
+  } else if (path.substr(0, 5) == "/api/") {
+    document = ResourceList(registry_, "", path.substr(5));
+  } else if (path.substr(0, 6) == "/apis/") {
+    const std::string rest = path.substr(6);
+    const size_t slash = rest.find('/');
+    document = slash == std::string::npos
+                   ? GroupDocument(registry_, rest)
+                   : ResourceList(registry_, rest.substr(0, slash), rest.substr(slash + 1));
+  }
+  if (document.is_null()) {
+    return request.writer->Send(
+        {404, {{"Content-Type", "text/plain; charset=utf-8"}}, "404 page not found\n"});
+  }
+  if (aggregated && (path == "/api" || path == "/apis")) {
+    return request.writer->Send(
+        {200,
+         {{"Content-Type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}},
+         Dump(document) + "\n"});
+  }
+  Answer(request, 200, document);
+}
+
+// Endpoints that are not plain storage. True when the request was answered.
+bool ApiServer::Special(Request& request) {
+  const Resource& resource = *request.resource;
+  const ResourcePath& path = request.path;
+  const std::string& method = request.http.method;
+  if (!resource.HasVerb("get") && resource.group == "authorization.k8s.io") {
+    const auto body = ParseText(request.http.body, true);
+    if (method != "POST" || !body.ok() || !body->is_object()) {
+      Fail(request,
+           method != "POST" ? MethodNotAllowed() : BadRequest("the body must be an object"));
+    } else {
+      Answer(request, 201, AccessReview(resource, *body));
+    }
+    return true;
+  }
+  if (!resource.HasVerb("watch")) {  // bindings, componentstatuses, token reviews
+    Fail(request, MethodNotAllowed());
+    return true;
+  }
+  if (path.subresource.empty() || path.subresource == "status" || path.subresource == "scale") {
+    if (!path.subresource.empty() && resource.Subresource(path.subresource) == nullptr) {
+      Fail(request, NoSuchResource());
+      return true;
+    }
+    return false;
+  }
+  const ObjectKey key{resource.StorageName(), resource.namespaced ? path.ns : "", path.name};
+  const ObjectPtr object = store_.Get(key);
+  if (object == nullptr) {
+    Fail(request, resource.Subresource(path.subresource) == nullptr
+                      ? NoSuchResource()
+                      : NotFoundError(resource.Target(path.name)));
+    return true;
+  }
+  if (resource.plural == "pods" && path.subresource == "log" && method == "GET") {
+    // Simulated containers print nothing.
+    request.writer->Send({200, {{"Content-Type", "text/plain"}}, ""});
+    return true;
+  }
+  if (resource.plural == "pods" && path.subresource == "eviction" && method == "POST") {
+    Delete({&resource, key.ns, key.name, ""}, Json(), {}, [](auto) {});
+    Answer(request, 201,
+           {{"kind", "Status"},
+            {"apiVersion", "v1"},
+            {"metadata", Json::object()},
+            {"status", "Success"},
+            {"code", 201}});
+    return true;
+  }
+  Fail(request,
+       resource.Subresource(path.subresource) == nullptr ? NoSuchResource() : MethodNotAllowed());
+  return true;
+}
+
+void ApiServer::Commit(WritePlan plan, Store::Done done) {
+  if (!done) done = [](auto) {};
+  switch (plan.action) {
+    case WritePlan::Action::kNothing:
+      return done(std::make_shared<const StoredObject>(plan.key, *plan.object, plan.expected));
+    case WritePlan::Action::kPut:
+      return store_.Put(plan.key, *plan.object, plan.expected, std::move(done));
+    case WritePlan::Action::kRemove:
+      return store_.Remove(
+          plan.key, plan.expected, [plan, done](const absl::StatusOr<ObjectPtr>& removed) {
+            if (!removed.ok()) return done(removed.status());
+            done(std::make_shared<const StoredObject>(plan.key, *plan.object, plan.expected));
+          });
+  }
+}
+
+void ApiServer::Create(const WriteTarget& target, const Json& object, const WriteOptions& options,
+                       Store::Done done) {
+  auto plan = writer_.Create(target, object, options);
+  if (!plan.ok()) return done ? done(plan.status()) : void();
+  Commit(*std::move(plan), std::move(done));
+}
+
+void ApiServer::Update(const WriteTarget& target, const Json& object, const WriteOptions& options,
+                       Store::Done done) {
+  auto plan = writer_.Update(target, object, options);
+  if (!plan.ok()) return done ? done(plan.status()) : void();
+  Commit(*std::move(plan), std::move(done));
+}
+
+void ApiServer::Delete(const WriteTarget& target, const Json& delete_options,
+                       const WriteOptions& options, Store::Done done) {
+  auto plan = writer_.Delete(target, delete_options, options);
+  if (!plan.ok()) return done ? done(plan.status()) : void();
+  Commit(*std::move(plan), std::move(done));
+}
+
+const Resource* ApiServer::Stored(std::string_view storage_name) const {
+  for (const Resource* resource : registry_.Stored()) {
+    if (resource->StorageName() == storage_name) return resource;
+  }
+  return nullptr;
+}
+
+void ApiServer::Write(Request& request) {
+  const Resource& resource = *request.resource;
+  const ResourcePath& path = request.path;
+  const std::string& method = request.http.method;
+  if (resource.namespaced && !path.namespaced) return Fail(request, MethodNotAllowed());
+  WriteTarget target{&resource, resource.namespaced ? path.ns : "", path.name, path.subresource};
+  WriteOptions options;
+  options.manager =
+      ManagerOf(request.Query("fieldManager"), request.http.headers.Get("User-Agent"));
+  options.force = request.Flag("force");
+  if (const std::string v = request.Query("fieldValidation"); !v.empty()) {
+    if (v != "Strict" && v != "Warn" && v != "Ignore") {
+      return Fail(request, InvalidObject({"meta.k8s.io", "CreateOptions", ""},
+                                         {UnsupportedField("fieldValidation", v,
+                                                           {"", "Ignore", "Strict", "Warn"})}));
+    }
+    options.field_validation = v;
+  }
+  if (const std::string dry = request.Query("dryRun"); !dry.empty()) {
+    if (dry != "All") {
+      return Fail(request, InvalidObject({"meta.k8s.io", "CreateOptions", ""},
+                                         {UnsupportedField("dryRun", dry, {"All"})}));
+    }
+    options.dry_run = true;
+  }
+  const std::string content_type(request.http.headers.Get("Content-Type"));
+  absl::StatusOr<WritePlan> plan = MethodNotAllowed();
+  const auto body = [&]() -> absl::StatusOr<Json> {
+    const bool yaml = content_type.find("yaml") != std::string::npos;
+    auto parsed = ParseText(request.http.body, yaml);
+    if (!parsed.ok()) {
+      return BadRequest(StrCat("the object provided is unrecognized (must be of type ",
+                               path.subresource == "scale" ? "Scale" : resource.kind,
+                               "): couldn't get version/kind; ", ToStd(parsed.status().message())));
+    }
+    return parsed;
+  };
+  if (method == "POST" && path.name.empty()) {
+    auto object = body();
+    plan = object.ok() ? writer_.Create(target, *object, options) : object.status();
+  } else if (method == "PUT" && !path.name.empty()) {
+    auto object = body();
+    plan = object.ok() ? writer_.Update(target, *object, options) : object.status();
+  } else if (method == "PATCH" && !path.name.empty()) {
+    const bool apply = content_type.substr(0, 28) == "application/apply-patch+yaml";
+    if (apply && request.Query("fieldManager").empty()) {
+      return Fail(request,
+                  InvalidObject({"meta.k8s.io", "PatchOptions", ""},
+                                {RequiredField("fieldManager", "is required for apply patch")}));
+    }
+    if (!apply && options.force) {
+      return Fail(
+          request,
+          InvalidObject({"meta.k8s.io", "PatchOptions", ""},
+                        {ForbiddenField("force", "may not be specified for non-apply patch")}));
+    }
+    plan = writer_.Patch(target, content_type, request.http.body, options);
+  } else if (method == "DELETE") {
+    if (path.name.empty()) return DeleteCollection(request);
+    if (!path.subresource.empty()) return Fail(request, MethodNotAllowed());
+    Json delete_options;
+    if (!request.http.body.empty()) {
+      auto object = body();
+      if (!object.ok()) return Fail(request, object.status());
+      delete_options = *std::move(object);
+      if (delete_options.value("dryRun", Json::array()) == Json::array({"All"})) {
+        options.dry_run = true;
+      }
+    } else {
+      delete_options = Json::object();
+      for (const char* field : {"propagationPolicy"}) {
+        if (const std::string v = request.Query(field); !v.empty()) delete_options[field] = v;
+      }
+      if (const std::string v = request.Query("gracePeriodSeconds"); !v.empty()) {
+        delete_options["gracePeriodSeconds"] = std::atoi(v.c_str());
+      }
+    }
+    plan = writer_.Delete(target, delete_options, options);
+  }
+  if (!plan.ok()) return Fail(request, plan.status());
+  request.warnings = plan->warnings;
+  const bool gone = plan->gone;
+  const int code = plan->created ? 201 : 200;
+  const std::string name = plan->key.name;
+  const std::string uid = gone ? plan->object->at("metadata").value("uid", "") : "";
+  // The answer may come after this request object is gone.
+  auto later = std::make_shared<Request>(request);
+  Commit(*std::move(plan), [this, later, gone, code, name, uid](absl::StatusOr<ObjectPtr> written) {
+    if (!written.ok()) return Fail(*later, Translate(written.status(), *later->resource, name));
+    if (later->path.subresource == "scale") {
+      return Answer(*later, code, Writer::ScaleOf(*later->resource, (*written)->value()));
+    }
+    if (!gone) return AnswerObject(*later, code, *written);
+    Json details = {{"name", name}, {"kind", later->resource->plural}, {"uid", uid}};
+    if (!later->resource->group.empty()) details["group"] = later->resource->group;
+    Answer(*later, 200,
+           {{"kind", "Status"},
+            {"apiVersion", "v1"},
+            {"metadata", Json::object()},
+            {"status", "Success"},
+            {"details", details}});
+  });
+}
+
+}  // namespace sealane::kubeapi

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "lib/core/env.h"
+#include "lib/core/json_fwd.h"
+#include "lib/core/scoped_executor.h"
+#include "lib/http/handler.h"
+#include "lib/kubeapi/resource.h"
+#include "lib/kubeapi/store.h"
+#include "lib/kubeapi/writer.h"
+
+namespace sealane::kubeapi {
+
+struct ApiServerOptions {
+  // Bearer token that requests must carry; empty: anyone may do anything.
+  std::string token;
+  // What discovery tells clients to connect to.
+  std::string server_address = "127.0.0.1";
+  absl::Duration bookmark_period = absl::Minutes(1);
+  absl::Duration watch_timeout = absl::Minutes(30);  // of watches that name no timeout
+};
+
+// The server side of the Kubernetes API over a Store, without a transport: it can be driven through
+// HttpServer, or in process through DirectTransport on virtual time.
+//
+// Thread rule: every call on the executor of `env`.
+class ApiServer {
+ public:
+  // `store` must outlive the server.
+  ApiServer(Env env, Store& store, ApiServerOptions options);
+  ~ApiServer();
+  ApiServer(const ApiServer&) = delete;
+  ApiServer& operator=(const ApiServer&) = delete;
+
+  // Answers one request, now or (watches) over time.
+  void Handle(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
+
+  // The same writes without HTTP, for controllers that live with the server. Each goes through
+  // defaulting, validation and field ownership. `done` gives the written object and may be null.
+  void Create(const WriteTarget& target, const Json& object, const WriteOptions& options,
+              Store::Done done);
+  void Update(const WriteTarget& target, const Json& object, const WriteOptions& options,
+              Store::Done done);
+  void Delete(const WriteTarget& target, const Json& delete_options, const WriteOptions& options,
+              Store::Done done);
+
+  [[nodiscard]] Store& store() { return store_; }
+  [[nodiscard]] const Registry& registry() const { return registry_; }
+  [[nodiscard]] const Env& env() const { return env_; }
+  // The resource of that storage name ("apps/deployments"); nullptr when it is not served.
+  [[nodiscard]] const Resource* Stored(std::string_view storage_name) const;
+  // Number of watches now open.
+  [[nodiscard]] size_t watches() const { return watches_.size(); }
+
+ private:
+  friend class Watch;
+  struct Request;  // one parsed request
+
+  void Dispatch(Request& request);
+  void Read(Request& request);
+  void List(Request& request);
+  void StartWatch(Request& request);
+  void Write(Request& request);
+  void DeleteCollection(Request& request);
+  bool Special(Request& request);
+  void Discovery(Request& request);
+  void Commit(WritePlan plan, Store::Done done);
+  void Answer(Request& request, int code, const Json& object);
+  void AnswerObject(Request& request, int code, const ObjectPtr& object);
+  void Fail(Request& request, const absl::Status& status);
+  void OnChange(const Change& change);
+
+  ScopedExecutor executor_;
+  Env env_;
+  Store& store_;
+  ApiServerOptions options_;
+  Registry registry_;
+  Writer writer_;
+  uint64_t subscription_ = 0;
+  std::map<uint64_t, std::shared_ptr<class Watch>> watches_;
+  uint64_t next_watch_ = 1;
+};
+
+}  // namespace sealane::kubeapi

@@ -1,0 +1,449 @@
+#include "lib/kubeapi/custom.h"
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+#include <set>
+#include <utility>
+
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/core/time.h"
+#include "lib/kubeapi/validate_meta.h"
+
+namespace sealane::kubeapi {
+namespace {
+
+bool Flag(const Json& schema, const char* name) {
+  const auto it = schema.find(name);
+  return it != schema.end() && it->is_boolean() && it->get<bool>();
+}
+
+const Json* Member(const Json& schema, const char* name) {
+  if (!schema.is_object()) return nullptr;
+  const auto it = schema.find(name);
+  return it == schema.end() || it->is_null() ? nullptr : &*it;
+}
+
+std::string Join(const std::string& path, const std::string& key) {
+  return path.empty() ? key : StrCat(path, ".", key);
+}
+
+void Prune(const Json& schema, Json& value, const std::string& path, bool root, bool preserve,
+           std::vector<std::string>& unknown) {
+  preserve = preserve || Flag(schema, "x-kubernetes-preserve-unknown-fields");
+  if (value.is_array()) {
+    const Json* items = Member(schema, "items");
+    for (size_t i = 0; i < value.size(); ++i) {
+      if (items != nullptr) {
+        Prune(*items, value[i], StrCat(path, "[", i, "]"), false, false, unknown);
+      }
+    }
+    return;
+  }
+  if (!value.is_object()) return;
+  const Json* properties = Member(schema, "properties");
+  const Json* additional = Member(schema, "additionalProperties");
+  const bool embedded = Flag(schema, "x-kubernetes-embedded-resource");
+  for (auto it = value.begin(); it != value.end();) {
+    const std::string child_path = Join(path, it.key());
+    const bool meta = it.key() == "apiVersion" || it.key() == "kind" || it.key() == "metadata";
+    const Json* property = properties == nullptr ? nullptr : Member(*properties, it.key().c_str());
+    if ((root || embedded) && meta) {
+      ++it;
+    } else if (property != nullptr) {
+      Prune(*property, *it, child_path, false, false, unknown);
+      ++it;
+    } else if (additional != nullptr && additional->is_object()) {
+      Prune(*additional, *it, child_path, false, false, unknown);
+      ++it;
+    } else if (preserve || (additional != nullptr && *additional == true)) {
+      ++it;
+    } else {
+      unknown.push_back(child_path);
+      it = value.erase(it);
+    }
+  }
+}
+
+class Validator {
+ public:
+  std::vector<FieldError> errors;
+
+  void Check(const Json& schema, const Json& value, const std::string& path, bool root) {
+    if (value.is_null()) {
+      if (!Flag(schema, "nullable") && Member(schema, "type") != nullptr)
+        TypeError(schema, value, path);
+      return;
+    }
+    if (!TypeFits(schema, value)) return TypeError(schema, value, path);
+    if (const Json* values = Member(schema, "enum")) CheckEnum(*values, value, path);
+    if (value.is_object()) CheckObject(schema, value, path, root);
+    if (value.is_array()) CheckArray(schema, value, path);
+    if (value.is_string()) CheckString(schema, value, path);
+    if (value.is_number()) CheckNumber(schema, value, path);
+    CheckCombinations(schema, value, path, root);
+  }
+
+ private:
+  static bool TypeFits(const Json& schema, const Json& value) {
+    if (Flag(schema, "x-kubernetes-int-or-string")) {
+      return value.is_string() || value.is_number_integer();
+    }
+    const Json* type = Member(schema, "type");
+    if (type == nullptr) return true;
+    if (*type == "object") return value.is_object();
+    if (*type == "array") return value.is_array();
+    if (*type == "string") return value.is_string();
+    if (*type == "boolean") return value.is_boolean();
+    if (*type == "number") return value.is_number();
+    if (*type == "integer") {
+      return value.is_number_integer() ||
+             (value.is_number_float() && std::floor(value.get<double>()) == value.get<double>());
+    }
+    return true;
+  }
+
+  static std::string Where(const std::string& path) { return path.empty() ? "<nil>" : path; }
+
+  void TypeError(const Json& schema, const Json& value, const std::string& path) {
+    std::string got = value.type_name();
+    if (value.is_number_integer()) got = "integer";
+    const Json* type = Member(schema, "type");
+    const std::string want = type == nullptr ? "integer or string" : type->get<std::string>();
+    errors.push_back({"FieldValueTypeInvalid", Where(path),
+                      StrCat("Invalid value: \"", got, "\": ", Where(path),
+                             " in body must be of type ", want, ": \"", got, "\"")});
+  }
+
+  void CheckEnum(const Json& values, const Json& value, const std::string& path) {
+    if (std::find(values.begin(), values.end(), value) != values.end()) return;
+    std::vector<std::string> names;
+    for (const Json& v : values) names.push_back(v.is_string() ? v.get<std::string>() : v.dump());
+    errors.push_back(UnsupportedField(path, value, names));
+  }
+
+  void Invalid(const std::string& path, const Json& value, const std::string& rule) {
+    errors.push_back(InvalidField(path, value, StrCat(path, " in body should ", rule)));
+  }
+
+  void CheckObject(const Json& schema, const Json& value, const std::string& path, bool root) {
+    if (const Json* required = Member(schema, "required")) {
+      for (const Json& name : *required) {
+        if (!value.contains(name.get<std::string>())) {
+          errors.push_back(RequiredField(Join(path, name.get<std::string>())));
+        }
+      }
+    }
+    const Json* properties = Member(schema, "properties");
+    const Json* additional = Member(schema, "additionalProperties");
+    for (const auto& [key, child] : value.items()) {
+      if (root && (key == "metadata" || key == "apiVersion" || key == "kind")) continue;
+      if (const Json* property =
+              properties == nullptr ? nullptr : Member(*properties, key.c_str())) {
+        Check(*property, child, Join(path, key), false);
+      } else if (additional != nullptr && additional->is_object()) {
+        Check(*additional, child, Join(path, key), false);
+      }
+    }
+    if (const Json* limit = Member(schema, "maxProperties"); limit && value.size() > *limit) {
+      errors.push_back(
+          {"FieldValueTooMany", path,
+           StrCat("Too many: ", value.size(), ": must have at most ", limit->dump(), " items")});
+    }
+    if (const Json* limit = Member(schema, "minProperties"); limit && value.size() < *limit) {
+      Invalid(path, value, StrCat("have at least ", limit->dump(), " properties"));
+    }
+  }
+
+  void CheckArray(const Json& schema, const Json& value, const std::string& path) {
+    if (const Json* limit = Member(schema, "maxItems"); limit && value.size() > *limit) {
+      errors.push_back(
+          {"FieldValueTooMany", path,
+           StrCat("Too many: ", value.size(), ": must have at most ", limit->dump(), " items")});
+    }
+    if (const Json* limit = Member(schema, "minItems"); limit && value.size() < *limit) {
+      Invalid(path, value, StrCat("have at least ", limit->dump(), " items"));
+    }
+    const Json* items = Member(schema, "items");
+    const std::string list_type = schema.value("x-kubernetes-list-type", "");
+    std::set<std::string> seen;
+    for (size_t i = 0; i < value.size(); ++i) {
+      const std::string item_path = StrCat(path, "[", i, "]");
+      if (items != nullptr) Check(*items, value[i], item_path, false);
+      Json identity = value[i];
+      if (list_type == "map" && identity.is_object()) {
+        identity = Json::object();
+        for (const Json& key : schema.value("x-kubernetes-list-map-keys", Json::array())) {
+          const std::string name = key.get<std::string>();
+          if (value[i].contains(name)) identity[name] = value[i].at(name);
+        }
+      }
+      const bool unique = list_type == "map" || list_type == "set" || Flag(schema, "uniqueItems");
+      if (unique && !seen.insert(identity.dump()).second) {
+        errors.push_back(DuplicateField(item_path, identity));
+      }
+    }
+  }
+
+  void CheckString(const Json& schema, const Json& value, const std::string& path) {
+    const auto& text = value.get_ref<const std::string&>();
+    // Lengths count characters, not bytes.
+    const auto length = static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
+    if (const Json* limit = Member(schema, "maxLength"); limit && length > *limit) {
+      errors.push_back({"FieldValueTooLong", path,
+                        StrCat("Too long: may not be more than ", limit->dump(), " bytes")});
+    }
+    if (const Json* limit = Member(schema, "minLength"); limit && length < *limit) {
+      Invalid(path, value, StrCat("be at least ", limit->dump(), " chars long"));
+    }
+    if (const Json* pattern = Member(schema, "pattern"); pattern && text.size() < 4096) {
+      try {
+        if (!std::regex_search(text, std::regex(pattern->get<std::string>()))) {
+          Invalid(path, value, StrCat("match '", pattern->get<std::string>(), "'"));
+        }
+      } catch (const std::regex_error&) {
+        // A pattern of Go's dialect that this one lacks; ValidateCrd has already refused it.
+      }
+    }
+    if (const Json* format = Member(schema, "format"); format && *format == "date-time") {
+      if (!ParseKubeTime(text).ok()) {
+        errors.push_back(InvalidField(
+            path, value, StrCat(path, " in body must be of type date-time: ", value.dump())));
+      }
+    }
+  }
+
+  void CheckNumber(const Json& schema, const Json& value, const std::string& path) {
+    const double number = value.get<double>();
+    if (const Json* limit = Member(schema, "minimum")) {
+      const bool exclusive = Flag(schema, "exclusiveMinimum");
+      if (number < limit->get<double>() || (exclusive && number == limit->get<double>())) {
+        Invalid(path, value,
+                StrCat("be greater than ", exclusive ? "" : "or equal to ", limit->dump()));
+      }
+    }
+    if (const Json* limit = Member(schema, "maximum")) {
+      const bool exclusive = Flag(schema, "exclusiveMaximum");
+      if (number > limit->get<double>() || (exclusive && number == limit->get<double>())) {
+        Invalid(path, value,
+                StrCat("be less than ", exclusive ? "" : "or equal to ", limit->dump()));
+      }
+    }
+    if (const Json* step = Member(schema, "multipleOf"); step && step->get<double>() > 0) {
+      const double ratio = number / step->get<double>();
+      if (std::fabs(ratio - std::round(ratio)) > 1e-9) {
+        Invalid(path, value, StrCat("be a multiple of ", step->dump()));
+      }
+    }
+  }
+
+  static size_t Passing(const Json& schemas, const Json& value, const std::string& path) {
+    size_t count = 0;
+    for (const Json& schema : schemas) {
+      Validator validator;
+      validator.Check(schema, value, path, false);
+      if (validator.errors.empty()) ++count;
+    }
+    return count;
+  }
+
+  void CheckCombinations(const Json& schema, const Json& value, const std::string& path,
+                         bool root) {
+    if (const Json* all = Member(schema, "allOf")) {
+      for (const Json& one : *all) Check(one, value, path, root);
+    }
+    if (const Json* any = Member(schema, "anyOf"); any && Passing(*any, value, path) == 0) {
+      errors.push_back(InvalidField(Where(path), value,
+                                    StrCat(Where(path),
+                                           " in body must validate at least one schema "
+                                           "(anyOf)")));
+    }
+    if (const Json* one = Member(schema, "oneOf"); one && Passing(*one, value, path) != 1) {
+      errors.push_back(InvalidField(Where(path), value,
+                                    StrCat(Where(path),
+                                           " in body must validate one and only one "
+                                           "schema (oneOf)")));
+    }
+    if (const Json* no = Member(schema, "not"); no && no->is_object()) {
+      Validator validator;
+      validator.Check(*no, value, path, false);
+      if (validator.errors.empty()) {
+        errors.push_back(InvalidField(Where(path), value,
+                                      StrCat(Where(path),
+                                             " in body must not validate the schema "
+                                             "(not)")));
+      }
+    }
+  }
+};
+
+void CheckSchema(const Json& schema, const std::string& path, std::vector<FieldError>& errors) {
+  if (!schema.is_object()) return;
+  if (Member(schema, "x-kubernetes-validations") != nullptr) {
+    errors.push_back(ForbiddenField(StrCat(path, ".x-kubernetes-validations"),
+                                    "CEL validation rules are not supported by this server"));
+  }
+  if (const Json* pattern = Member(schema, "pattern"); pattern && pattern->is_string()) {
+    try {
+      const std::regex compiled(pattern->get<std::string>());
+    } catch (const std::regex_error&) {
+      errors.push_back(
+          InvalidField(StrCat(path, ".pattern"), *pattern, "must be a valid regular expression"));
+    }
+  }
+  const bool typed = Member(schema, "type") != nullptr ||
+                     Flag(schema, "x-kubernetes-preserve-unknown-fields") ||
+                     Flag(schema, "x-kubernetes-int-or-string");
+  if (!typed)
+    errors.push_back(
+        RequiredField(StrCat(path, ".type"), "must not be empty for specified object fields"));
+  if (const Json* properties = Member(schema, "properties")) {
+    for (const auto& [key, child] : properties->items()) {
+      if (path.find("].schema.openAPIV3Schema") + 24 == path.size() && key == "metadata") continue;
+      CheckSchema(child, StrCat(path, ".properties[", key, "]"), errors);
+    }
+  }
+  if (const Json* items = Member(schema, "items")) {
+    CheckSchema(*items, StrCat(path, ".items"), errors);
+  }
+  if (const Json* additional = Member(schema, "additionalProperties")) {
+    CheckSchema(*additional, StrCat(path, ".additionalProperties"), errors);
+  }
+}
+
+}  // namespace
+
+void PruneCustom(const Json& schema, Json& object, std::vector<std::string>& unknown) {
+  Prune(schema, object, "", /*root=*/true, false, unknown);
+}
+
+void DefaultCustom(const Json& schema, Json& value) {
+  if (value.is_array()) {
+    if (const Json* items = Member(schema, "items")) {
+      for (Json& item : value) DefaultCustom(*items, item);
+    }
+    return;
+  }
+  if (!value.is_object()) return;
+  if (const Json* properties = Member(schema, "properties")) {
+    for (const auto& [key, property] : properties->items()) {
+      if (!property.is_object()) continue;
+      const auto it = value.find(key);
+      const bool null_to_default =
+          it != value.end() && it->is_null() && !Flag(property, "nullable");
+      if (const auto fallback = property.find("default");
+          fallback != property.end() && (it == value.end() || null_to_default)) {
+        value[key] = *fallback;
+      }
+      if (const auto child = value.find(key); child != value.end()) DefaultCustom(property, *child);
+    }
+  }
+  if (const Json* additional = Member(schema, "additionalProperties");
+      additional != nullptr && additional->is_object()) {
+    for (Json& child : value) DefaultCustom(*additional, child);
+  }
+}
+
+std::vector<FieldError> ValidateCustom(const Json& schema, const Json& object) {
+  Validator validator;
+  validator.Check(schema, object, "", /*root=*/true);
+  std::stable_sort(validator.errors.begin(), validator.errors.end(),
+                   [](const FieldError& a, const FieldError& b) { return a.field < b.field; });
+  return std::move(validator.errors);
+}
+
+void DefaultCrd(Json& crd) {
+  Json& spec = crd["spec"];
+  Json& names = spec["names"];
+  if (!names.is_object()) names = Json::object();
+  if (names.value("singular", "").empty() && names.contains("kind")) {
+    std::string kind = names.value("kind", "");
+    std::transform(kind.begin(), kind.end(), kind.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    names["singular"] = kind;
+  }
+  if (names.value("listKind", "").empty() && !names.value("kind", "").empty()) {
+    names["listKind"] = names.value("kind", "") + "List";
+  }
+  if (!spec.contains("conversion")) spec["conversion"] = {{"strategy", "None"}};
+}
+
+std::vector<FieldError> ValidateCrd(const Json& crd) {
+  std::vector<FieldError> errors;
+  const Json spec = crd.value("spec", Json::object());
+  const Json names = spec.value("names", Json::object());
+  const std::string group = spec.value("group", "");
+  const std::string plural = names.value("plural", "");
+  const std::string name = crd.at("metadata").value("name", "");
+  if (name != StrCat(plural, ".", group)) {
+    errors.push_back(
+        InvalidField("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
+  }
+  if (group.empty()) errors.push_back(RequiredField("spec.group"));
+  if (!group.empty() && group.find('.') == std::string::npos) {
+    errors.push_back(InvalidField("spec.group", group, "should be a domain with at least one dot"));
+  }
+  const std::string scope = spec.value("scope", "");
+  if (scope.empty()) {
+    errors.push_back(RequiredField("spec.scope"));
+  } else if (scope != "Namespaced" && scope != "Cluster") {
+    errors.push_back(UnsupportedField("spec.scope", scope, {"Cluster", "Namespaced"}));
+  }
+  for (const char* field : {"plural", "singular", "kind", "listKind"}) {
+    std::string value = names.value(field, "");
+    if (value.empty()) {
+      errors.push_back(RequiredField(StrCat("spec.names.", field)));
+      continue;
+    }
+    std::transform(value.begin(), value.end(), value.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (const std::string why = WhyNotDns1035Label(value); !why.empty()) {
+      errors.push_back(InvalidField(StrCat("spec.names.", field), names.value(field, ""), why));
+    }
+  }
+  const Json versions = spec.value("versions", Json::array());
+  size_t stored = 0;
+  for (size_t i = 0; i < versions.size(); ++i) {
+    const std::string path = StrCat("spec.versions[", i, "]");
+    if (const std::string why = WhyNotDns1035Label(versions[i].value("name", "")); !why.empty()) {
+      errors.push_back(InvalidField(StrCat(path, ".name"), versions[i].value("name", ""), why));
+    }
+    if (versions[i].value("storage", false)) ++stored;
+    const Json schema = versions[i].value("schema", Json::object());
+    if (!schema.contains("openAPIV3Schema")) {
+      errors.push_back(
+          RequiredField(StrCat(path, ".schema.openAPIV3Schema"), "schemas are required"));
+      continue;
+    }
+    CheckSchema(schema.at("openAPIV3Schema"), StrCat(path, ".schema.openAPIV3Schema"), errors);
+  }
+  if (stored != 1) {
+    errors.push_back(InvalidField("spec.versions", versions,
+                                  "must have exactly one version marked as storage version"));
+  }
+  if (spec.value("conversion", Json::object()).value("strategy", "None") != "None") {
+    errors.push_back(UnsupportedField("spec.conversion.strategy",
+                                      spec.at("conversion").at("strategy"), {"None"}));
+  }
+  return errors;
+}
+
+void EstablishCrd(Json& crd, absl::Time now) {
+  Json& status = crd["status"];
+  status["acceptedNames"] = crd.at("spec").at("names");
+  const auto condition = [&](const char* type, const char* reason, const char* message) {
+    return Json{{"type", type},
+                {"status", "True"},
+                {"lastTransitionTime", FormatKubeTime(now)},
+                {"reason", reason},
+                {"message", message}};
+  };
+  status["conditions"] = {
+      condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+      condition("Established", "InitialNamesAccepted", "the initial names have been accepted")};
+}
+
+}  // namespace sealane::kubeapi

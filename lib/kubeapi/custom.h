@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "lib/core/json_fwd.h"
+#include "lib/kubeapi/errors.h"
+
+namespace sealane::kubeapi {
+
+// Custom resources: what a CRD's structural schema (OpenAPI v3) does to objects. Pure functions.
+
+// Drops fields that the schema does not declare; their paths are added to `unknown`.
+void PruneCustom(const Json& schema, Json& object, std::vector<std::string>& unknown);
+// Fills in the schema's defaults.
+void DefaultCustom(const Json& schema, Json& object);
+// Checks the object's values. The validations of CEL rules are not evaluated.
+[[nodiscard]] std::vector<FieldError> ValidateCustom(const Json& schema, const Json& object);
+
+// Fills in what a CustomResourceDefinition may leave out (singular, listKind, conversion, status).
+void DefaultCrd(Json& crd);
+// Faults of a CRD itself, CEL rules included: they cannot be enforced, so they are refused.
+[[nodiscard]] std::vector<FieldError> ValidateCrd(const Json& crd);
+// The status of an accepted CRD that is served.
+void EstablishCrd(Json& crd, absl::Time now);
+
+}  // namespace sealane::kubeapi

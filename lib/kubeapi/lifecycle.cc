@@ -1,0 +1,227 @@
+#include "lib/kubeapi/lifecycle.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/kubeapi/errors.h"
+
+namespace sealane::kubeapi {
+namespace {
+
+const Json& MetadataOf(const StoredObject& object) { return object.value().at("metadata"); }
+
+std::vector<std::string> OwnersOf(const StoredObject& object) {
+  std::vector<std::string> out;
+  const auto owners = MetadataOf(object).find("ownerReferences");
+  if (owners == MetadataOf(object).end()) return out;
+  for (const Json& owner : *owners) out.push_back(owner.value("uid", ""));
+  return out;
+}
+
+bool HasFinalizer(const StoredObject& object, const char* name) {
+  const auto list = MetadataOf(object).find("finalizers");
+  return list != MetadataOf(object).end() &&
+         std::find(list->begin(), list->end(), name) != list->end();
+}
+
+bool Deleting(const StoredObject& object) {
+  return MetadataOf(object).contains("deletionTimestamp");
+}
+
+}  // namespace
+
+bool Lifecycle::KeyLess::operator()(const ObjectKey& a, const ObjectKey& b) const {
+  return std::tie(a.resource, a.ns, a.name) < std::tie(b.resource, b.ns, b.name);
+}
+
+Lifecycle::Lifecycle(ApiServer& server, LifecycleOptions options)
+    : server_(server), options_(options), executor_(server.env().executor) {
+  for (const Resource* resource : server_.registry().Stored()) {
+    server_.store().ForEach(resource->StorageName(), "", {}, [&](const ObjectPtr& object) {
+      Index(*object, true);
+      Enqueue(object->key());
+      return true;
+    });
+  }
+  subscription_ = server_.store().Subscribe([this](const Change& change) { OnChange(change); });
+}
+
+Lifecycle::~Lifecycle() { server_.store().Unsubscribe(subscription_); }
+
+void Lifecycle::Index(const StoredObject& object, bool present) {
+  const std::string uid = MetadataOf(object).value("uid", "");
+  if (present) {
+    by_uid_[uid] = object.key();
+  } else {
+    by_uid_.erase(uid);
+  }
+  for (const std::string& owner : OwnersOf(object)) {
+    if (present) {
+      dependents_[owner].insert(object.key());
+    } else if (const auto it = dependents_.find(owner); it != dependents_.end()) {
+      it->second.erase(object.key());
+      if (it->second.empty()) dependents_.erase(it);
+    }
+  }
+}
+
+void Lifecycle::OnChange(const Change& change) {
+  const StoredObject& object = *change.object;
+  if (change.previous != nullptr) Index(*change.previous, false);
+  if (change.type != ChangeType::kDeleted) {
+    Index(object, true);
+    const bool owned = MetadataOf(object).contains("ownerReferences");
+    if (Deleting(object) || (owned && change.type == ChangeType::kAdded)) Enqueue(object.key());
+    if (object.key().resource == "namespaces" && Deleting(object) &&
+        (change.previous == nullptr || !Deleting(*change.previous))) {
+      executor_.After(options_.namespace_delay,
+                      [this, name = object.key().name] { EmptyNamespace(name); });
+    }
+    return;
+  }
+  const std::string uid = MetadataOf(object).value("uid", "");
+  if (const auto it = dependents_.find(uid); it != dependents_.end()) {
+    for (const ObjectKey& key : it->second) Enqueue(key);
+  }
+  for (const std::string& owner : OwnersOf(object)) {
+    if (const auto it = by_uid_.find(owner); it != by_uid_.end()) Enqueue(it->second);
+  }
+  if (object.key().resource == "apiextensions.k8s.io/customresourcedefinitions") {
+    RemoveCustomObjects(object.value());
+  }
+}
+
+void Lifecycle::Enqueue(const ObjectKey& key) {
+  queue_.insert(key);
+  if (std::exchange(scheduled_, true)) return;
+  executor_.Post([this] { Run(); });
+}
+
+void Lifecycle::Run() {
+  scheduled_ = false;
+  KeySet keys;
+  keys.swap(queue_);
+  for (const ObjectKey& key : keys) Check(key);
+}
+
+void Lifecycle::Check(const ObjectKey& key) {
+  const ObjectPtr object = server_.store().Get(key);
+  if (object == nullptr) return;
+  if (Deleting(*object)) {
+    if (HasFinalizer(*object, "orphan")) return Orphan(object);
+    if (HasFinalizer(*object, "foregroundDeletion")) return FinishForeground(object);
+    return;
+  }
+  const std::vector<std::string> owners = OwnersOf(*object);
+  if (owners.empty()) return;
+  const Resource* resource = server_.Stored(key.resource);
+  if (resource == nullptr) return;
+  bool solid = false;    // an owner that stays
+  bool waiting = false;  // an owner that waits for its dependents
+  for (const std::string& uid : owners) {
+    const auto it = by_uid_.find(uid);
+    const ObjectPtr owner = it == by_uid_.end() ? nullptr : server_.store().Get(it->second);
+    if (owner == nullptr) continue;
+    if (Deleting(*owner) && HasFinalizer(*owner, "foregroundDeletion")) {
+      waiting = true;
+    } else {
+      solid = true;
+    }
+  }
+  if (solid) return;
+  const bool has_dependents = dependents_.count(MetadataOf(*object).value("uid", "")) != 0;
+  server_.Delete({resource, key.ns, key.name, ""},
+                 {{"propagationPolicy", waiting && has_dependents ? "Foreground" : "Background"},
+                  {"preconditions", {{"uid", MetadataOf(*object).value("uid", "")}}}},
+                 {}, nullptr);
+}
+
+void Lifecycle::FinishForeground(const ObjectPtr& owner) {
+  const auto it = dependents_.find(MetadataOf(*owner).value("uid", ""));
+  if (it == dependents_.end()) return DropFinalizer(owner, "foregroundDeletion");
+  const KeySet keys = it->second;
+  for (const ObjectKey& key : keys) Check(key);
+}
+
+void Lifecycle::Orphan(const ObjectPtr& owner) {
+  const std::string uid = MetadataOf(*owner).value("uid", "");
+  const auto it = dependents_.find(uid);
+  const KeySet keys = it == dependents_.end() ? KeySet() : it->second;
+  for (const ObjectKey& key : keys) {
+    const ObjectPtr dependent = server_.store().Get(key);
+    const Resource* resource = server_.Stored(key.resource);
+    if (dependent == nullptr || resource == nullptr) continue;
+    Json object = dependent->value();
+    Json& owners = object["metadata"]["ownerReferences"];
+    Json kept = Json::array();
+    for (const Json& reference : owners) {
+      if (reference.value("uid", "") != uid) kept.push_back(reference);
+    }
+    owners = std::move(kept);
+    WriteOptions options;
+    options.manager = "kube-controller-manager";
+    server_.Update({resource, key.ns, key.name, ""}, object, options, nullptr);
+  }
+  DropFinalizer(owner, "orphan");
+}
+
+void Lifecycle::DropFinalizer(const ObjectPtr& object, const char* finalizer) {
+  const Resource* resource = server_.Stored(object->key().resource);
+  if (resource == nullptr) return;
+  Json value = object->value();
+  Json kept = Json::array();
+  for (const Json& name : value["metadata"]["finalizers"]) {
+    if (name != finalizer) kept.push_back(name);
+  }
+  value["metadata"]["finalizers"] = std::move(kept);
+  WriteOptions options;
+  options.manager = "kube-controller-manager";
+  server_.Update({resource, object->key().ns, object->key().name, ""}, value, options, nullptr);
+}
+
+void Lifecycle::EmptyNamespace(const std::string& name) {
+  const ObjectPtr ns = server_.store().Get({"namespaces", "", name});
+  if (ns == nullptr || !Deleting(*ns)) return;
+  bool content = false;
+  for (const Resource* resource : server_.registry().Stored()) {
+    if (!resource->namespaced) continue;
+    std::vector<ObjectPtr> objects;
+    server_.store().ForEach(resource->StorageName(), name, {}, [&](const ObjectPtr& object) {
+      objects.push_back(object);
+      return true;
+    });
+    for (const ObjectPtr& object : objects) {
+      if (!Deleting(*object)) {
+        server_.Delete({resource, name, object->key().name, ""},
+                       {{"propagationPolicy", "Background"}}, {}, nullptr);
+      }
+      if (server_.store().Get(object->key()) != nullptr) content = true;
+    }
+  }
+  if (content) {
+    executor_.After(std::max(options_.namespace_delay, absl::Milliseconds(100)),
+                    [this, name] { EmptyNamespace(name); });
+    return;
+  }
+  server_.store().Remove(ns->key(), ns->revision(), [](auto) {});
+}
+
+void Lifecycle::RemoveCustomObjects(const Json& crd) {
+  const std::string resource = StrCat(crd["spec"]["names"].value("plural", ""), "");
+  const std::string storage = StrCat(crd["spec"].value("group", ""), "/", resource);
+  executor_.Post([this, storage] {
+    std::vector<ObjectPtr> objects;
+    server_.store().ForEach(storage, "", {}, [&](const ObjectPtr& object) {
+      objects.push_back(object);
+      return true;
+    });
+    for (const ObjectPtr& object : objects) {
+      server_.store().Remove(object->key(), object->revision(), [](auto) {});
+    }
+  });
+}
+
+}  // namespace sealane::kubeapi

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "lib/core/env.h"
+#include "lib/core/scoped_executor.h"
+#include "lib/kubeapi/api_server.h"
+
+namespace sealane::kubeapi {
+
+struct LifecycleOptions {
+  // How long after its deletion a namespace is emptied: clients see it terminating for a while.
+  absl::Duration namespace_delay = absl::Milliseconds(500);
+};
+
+// What follows a deletion: dependents of a removed owner go (or are orphaned), owners deleted in
+// the foreground wait for them, terminating namespaces are emptied, custom objects go with their
+// CRD. The real system does this in controllers beside the server; so does this class.
+//
+// Thread rule: the server's executor. Must not outlive the server.
+class Lifecycle {
+ public:
+  Lifecycle(ApiServer& server, LifecycleOptions options);
+  ~Lifecycle();
+  Lifecycle(const Lifecycle&) = delete;
+  Lifecycle& operator=(const Lifecycle&) = delete;
+
+ private:
+  struct KeyLess {
+    bool operator()(const ObjectKey& a, const ObjectKey& b) const;
+  };
+  using KeySet = std::set<ObjectKey, KeyLess>;
+
+  void OnChange(const Change& change);
+  void Index(const StoredObject& object, bool present);
+  void Enqueue(const ObjectKey& key);
+  void Run();
+  void Check(const ObjectKey& key);
+  void FinishForeground(const ObjectPtr& owner);
+  void Orphan(const ObjectPtr& owner);
+  void DropFinalizer(const ObjectPtr& object, const char* finalizer);
+  void EmptyNamespace(const std::string& name);
+  void RemoveCustomObjects(const Json& crd);
+
+  ApiServer& server_;
+  LifecycleOptions options_;
+  ScopedExecutor executor_;
+  uint64_t subscription_ = 0;
+  std::map<std::string, ObjectKey> by_uid_;
+  std::map<std::string, KeySet> dependents_;  // of an owner's uid
+  KeySet queue_;
+  bool scheduled_ = false;
+};
+
+}  // namespace sealane::kubeapi

@@ -1,0 +1,107 @@
+#include "lib/kubeapi/request.h"
+
+#include <utility>
+
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/kubeapi/errors.h"
+
+namespace sealane::kubeapi {
+namespace {
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> out;
+  while (true) {
+    const size_t at = text.find(separator);
+    out.push_back(Trim(text.substr(0, at)));
+    if (at == std::string_view::npos) return out;
+    text = text.substr(at + 1);
+  }
+}
+
+std::string_view Parameter(const std::vector<std::string_view>& parts, std::string_view name) {
+  for (size_t i = 1; i < parts.size(); ++i) {
+    if (parts[i].substr(0, name.size()) == name && parts[i].substr(name.size(), 1) == "=") {
+      return parts[i].substr(name.size() + 1);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+absl::StatusOr<Output> ParseAccept(std::string_view accept) {
+  if (Trim(accept).empty()) return Output::kObject;
+  for (const std::string_view item : Split(accept, ',')) {
+    const auto parts = Split(item, ';');
+    const std::string_view type = parts.front();
+    if (type != "application/json" && type != "*/*" && type != "application/*") continue;
+    const std::string_view as = Parameter(parts, "as");
+    const std::string_view version = Parameter(parts, "v");
+    if (as.empty()) return Output::kObject;
+    if (version != "v1") continue;
+    if (as == "Table") return Output::kTable;
+    if (as == "PartialObjectMetadata" || as == "PartialObjectMetadataList") {
+      return Output::kMetadata;
+    }
+  }
+  return ApiError(406, "NotAcceptable",
+                  "406: Not Acceptable\n\nAvailable representations: application/json",
+                  Json::object());
+}
+
+bool WantsAggregatedDiscovery(std::string_view accept) {
+  for (const std::string_view item : Split(accept, ',')) {
+    const auto parts = Split(item, ';');
+    if (parts.front() != "application/json") continue;
+    if (Parameter(parts, "as").empty()) return false;
+    if (Parameter(parts, "as") == "APIGroupDiscoveryList" && Parameter(parts, "v") == "v2") {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::optional<ResourcePath> ParseResourcePath(std::string_view path) {
+  std::vector<std::string> parts;
+  for (const std::string_view part : Split(path, '/')) {
+    if (!part.empty()) parts.emplace_back(part);
+  }
+  ResourcePath out;
+  size_t at = 0;
+  if (parts.size() >= 3 && parts[0] == "api") {
+    out.version = parts[1];
+    at = 2;
+  } else if (parts.size() >= 4 && parts[0] == "apis") {
+    out.group = parts[1];
+    out.version = parts[2];
+    at = 3;
+  } else {
+    return std::nullopt;
+  }
+  if (parts[at] == "namespaces" && parts.size() > at + 2 &&
+      !(parts.size() == at + 3 && (parts[at + 2] == "status" || parts[at + 2] == "finalize"))) {
+    out.namespaced = true;
+    out.ns = parts[at + 1];
+    at += 2;
+  }
+  out.plural = parts[at++];
+  if (at < parts.size()) out.name = parts[at++];
+  for (; at < parts.size(); ++at) {
+    out.subresource += StrCat(out.subresource.empty() ? "" : "/", parts[at]);
+  }
+  return out;
+}
+
+std::string ObjectText(const Resource& resource, const StoredObject& object) {
+  return StrCat("{\"kind\":\"", resource.kind, "\",\"apiVersion\":\"", resource.ApiVersion(), "\",",
+                std::string_view(object.Body()).substr(1));
+}
+
+}  // namespace sealane::kubeapi

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/core/json_fwd.h"
+#include "lib/http/handler.h"
+#include "lib/http/message.h"
+#include "lib/kubeapi/api_server.h"
+#include "lib/kubeapi/selector.h"
+
+namespace sealane::kubeapi {
+
+// The form in which the client wants objects.
+enum class Output { kObject, kTable, kMetadata };
+
+// What an Accept header asks for; 406 when none of it can be served.
+[[nodiscard]] absl::StatusOr<Output> ParseAccept(std::string_view accept);
+// Whether it asks for aggregated discovery.
+[[nodiscard]] bool WantsAggregatedDiscovery(std::string_view accept);
+
+// The path of a resource request, taken apart.
+struct ResourcePath {
+  std::string group;
+  std::string version;
+  std::string ns;
+  std::string plural;
+  std::string name;
+  std::string subresource;
+  bool namespaced = false;  // the path names a namespace
+};
+// nullopt when the path is not below /api/<v>/ or /apis/<g>/<v>/.
+[[nodiscard]] std::optional<ResourcePath> ParseResourcePath(std::string_view path);
+
+struct ApiServer::Request {
+  const http::HttpRequest& http;
+  std::shared_ptr<http::ResponseWriter> writer;
+  http::Target target;
+  ResourcePath path;
+  const Resource* resource = nullptr;
+  Output output = Output::kObject;
+  std::vector<std::string> warnings;
+
+  [[nodiscard]] std::string Query(std::string_view name) const {
+    return std::string(target.Query(name));
+  }
+  [[nodiscard]] bool Flag(std::string_view name) const {
+    const std::string value = Query(name);
+    return target.HasQuery(name) && value != "false" && value != "0";
+  }
+};
+
+// The text of an object with kind and apiVersion of `resource` in front.
+[[nodiscard]] std::string ObjectText(const Resource& resource, const StoredObject& object);
+
+}  // namespace sealane::kubeapi

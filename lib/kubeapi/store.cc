@@ -1,0 +1,135 @@
+#include "lib/kubeapi/store.h"
+
+#include "absl/status/status.h"
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+
+namespace sealane::kubeapi {
+
+StoredObject::StoredObject(ObjectKey key, Json value, uint64_t revision)
+    : key_(std::move(key)),
+      value_(std::make_unique<const Json>(std::move(value))),
+      revision_(revision) {}
+StoredObject::~StoredObject() = default;
+
+const std::string& StoredObject::Body() const {
+  if (body_.empty()) {
+    body_ = "{";
+    for (const auto& [key, value] : value_->items()) {
+      if (key == "kind" || key == "apiVersion") continue;
+      if (body_.size() > 1) body_ += ",";
+      body_ += StrCat("\"", key, "\":", value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+    body_ += "}";
+  }
+  return body_;
+}
+
+ObjectPtr MemoryStore::Get(const ObjectKey& key) const {
+  const auto resource = resources_.find(key.resource);
+  if (resource == resources_.end()) return nullptr;
+  const auto it = resource->second.find({key.ns, key.name});
+  return it == resource->second.end() ? nullptr : it->second;
+}
+
+void MemoryStore::ForEach(std::string_view resource, std::string_view ns,
+                          const std::pair<std::string, std::string>& after,
+                          const std::function<bool(const ObjectPtr&)>& visit) const {
+  const auto found = resources_.find(resource);
+  if (found == resources_.end()) return;
+  const Objects& objects = found->second;
+  auto it = objects.upper_bound(after);
+  if (!ns.empty() && after.first < ns) it = objects.lower_bound({std::string(ns), ""});
+  for (; it != objects.end(); ++it) {
+    if (!ns.empty() && it->first.first != ns) break;
+    if (!visit(it->second)) break;
+  }
+}
+
+size_t MemoryStore::Count(std::string_view resource, std::string_view ns) const {
+  if (ns.empty()) {
+    const auto found = resources_.find(resource);
+    return found == resources_.end() ? 0 : found->second.size();
+  }
+  size_t count = 0;
+  ForEach(resource, ns, {}, [&](const ObjectPtr&) {
+    ++count;
+    return true;
+  });
+  return count;
+}
+
+void MemoryStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done done) {
+  Objects& objects = resources_[key.resource];
+  const auto it = objects.find({key.ns, key.name});
+  ObjectPtr previous = it == objects.end() ? nullptr : it->second;
+  if (expected == 0 && previous != nullptr) {
+    return done(absl::AlreadyExistsError("the object exists"));
+  }
+  if (expected != 0 && (previous == nullptr || previous->revision() != expected)) {
+    return done(absl::AbortedError("the object has been modified"));
+  }
+  const uint64_t revision = ++revision_;
+  object["metadata"]["resourceVersion"] = std::to_string(revision);
+  auto stored = std::make_shared<const StoredObject>(key, std::move(object), revision);
+  objects[{key.ns, key.name}] = stored;
+  Publish({previous == nullptr ? ChangeType::kAdded : ChangeType::kModified, stored, previous});
+  done(ObjectPtr(stored));
+}
+
+void MemoryStore::Remove(const ObjectKey& key, uint64_t expected, Done done) {
+  Objects& objects = resources_[key.resource];
+  const auto it = objects.find({key.ns, key.name});
+  if (it == objects.end() || it->second->revision() != expected) {
+    return done(absl::AbortedError("the object has been modified"));
+  }
+  ObjectPtr previous = it->second;
+  objects.erase(it);
+  const uint64_t revision = ++revision_;
+  Json last = previous->value();
+  last["metadata"]["resourceVersion"] = std::to_string(revision);
+  auto stored = std::make_shared<const StoredObject>(key, std::move(last), revision);
+  Publish({ChangeType::kDeleted, stored, previous});
+  done(ObjectPtr(stored));
+}
+
+uint64_t MemoryStore::Subscribe(Observer observer) {
+  observers_[next_observer_] = std::move(observer);
+  return next_observer_++;
+}
+
+void MemoryStore::Unsubscribe(uint64_t id) { observers_.erase(id); }
+
+absl::StatusOr<std::vector<Change>> MemoryStore::History(std::string_view resource,
+                                                         uint64_t revision) const {
+  if (revision < compacted_) {
+    return absl::OutOfRangeError(
+        StrCat("too old resource version: ", revision, " (", compacted_, ")"));
+  }
+  std::vector<Change> out;
+  auto it = history_.end();
+  while (it != history_.begin() && std::prev(it)->object->revision() > revision) --it;
+  for (; it != history_.end(); ++it) {
+    if (it->object->key().resource == resource) out.push_back(*it);
+  }
+  return out;
+}
+
+void MemoryStore::Publish(Change change) {
+  history_.push_back(change);
+  while (history_.size() > history_limit_) {
+    compacted_ = history_.front().object->revision();
+    history_.pop_front();
+  }
+  // An observer may unsubscribe itself or others while it runs.
+  std::vector<uint64_t> ids;
+  for (const auto& entry : observers_) ids.push_back(entry.first);
+  for (const uint64_t id : ids) {
+    if (const auto it = observers_.find(id); it != observers_.end()) {
+      const Observer observer = it->second;
+      observer(change);
+    }
+  }
+}
+
+}  // namespace sealane::kubeapi

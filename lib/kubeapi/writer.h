@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/core/env.h"
+#include "lib/core/json_fwd.h"
+#include "lib/kubeapi/resource.h"
+#include "lib/kubeapi/store.h"
+
+namespace sealane::kubeapi {
+
+// How a write is to be made: the query parameters that all writes share.
+struct WriteOptions {
+  std::string manager = "unknown";  // field manager
+  // "Strict", "Warn" or "Ignore": what to do with unknown fields.
+  std::string field_validation = "Warn";
+  bool dry_run = false;
+  bool force = false;  // server-side apply takes fields from others
+};
+
+// Which object, through which endpoint.
+struct WriteTarget {
+  const Resource* resource = nullptr;
+  std::string ns;
+  std::string name;
+  std::string subresource;  // "", "status" or "scale"
+};
+
+// A decided write that is not made yet.
+struct WritePlan {
+  enum class Action { kNothing, kPut, kRemove };
+  Action action = Action::kNothing;
+  ObjectKey key;
+  std::shared_ptr<const Json> object;  // the object as it will be (for a removal: as it was last)
+  uint64_t expected = 0;               // revision that must still hold; 0: must not exist
+  bool created = false;
+  // A deletion that is complete at once: answered with a Status instead of the object.
+  bool gone = false;
+  std::vector<std::string> warnings;
+};
+
+// Decides what a write request does: decoding, defaulting, merging, ownership, validation and the
+// rules of deletion. Reads the store but never writes it. Thread rule: the executor's.
+class Writer {
+ public:
+  Writer(Env env, Store& store, const Registry& registry);
+
+  [[nodiscard]] absl::StatusOr<WritePlan> Create(const WriteTarget& target, const Json& body,
+                                                 const WriteOptions& options);
+  [[nodiscard]] absl::StatusOr<WritePlan> Update(const WriteTarget& target, const Json& body,
+                                                 const WriteOptions& options);
+  // `content_type` decides the form of the patch.
+  [[nodiscard]] absl::StatusOr<WritePlan> Patch(const WriteTarget& target,
+                                                std::string_view content_type,
+                                                std::string_view body, const WriteOptions& options);
+  // `delete_options` is a DeleteOptions object or null.
+  [[nodiscard]] absl::StatusOr<WritePlan> Delete(const WriteTarget& target,
+                                                 const Json& delete_options,
+                                                 const WriteOptions& options);
+  // The Scale object of a scalable one.
+  [[nodiscard]] static Json ScaleOf(const Resource& resource, const Json& object);
+
+ private:
+  // The request's object in the form of its type, defaulted.
+  absl::StatusOr<Json> Decode(const Resource& resource, const Json& raw,
+                              const WriteOptions& options,
+                              std::vector<std::string>& warnings) const;
+  absl::Status Fit(const Resource& resource, Json& object, std::vector<std::string>& unknown) const;
+  absl::Status CheckNamespace(const WriteTarget& target, std::string_view name) const;
+  absl::StatusOr<WritePlan> FinishCreate(const WriteTarget& target, Json object,
+                                         const WriteOptions& options, bool applied,
+                                         std::vector<std::string> warnings);
+  absl::StatusOr<WritePlan> FinishUpdate(const WriteTarget& target, const ObjectPtr& before,
+                                         Json object, const WriteOptions& options, bool applied,
+                                         std::vector<std::string> warnings);
+  absl::StatusOr<WritePlan> Apply(const WriteTarget& target, const ObjectPtr& before,
+                                  std::string_view body, const WriteOptions& options);
+  absl::StatusOr<WritePlan> UpdateScale(const WriteTarget& target, const ObjectPtr& before,
+                                        const Json& scale, const WriteOptions& options);
+  absl::Status CheckUpdate(const WriteTarget& target, const ObjectPtr& before,
+                           const Json& object) const;
+  absl::Status AllocateService(const Json& before, Json& service);
+  std::string GenerateName(const std::string& base);
+  ObjectKey KeyOf(const WriteTarget& target) const;
+
+  Env env_;
+  Store& store_;
+  const Registry& registry_;
+};
+
+}  // namespace sealane::kubeapi
