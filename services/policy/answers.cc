@@ -1,0 +1,149 @@
+#include "services/policy/answers.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/core/json.h"
+#include "lib/model/identity.h"
+
+namespace sealane::policy {
+namespace {
+
+// How many rows travel in one part; the bus layer divides further by size.
+constexpr int kRowsPerPart = 256;
+
+bool Wanted(const v1::QueryRequest& request, const v1::ObjectRef& ref) {
+  const auto fits = [](const std::string& filter, std::string_view value) {
+    return filter.empty() || filter == value;
+  };
+  return fits(request.kind(), ref.kind()) && fits(request.namespace_(), ref.namespace_()) &&
+         fits(request.name(), ref.name()) && fits(request.group(), GroupOf(ref.api_version()));
+}
+
+// Sends the rows of a table that the request wants, with `add` putting one into a part.
+template <typename T, typename AddRow>
+void SendRows(const std::map<std::string, Row<T>, std::less<>>& rows,
+              const v1::QueryRequest& request, QueryAnswer& answer, AddRow add) {
+  v1::QueryReply part;
+  int in_part = 0;
+  uint32_t sent = 0;
+  const std::string prefix =
+      request.cluster().empty() ? "" : StrCat(EncodeToken(request.cluster()), ".");
+  for (auto it = rows.lower_bound(prefix); it != rows.end() && it->first.starts_with(prefix);
+       ++it) {
+    if (!Wanted(request, it->second.value.ref())) continue;
+    if (request.limit() != 0 && sent == request.limit()) break;
+    add(part, it->second);
+    ++sent;
+    if (++in_part == kRowsPerPart) {
+      answer.Send(part);
+      part.Clear();
+      in_part = 0;
+    }
+  }
+  if (in_part > 0) answer.Send(part);
+  answer.End();
+}
+
+std::string StrengthName(MatchStrength strength) {
+  switch (strength) {
+    case MatchStrength::kName:
+      return "by name";
+    case MatchStrength::kLabel:
+      return "by labels";
+    case MatchStrength::kAll:
+      return "all of the kind";
+    case MatchStrength::kNone:
+      break;
+  }
+  return "no";
+}
+
+// Which policy claims the object, and what became of every other that speaks about its kind.
+Json Explain(const State& state, const v1::StoredObject& object, const v1::Binding* binding) {
+  const Json manifest = Json::parse(object.manifest(), nullptr, false);
+  const ObjectView view{object.ref(), manifest};
+  Json policies = Json::array();
+  for (const PropagationPolicy* policy : state.policies.PropagationFor(object.ref())) {
+    const MatchStrength strength = Matches(policy->selectors, view);
+    const bool claims = binding != nullptr && binding->has_policy() &&
+                        RowKey(binding->policy()) == RowKey(policy->ref);
+    std::string why;
+    if (claims) {
+      why = "claims the object";
+    } else if (strength == MatchStrength::kNone) {
+      why = "no selector matches the object";
+    } else if (binding != nullptr && binding->has_policy()) {
+      why = "matches, but a claim is kept until its policy stops matching or is preempted";
+      if (policy->cluster_wide() && !binding->policy().namespace_().empty()) {
+        why = "matches, but policies of the object's namespace come first";
+      }
+    } else {
+      why = "matches and is about to claim";
+    }
+    policies.push_back({{"policy", Describe(KeyOf(policy->ref))},
+                        {"priority", policy->priority},
+                        {"matches", StrengthName(strength)},
+                        {"claims", claims},
+                        {"why", why}});
+  }
+  Json overrides = Json::array();
+  for (const OverridePolicy* policy :
+       RelevantOverrides(view, state.policies.OverridesFor(object.ref()))) {
+    overrides.push_back(Describe(KeyOf(policy->ref)));
+  }
+  return {{"object", Describe(KeyOf(object.ref()))},
+          {"claimed", binding != nullptr && binding->has_policy()},
+          {"policies", std::move(policies)},
+          {"overridesInOrder", std::move(overrides)}};
+}
+
+void AnswerExplain(const State& state, const Renderer& renderer, const v1::QueryRequest& request,
+                   QueryAnswer& answer) {
+  Json list = Json::array();
+  for (const auto& [key, row] : state.objects.rows()) {
+    if (!Wanted(request, row.value.ref())) continue;
+    const Row<v1::Binding>* binding = state.bindings.Find(key);
+    Json explained = Explain(state, row.value, binding == nullptr ? nullptr : &binding->value);
+    Json errors = Json::object();
+    for (const auto& [work_key, message] : renderer.errors()) {
+      if (ObjectOfWorkKey(work_key) == key) errors[ClusterOfRowKey(work_key)] = message;
+    }
+    if (!errors.empty()) explained["renderErrors"] = std::move(errors);
+    list.push_back(std::move(explained));
+  }
+  v1::QueryReply reply;
+  reply.set_body(list.dump());
+  answer.Send(reply);
+  answer.End();
+}
+
+}  // namespace
+
+void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRequest& request,
+                 QueryAnswer& answer) {
+  const std::string& what = request.what();
+  if (what == "objects") {
+    SendRows(state.objects.rows(), request, answer,
+             [](v1::QueryReply& part, const Row<v1::StoredObject>& row) {
+               *part.add_objects() = row.value;
+               part.add_revisions(row.revision);
+             });
+  } else if (what == "bindings") {
+    SendRows(state.bindings.rows(), request, answer,
+             [](v1::QueryReply& part, const Row<v1::Binding>& row) {
+               *part.add_bindings() = row.value;
+             });
+  } else if (what == "works" || what == "render") {
+    SendRows(state.works.rows(), request, answer,
+             [](v1::QueryReply& part, const Row<v1::Work>& row) { *part.add_works() = row.value; });
+  } else if (what == "explain") {
+    AnswerExplain(state, renderer, request, answer);
+  } else {
+    answer.Fail(StrCat("query.policy does not answer '", what,
+                       "'; it answers objects, bindings, works, render, explain"));
+  }
+}
+
+}  // namespace sealane::policy

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "lib/bus/query.h"
+#include "sealane/v1/query.pb.h"
+#include "services/policy/renderer.h"
+#include "services/policy/state.h"
+
+namespace sealane::policy {
+
+// Answers query.policy: what = objects | bindings | works | render | explain, filtered by group,
+// kind, namespace, name and cluster. `render` gives, per cluster, the manifest with the overrides
+// that made it; `explain` gives as JSON which policy claims the object and why the others do not.
+void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRequest& request,
+                 QueryAnswer& answer);
+
+}  // namespace sealane::policy

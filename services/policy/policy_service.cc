@@ -1,0 +1,295 @@
+#include "services/policy/policy_service.h"
+
+#include <string>
+#include <utility>
+
+#include "lib/bus/event_sink.h"
+#include "lib/bus/query.h"
+#include "lib/bus/snapshot_server.h"
+#include "lib/bus/subjects.h"
+#include "lib/core/scoped_executor.h"
+#include "lib/model/identity.h"
+#include "lib/reconcile/keyed_queue.h"
+#include "lib/telemetry/log.h"
+#include "sealane/v1/agent.pb.h"
+#include "services/policy/answers.h"
+#include "services/policy/intake.h"
+#include "services/policy/policy_metrics.h"
+#include "services/policy/renderer.h"
+#include "services/policy/state.h"
+
+namespace sealane::policy {
+namespace {
+
+class PolicyService final : public Service {
+ public:
+  PolicyService(ServiceContext context, PolicyOptions options)
+      : env_{context.env.clock, executor_, context.env.random},
+        bus_(context.bus),
+        bus_replicas_(context.bus_replicas),
+        metrics_(context.metrics),
+        executor_(context.env.executor),
+        events_(context.bus, env_, "policy"),
+        state_(context.bus, env_),
+        intake_(env_, context.bus, state_, events_, metrics_, [this] { OnAcknowledged(); }),
+        matcher_(env_, state_, events_, metrics_, std::move(options.match)),
+        renderer_(env_, state_, events_, metrics_),
+        match_queue_(env_, QueueOptions("match"),
+                     [this](const std::string& key, KeyedQueue::Done done) { Match(key, done); }),
+        render_queue_(env_, QueueOptions("render"),
+                      [this](const std::string& key, KeyedQueue::Done done) {
+                        done(ToResult(renderer_.Reconcile(key)));
+                      }) {}
+
+  void Start() override;
+  bool Ready(std::string* why_not) const override;
+  bool Idle() const override {
+    return working_ && intake_.idle() && match_queue_.idle() && render_queue_.idle() &&
+           state_.objects.in_flight() + state_.bindings.in_flight() + state_.works.in_flight() == 0;
+  }
+
+ private:
+  static KeyedQueueOptions QueueOptions(std::string name) {
+    KeyedQueueOptions options;
+    options.name = std::move(name);
+    return options;
+  }
+  static ReconcileResult ToResult(absl::Status status) {
+    return status.ok() ? ReconcileResult::Done() : ReconcileResult::Terminal(std::move(status));
+  }
+
+  void EnsureStreams();
+  void OnSynced();
+  void OnObject(const std::string& key);
+  void OnBinding(const std::string& key);
+  void OnWork(const std::string& key);
+  void OnPlacement(const std::string& key);
+  void OnCluster(const std::string& key);
+  void OnWorkStatus(const WatchEvent& event);
+  void OnAcknowledged();
+  void Match(const std::string& key, const KeyedQueue::Done& done);
+  void UpdateGauges();
+
+  Env env_;
+  Bus& bus_;
+  int bus_replicas_;
+  PolicyMetrics metrics_;
+  Logger log_{"policy"};
+  ScopedExecutor executor_;
+  EventSink events_;
+  State state_;
+  Intake intake_;
+  Matcher matcher_;
+  Renderer renderer_;
+  KeyedQueue match_queue_;
+  KeyedQueue render_queue_;
+  std::unique_ptr<SnapshotServer> snapshots_;
+  std::unique_ptr<QueryServer> queries_;
+  std::unique_ptr<Subscription> work_status_;
+  std::set<std::string> waiting_for_ack_;  // deleted objects whose event is not acknowledged yet
+  int tables_synced_ = 0;
+  bool working_ = false;
+};
+
+void PolicyService::Start() {
+  EnsureStreams();
+  const auto synced = [this] {
+    if (++tables_synced_ == 5) OnSynced();
+  };
+  state_.objects.Start([this](const std::string& key) { OnObject(key); }, synced);
+  state_.bindings.Start([this](const std::string& key) { OnBinding(key); }, synced);
+  state_.works.Start([this](const std::string& key) { OnWork(key); }, synced);
+  state_.placements.Start([this](const std::string& key) { OnPlacement(key); }, synced);
+  state_.clusters.Start([this](const std::string& key) { OnCluster(key); }, synced);
+  snapshots_ = std::make_unique<SnapshotServer>(bus_, env_, state_.works);
+  snapshots_->Start();
+  queries_ = std::make_unique<QueryServer>(
+      bus_, "policy",
+      [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
+        if (working_) {
+          AnswerQuery(state_, renderer_, request, *answer);
+        } else {
+          answer->Fail("the policy service is still reading its tables; ask again in a moment");
+        }
+      });
+}
+
+void PolicyService::EnsureStreams() {
+  const auto ensure = [this](std::string_view name, StreamConfig config) {
+    config.name = std::string(name);
+    config.subjects = {StrCat(name, ".>")};
+    config.replicas = bus_replicas_;
+    bus_.EnsureStream(config, [this, name = std::string(name)](const absl::Status& status) {
+      if (!status.ok()) {
+        log_.Error("stream cannot be made",
+                   {{"stream", name}, {"error", std::string(ToStd(status.message()))}});
+      }
+    });
+  };
+  ensure(kObjectsTable, {});
+  ensure(kBindingsTable, {});
+  StreamConfig works;
+  works.republish_prefix = std::string(kLivePrefix);
+  ensure(kWorksTable, works);
+  StreamConfig deploy;
+  deploy.last_per_subject = false;
+  deploy.max_age = absl::Hours(24 * 7);
+  deploy.max_bytes = int64_t{4} << 30;
+  ensure(kDeployLog, deploy);
+}
+
+void PolicyService::OnSynced() {
+  working_ = true;
+  WatchOptions options;
+  options.stream = std::string(kWorkStatusTable);
+  work_status_ = bus_.Watch(options, [this](const WatchEvent& event) { OnWorkStatus(event); });
+  match_queue_.Start();
+  render_queue_.Start();
+  intake_.Start();
+  // A work whose object and binding went while nobody looked is found through its own row.
+  for (const auto& [key, row] : state_.works.rows()) render_queue_.Add(ObjectOfWorkKey(key));
+  log_.Info("synced", {{"objects", StrCat(state_.objects.size())},
+                       {"bindings", StrCat(state_.bindings.size())},
+                       {"works", StrCat(state_.works.size())}});
+}
+
+void PolicyService::OnObject(const std::string& key) {
+  const Row<v1::StoredObject>* row = state_.objects.Find(key);
+  const v1::StoredObject* object = row == nullptr ? nullptr : &row->value;
+  // A row that went is known by its key: the kinds of policies have short plain names.
+  v1::ObjectRef ref;
+  if (object != nullptr) {
+    ref = object->ref();
+  } else if (key.starts_with("policy=2Ekarmada=2Eio.")) {
+    ref.set_api_version("policy.karmada.io/v1alpha1");
+    ref.set_kind(std::string(SubjectToken(key, 1)));
+    ref.set_namespace_(DecodeToken(SubjectToken(key, 2)).value_or(""));
+  }
+  if (PolicyIndex::IsPolicy(ref)) {
+    const PolicyIndex::Change change = state_.policies.Set(key, ref, object);
+    if (change.unparsed) log_.Error("stored policy does not parse", {{"key", key}});
+    for (const std::string& concerned : state_.Concerned(change)) {
+      if (change.propagation) {
+        match_queue_.Add(concerned);
+      } else {
+        render_queue_.Add(concerned);
+      }
+    }
+  }
+  match_queue_.Add(key);
+  render_queue_.Add(key);
+  UpdateGauges();
+}
+
+void PolicyService::OnBinding(const std::string& key) {
+  render_queue_.Add(key);
+  match_queue_.Add(key);
+  for (const std::string& needed : state_.dependencies.NeededBy(key)) match_queue_.Add(needed);
+  UpdateGauges();
+}
+
+void PolicyService::OnPlacement(const std::string& key) {
+  render_queue_.Add(key);
+  for (const std::string& needed : state_.dependencies.NeededBy(key)) match_queue_.Add(needed);
+}
+
+void PolicyService::OnWork(const std::string& key) {
+  const std::string ns = state_.NoteWork(key);
+  if (!ns.empty()) render_queue_.Add(NamespaceKey(ns));
+  const Row<v1::Work>* row = state_.works.Find(key);
+  if (row == nullptr) {
+    state_.removed.erase(key);
+    const std::string object(ObjectOfWorkKey(key));
+    render_queue_.Add(object);
+    match_queue_.Add(object);
+    // The last work of a cluster that leaves lets its Cluster object go.
+    match_queue_.Add(RowKey(ObjectKey{"cluster.karmada.io", "Cluster", "", ClusterOfRowKey(key)}));
+  } else if (row->value.deleting()) {
+    render_queue_.Add(ObjectOfWorkKey(key));
+  }
+  UpdateGauges();
+}
+
+void PolicyService::OnCluster(const std::string& key) {
+  // Overrides look at a cluster's labels, provider and region: its works are looked at again.
+  const std::string prefix = StrCat(key, ".");
+  for (auto it = state_.works.rows().lower_bound(prefix);
+       it != state_.works.rows().end() && it->first.starts_with(prefix); ++it) {
+    render_queue_.Add(ObjectOfWorkKey(it->first));
+  }
+}
+
+void PolicyService::OnWorkStatus(const WatchEvent& event) {
+  if (event.type != WatchEvent::Type::kPut && event.type != WatchEvent::Type::kDelete) return;
+  const std::string key(SubjectAfter(event.message.subject, 1));
+  v1::WorkStatus status;
+  if (event.type == WatchEvent::Type::kPut && status.ParseFromString(event.message.payload) &&
+      status.state() == v1::WorkStatus::REMOVED &&
+      EncodeToken(status.cluster()) == SubjectToken(event.message.subject, 1)) {
+    if (state_.works.Find(key) == nullptr) return;
+    state_.removed[key] = status.fence();
+    render_queue_.Add(ObjectOfWorkKey(key));
+  } else {
+    state_.removed.erase(key);
+  }
+}
+
+void PolicyService::OnAcknowledged() {
+  for (const std::string& key : std::exchange(waiting_for_ack_, {})) match_queue_.Add(key);
+}
+
+void PolicyService::Match(const std::string& key, const KeyedQueue::Done& done) {
+  Matcher::Affected affected;
+  const absl::Status status = matcher_.Reconcile(key, &affected);
+  for (const std::string& other : affected) match_queue_.Add(other);
+  const Row<v1::StoredObject>* row = state_.objects.Find(key);
+  if (row != nullptr && row->value.deleting() &&
+      row->value.deploy_sequence() > state_.acknowledged_sequence) {
+    waiting_for_ack_.insert(key);
+  }
+  done(ToResult(status));
+}
+
+bool PolicyService::Ready(std::string* why_not) const {
+  if (!working_) *why_not = StrCat("tables not synced yet: ", 5 - tables_synced_, " of 5 missing");
+  return working_;
+}
+
+void PolicyService::UpdateGauges() {
+  metrics_.objects.Set(static_cast<double>(state_.objects.size()));
+  metrics_.bindings.Set(static_cast<double>(state_.bindings.size()));
+  metrics_.works.Set(static_cast<double>(state_.works.size()));
+  metrics_.render_errors.Set(static_cast<double>(renderer_.errors().size()));
+  metrics_.match_queue.Set(static_cast<double>(match_queue_.stats().waiting));
+  metrics_.render_queue.Set(static_cast<double>(render_queue_.stats().waiting));
+}
+
+}  // namespace
+
+std::unique_ptr<Service> MakePolicyService(ServiceContext context, PolicyOptions options) {
+  return std::make_unique<PolicyService>(context, std::move(options));
+}
+
+ServiceDefinition PolicyDefinition() {
+  ServiceDefinition definition;
+  definition.name = "sealane-policy";
+  definition.summary = "Takes deploy events, matches policies, renders one manifest per cluster.";
+  definition.flags = {{"skipped-namespaces",
+                       "Comma-separated namespaces that are never propagated; * ends a prefix",
+                       StrJoin(MatchOptions().skipped_namespaces, ","), false}};
+  definition.make = [](const Flags& flags,
+                       ServiceContext context) -> absl::StatusOr<std::unique_ptr<Service>> {
+    PolicyOptions options;
+    options.match.skipped_namespaces.clear();
+    std::string_view rest = flags.Get("skipped-namespaces");
+    while (!rest.empty()) {
+      const size_t comma = rest.find(',');
+      options.match.skipped_namespaces.emplace_back(rest.substr(0, comma));
+      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    }
+    return MakePolicyService(context, std::move(options));
+  };
+  return definition;
+}
+
+}  // namespace sealane::policy

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/bus/table.h"
+#include "lib/core/env.h"
+#include "lib/core/strings.h"
+#include "sealane/v1/cluster.pb.h"
+#include "sealane/v1/tables.pb.h"
+#include "services/policy/dependency_graph.h"
+#include "services/policy/policy_index.h"
+
+namespace sealane::policy {
+
+// The tables that the policy service reads and writes, and what is derived from them. Intake,
+// Matcher and Renderer share it; each writes its own table only. Thread rule: executor thread.
+struct State {
+  State(Bus& bus, Env env);
+
+  Table<v1::StoredObject> objects;  // written by Intake, removed by Matcher
+  Table<v1::Binding> bindings;      // written by Matcher, removed by Renderer
+  Table<v1::Work> works;            // written by Renderer
+  Table<v1::Placed> placements;
+  Table<v1::ClusterStatus> clusters;
+
+  PolicyIndex policies;
+  DependencyGraph dependencies;
+
+  // Row key of an object -> encoded clusters that have a work row of it.
+  StringMap<std::set<std::string>> clusters_of;
+  // Namespace -> encoded cluster -> how many works of that namespace the cluster has.
+  std::map<std::string, std::map<std::string, int>, std::less<>> namespace_content;
+  // Work rows whose agent says Removed: row key of the work -> the fence it spoke about.
+  StringMap<v1::Fence> removed;
+
+  // Every deploy event up to this stream sequence is durable and acknowledged.
+  uint64_t acknowledged_sequence = 0;
+
+  // Keeps clusters_of and namespace_content equal to the work rows. Returns the namespace whose
+  // clusters changed, or "".
+  std::string NoteWork(const std::string& work_key);
+  // Row keys of the objects that a policy with these selectors may concern, in order.
+  [[nodiscard]] std::vector<std::string> Concerned(const PolicyIndex::Change& change) const;
+
+ private:
+  StringMap<std::string> namespace_of_work_;  // work row key -> namespace, of rows that count
+};
+
+// The row key of the Namespace object of that name.
+[[nodiscard]] std::string NamespaceKey(std::string_view ns);
+// "<cluster>.<row>" -> "<row>".
+[[nodiscard]] std::string_view ObjectOfWorkKey(std::string_view work_key);
+
+}  // namespace sealane::policy
