@@ -1,0 +1,341 @@
+#include "services/status/app_status.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/core/time.h"
+#include "lib/kube/aggregate_status.h"
+#include "lib/kube/health.h"
+#include "sealane/v1/common.pb.h"
+
+namespace sealane::status {
+namespace {
+
+// The states of one cluster's part.
+constexpr std::string_view kPartPending = "Pending";
+constexpr std::string_view kPartApplied = "Applied";
+constexpr std::string_view kPartFailed = "Failed";
+constexpr std::string_view kPartRemoving = "Removing";
+constexpr std::string_view kPartLost = "Lost";
+
+// One cluster's part, while it is being judged.
+struct Part {
+  uint32_t cluster = 0;
+  const PlacementFacts::Target* target = nullptr;  // nullptr: should not run it
+  const WorkFacts* work = nullptr;                 // of this object, not of an earlier one
+  ClusterWord word;
+
+  [[nodiscard]] bool lost() const { return word.readiness == Readiness::kUnknown; }
+};
+
+// Clusters that should run the object, and those that still say something about it, by name.
+std::vector<Part> MakeParts(const AppInput& in, uint64_t uid_hash) {
+  std::vector<Part> parts;
+  static const auto& none = *new std::vector<PlacementFacts::Target>();
+  const auto& targets = in.placement != nullptr ? in.placement->targets : none;
+  auto target = targets.begin();
+  auto work = in.works.begin();
+  while (target != targets.end() || work != in.works.end()) {
+    Part part;
+    int order = 0;
+    if (target == targets.end()) {
+      order = 1;
+    } else if (work == in.works.end()) {
+      order = -1;
+    } else {
+      order = in.names.Name(target->cluster).compare(in.names.Name((*work)->cluster));
+    }
+    if (order <= 0) {
+      part.cluster = target->cluster;
+      part.target = &*target++;
+    }
+    if (order >= 0) {
+      part.cluster = (*work)->cluster;
+      if ((*work)->uid_hash == uid_hash && (*work)->state != WorkFacts::State::kRemoved) {
+        part.work = *work;
+      }
+      ++work;
+    }
+    if (part.target == nullptr && part.work == nullptr) continue;
+    part.word = in.cluster_word(part.cluster);
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+const Published::ClusterTimes* FindTimes(const AppInput& in, uint32_t cluster) {
+  if (in.published == nullptr) return nullptr;
+  const auto& times = in.published->clusters;
+  const std::string& name = in.names.Name(cluster);
+  const auto it = std::lower_bound(times.begin(), times.end(), name,
+                                   [&](const Published::ClusterTimes& entry, const std::string& n) {
+                                     return in.names.Name(entry.cluster) < n;
+                                   });
+  return it != times.end() && it->cluster == cluster ? &*it : nullptr;
+}
+
+void Say(v1::ClusterAppStatus& out, std::string_view state, std::string_view reason,
+         std::string_view message) {
+  out.set_state(std::string(state));
+  out.set_reason(std::string(reason));
+  out.set_message(std::string(message));
+}
+
+void SayState(const Part& part, v1::ClusterAppStatus& out) {
+  const WorkFacts* work = part.work;
+  if (!part.word.registered) {
+    Say(out, kPartLost, "ClusterNotRegistered", "no such cluster is registered");
+  } else if (part.lost()) {
+    Say(out, kPartLost, "ClusterLost", "the cluster's agent is silent; this is its last word");
+  } else if (part.target == nullptr) {
+    Say(out, kPartRemoving, "NotPlacedHere", "it is being removed from this cluster");
+  } else if (work == nullptr) {
+    Say(out, kPartPending, "WaitingForCluster", "the cluster has not applied it yet");
+  } else if (work->state == WorkFacts::State::kFailed) {
+    Say(out, kPartFailed, work->words != nullptr ? work->words->reason : "",
+        work->words != nullptr ? work->words->message : "");
+  } else if (work->state == WorkFacts::State::kRemoving) {
+    Say(out, kPartRemoving, "Returning", "an earlier copy is being removed first");
+  } else {
+    Say(out, kPartApplied, work->words != nullptr ? work->words->reason : "",
+        work->words == nullptr        ? ""
+        : work->words->detail.empty() ? work->words->message
+                                      : work->words->detail);
+  }
+}
+
+v1::ClusterAppStatus DescribePart(const AppInput& in, const Part& part, bool with_status) {
+  v1::ClusterAppStatus out;
+  out.set_cluster(in.names.Name(part.cluster));
+  SayState(part, out);
+  const bool heard = part.work != nullptr && part.word.registered && !part.lost();
+  const kube::Health health = heard ? part.work->health : kube::Health::kUnknown;
+  out.set_health(std::string(kube::HealthName(health)));
+  v1::Replicas& replicas = *out.mutable_replicas();
+  if (part.target != nullptr) replicas.set_wanted(part.target->replicas);
+  if (heard) {
+    const ReplicaCounts& counts = part.work->replicas;
+    if (counts.wanted != 0 && part.target != nullptr) replicas.set_wanted(counts.wanted);
+    replicas.set_updated(counts.updated);
+    replicas.set_ready(counts.ready);
+    replicas.set_available(counts.available);
+  }
+  const Published::ClusterTimes* times = FindTimes(in, part.cluster);
+  int64_t last_word = times != nullptr ? times->last_word_micros : 0;
+  if (part.work != nullptr) {
+    out.set_applied_generation(part.work->object_generation);
+    out.set_applied_micros(part.work->applied_micros);
+    last_word = std::max(last_word, part.work->received_micros);
+    if (with_status) out.set_status_json(part.work->status_json);
+  }
+  if (part.lost()) last_word = std::max(last_word, part.word.last_heartbeat_micros);
+  out.set_last_word_micros(last_word);
+
+  // A cluster that is lost keeps its clocks: silence is not recovery.
+  const bool unhealthy = heard ? health == kube::Health::kUnhealthy : part.lost();
+  if (unhealthy && times != nullptr && times->unhealthy_since_micros != 0) {
+    out.set_unhealthy_since_micros(times->unhealthy_since_micros);
+  } else if (heard && unhealthy) {
+    out.set_unhealthy_since_micros(in.now_micros);
+  }
+  if (times != nullptr && times->healthy_micros != 0 &&
+      times->healthy_generation == out.applied_generation()) {
+    out.set_healthy_micros(times->healthy_micros);
+  } else if (health == kube::Health::kHealthy) {
+    out.set_healthy_micros(in.now_micros);
+  }
+  return out;
+}
+
+// The cluster runs the newest generation, and its controller has acted on it.
+bool RunsNewest(const AppInput& in, const Part& part) {
+  if (part.work == nullptr || part.lost()) return false;
+  if (part.work->state != WorkFacts::State::kApplied) return false;
+  if (part.work->object_generation < in.object.generation) return false;
+  return part.work->observed_generation == 0 ||
+         part.work->observed_generation >= part.work->member_generation;
+}
+
+// A member's reflected status, with the generation its controller has seen: not every kind's status
+// carries it, but the agent always says it.
+Json MemberStatus(const WorkFacts& work) {
+  if (work.status_json.empty()) return Json();
+  Json status = Json::parse(work.status_json, nullptr, /*allow_exceptions=*/false);
+  if (!status.is_object()) return Json();
+  if (work.observed_generation != 0 && !status.contains("observedGeneration")) {
+    status["observedGeneration"] = work.observed_generation;
+  }
+  return status;
+}
+
+// The Kubernetes status of the object over all clusters that should run it; null: none.
+Json Aggregate(const AppInput& in, const std::vector<Part>& parts, bool same_object) {
+  Json object = {{"apiVersion", in.object.api_version},
+                 {"kind", in.key.kind},
+                 {"metadata", {{"generation", in.object.generation}}},
+                 {"spec", {{"type", in.object.service_type}}}};
+  if (!kube::CanAggregate(object)) return Json();
+  Json previous;
+  if (same_object && !in.published->status_json.empty()) {
+    previous = Json::parse(in.published->status_json, nullptr, /*allow_exceptions=*/false);
+    if (previous.is_object()) object["status"] = previous;
+  }
+  std::vector<Json> statuses;
+  statuses.reserve(parts.size());
+  std::vector<kube::AggregateItem> items;
+  for (const Part& part : parts) {
+    if (part.target == nullptr) continue;
+    const bool heard = part.work != nullptr && !part.lost();
+    statuses.push_back(heard ? MemberStatus(*part.work) : Json());
+    items.push_back({in.names.Name(part.cluster), &statuses.back()});
+  }
+  if (items.empty()) return previous;
+  auto status = kube::AggregateStatus(object, items, FromMicros(in.now_micros));
+  // One malformed report does not take the whole picture away.
+  return status.ok() ? *std::move(status) : previous;
+}
+
+bool JobFailed(const Json& status) {
+  const auto conditions = status.is_object() ? status.find("conditions") : status.end();
+  if (!status.is_object() || conditions == status.end() || !conditions->is_array()) return false;
+  return std::any_of(conditions->begin(), conditions->end(), [](const Json& condition) {
+    return condition.is_object() && condition.contains("type") && condition["type"] == "Failed" &&
+           condition.contains("status") && condition["status"] == "True";
+  });
+}
+
+// How many of the clusters that should run the object are in which state.
+struct Tally {
+  size_t targets = 0;
+  size_t spoken = 0;   // have said something about this object
+  size_t newest = 0;   // run the newest generation
+  size_t healthy = 0;  // and are healthy
+  size_t failed = 0;
+  size_t lost = 0;
+  std::string problem;  // of the first cluster that has one: "aws-virginia: Invalid: ..."
+};
+
+Tally Count(const AppInput& in, const std::vector<Part>& parts, const v1::AppStatus& row) {
+  Tally tally;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Part& part = parts[i];
+    const v1::ClusterAppStatus& said = row.clusters(static_cast<int>(i));
+    if (part.target == nullptr) continue;
+    ++tally.targets;
+    if (part.work != nullptr) ++tally.spoken;
+    const bool newest = RunsNewest(in, part);
+    if (newest) ++tally.newest;
+    const bool healthy = newest && part.work->health == kube::Health::kHealthy;
+    if (healthy) ++tally.healthy;
+    if (said.state() == kPartFailed) ++tally.failed;
+    if (said.state() == kPartLost) ++tally.lost;
+    if (healthy || !tally.problem.empty()) continue;
+    if (said.reason().empty() && said.message().empty()) continue;
+    tally.problem = said.cluster();
+    for (const std::string* text : {&said.reason(), &said.message()}) {
+      if (!text->empty()) tally.problem = StrCat(tally.problem, ": ", *text);
+    }
+  }
+  return tally;
+}
+
+std::string_view Phase(const AppInput& in, const Tally& tally, bool job_failed, bool same_object) {
+  if (in.object.deleting) return kDeleting;
+  if (tally.targets == 0) return kPending;
+  if (job_failed) return kFailed;
+  if (tally.failed > 0) return tally.healthy > 0 ? kDegraded : kFailed;
+  const bool was_up = same_object && in.published->generation == in.object.generation &&
+                      (in.published->phase == kHealthy || in.published->phase == kDegraded);
+  if (tally.lost > 0 && (was_up || tally.healthy > 0)) return kDegraded;
+  if (tally.healthy == tally.targets) return kHealthy;
+  if (was_up && tally.newest == tally.targets) return kDegraded;
+  if (tally.newest == tally.targets) return kProgressing;
+  return tally.spoken == 0 ? kScheduled : kApplying;
+}
+
+std::string Message(const AppInput& in, const Tally& tally) {
+  if (in.object.deleting) {
+    return tally.spoken == 0 ? "waiting for its removal to be confirmed" : "being removed";
+  }
+  if (in.binding == nullptr || (in.binding->policy.empty() && tally.targets == 0)) {
+    return "no policy selects it";
+  }
+  if (in.placement == nullptr) return "waiting to be scheduled";
+  if (tally.targets == 0) {
+    return in.placement->message.empty() ? "no cluster fits" : in.placement->message;
+  }
+  std::string text = StrCat(tally.healthy, " of ", tally.targets, " clusters healthy");
+  if (tally.newest < tally.targets) {
+    text = StrCat(text, ", ", tally.newest, " run generation ", in.object.generation);
+  }
+  if (!tally.problem.empty()) text = StrCat(text, "; ", tally.problem);
+  return text;
+}
+
+void SumReplicas(const AppInput& in, const std::vector<Part>& parts, v1::AppStatus& row) {
+  v1::Replicas& total = *row.mutable_replicas();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].target == nullptr) continue;
+    const v1::Replicas& part = row.clusters(static_cast<int>(i)).replicas();
+    total.set_wanted(total.wanted() + part.wanted());
+    total.set_updated(total.updated() + part.updated());
+    total.set_ready(total.ready() + part.ready());
+    total.set_available(total.available() + part.available());
+  }
+  if (total.wanted() == 0 && in.binding != nullptr && in.placement == nullptr) {
+    total.set_wanted(in.binding->replicas);
+  }
+}
+
+}  // namespace
+
+v1::AppStatus ComputeAppStatus(const AppInput& in) {
+  const uint64_t uid_hash = UidHash(in.object.uid);
+  const bool same_object = in.published != nullptr && in.published->uid_hash == uid_hash;
+  AppInput own = in;  // what was published about an earlier object of this name does not count
+  if (!same_object) own.published = nullptr;
+
+  v1::AppStatus row;
+  v1::ObjectRef& ref = *row.mutable_ref();
+  ref.set_api_version(in.object.api_version);
+  ref.set_kind(in.key.kind);
+  ref.set_namespace_(in.key.ns);
+  ref.set_name(in.key.name);
+  row.set_uid(in.object.uid);
+  row.set_generation(in.object.generation);
+  row.set_trace_id(in.object.trace_id);
+  row.set_deleting(in.object.deleting);
+  if (in.binding != nullptr) row.set_policy(in.binding->policy);
+  if (in.placement != nullptr) {
+    row.set_schedule_state(in.placement->state);
+    row.set_schedule_message(in.placement->message);
+  }
+
+  const std::vector<Part> parts = MakeParts(own, uid_hash);
+  const Json status = Aggregate(own, parts, same_object);
+  // Where no one status can be made, each cluster's own is told.
+  const bool aggregated =
+      kube::CanAggregate({{"apiVersion", in.object.api_version}, {"kind", in.key.kind}});
+  for (const Part& part : parts) *row.add_clusters() = DescribePart(own, part, !aggregated);
+  if (status.is_object()) row.set_status_json(status.dump());
+  SumReplicas(own, parts, row);
+
+  const Tally tally = Count(own, parts, row);
+  const bool all_newest = tally.targets > 0 && tally.newest == tally.targets;
+  row.set_observed_generation(all_newest    ? in.object.generation
+                              : same_object ? in.published->observed_generation
+                                            : 0);
+  row.set_phase(std::string(Phase(own, tally, JobFailed(status), same_object)));
+  row.set_message(Message(own, tally));
+  const bool same_phase = same_object && in.published->phase == row.phase();
+  row.set_phase_since_micros(same_phase ? in.published->phase_since_micros : in.now_micros);
+  row.set_updated_micros(in.now_micros);
+  return row;
+}
+
+}  // namespace sealane::status

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/runtime/flags.h"
+#include "services/status/leases.h"
+#include "services/status/taints.h"
+
+namespace sealane::status {
+
+struct Options {
+  LeaseOptions lease;
+  FailoverOptions failover;
+  // A cluster's row is written for a change of its capacity at most this often.
+  absl::Duration capacity_interval = absl::Seconds(5);
+  // The time between two writes of an application's row grows with its size by this per byte, so
+  // that an application in a thousand clusters does not rewrite 100 kB for each of their words.
+  absl::Duration app_interval_per_byte = absl::Microseconds(10);
+  // Metrics that are counted over all rows are refreshed this often.
+  absl::Duration metrics_interval = absl::Seconds(5);
+  // How long and how much the log of events keeps.
+  absl::Duration events_max_age = absl::Hours(7 * 24);
+  int64_t events_max_bytes = int64_t{1} << 30;
+  // Take part in the election of one leader; without it, this process always leads.
+  bool elect_leader = true;
+};
+
+// The flags of sealane-status, with the defaults above.
+[[nodiscard]] std::vector<Flag> OptionFlags();
+// INVALID_ARGUMENT names the flag.
+[[nodiscard]] absl::StatusOr<Options> ParseOptions(const Flags& flags);
+
+}  // namespace sealane::status

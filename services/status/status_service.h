@@ -1,0 +1,70 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "lib/bus/event_sink.h"
+#include "lib/core/scoped_executor.h"
+#include "lib/runtime/leader_lease.h"
+#include "lib/runtime/service.h"
+#include "lib/telemetry/log.h"
+#include "services/status/app_keeper.h"
+#include "services/status/cluster_keeper.h"
+#include "services/status/options.h"
+#include "services/status/projection.h"
+#include "services/status/queries.h"
+#include "services/status/status_metrics.h"
+
+namespace sealane::status {
+
+// The status service: judges clusters by their heartbeats (`cluster_status`), makes one picture of
+// each application out of its clusters' words (`app_status`), tells what happened (`events`), and
+// answers query.status. Reads `objects`, `bindings`, `placements`, `work_status`, heartbeats.
+//
+// Several may run: one leads and writes, the others keep a warm view.
+class StatusService final : public Service {
+ public:
+  StatusService(ServiceContext context, const Options& options);
+  ~StatusService() override;
+
+  void Start() override;
+  [[nodiscard]] bool Ready(std::string* why_not) const override;
+  [[nodiscard]] bool Idle() const override;
+
+ private:
+  // What a row of `objects` is to this service.
+  enum class Kind { kApp, kCluster, kTaintPolicy };
+  struct Special {
+    Kind kind;
+    std::string name;
+  };
+
+  void EnsureStreams();
+  bool StoreObject(const std::string& key, std::string_view bytes);
+  void EraseObject(const std::string& key);
+  void OnSynced();
+  void SetLeading(bool leading);
+  void RunIfReady();
+  void UpdateMetrics();
+
+  ServiceContext context_;
+  Options options_;
+  StatusMetrics metrics_;
+  ClusterGauges gauges_;
+  Logger log_{"status"};
+  std::map<std::string, Special> special_;  // rows of `objects` that are no applications
+  int unsynced_ = 3;                        // views that have not been replayed yet
+  bool leading_ = false;
+  bool running_ = false;
+  EventSink events_;
+  AppKeeper apps_;
+  ClusterKeeper clusters_;
+  Projection objects_;
+  std::unique_ptr<Queries> queries_;
+  std::unique_ptr<LeaderLease> lease_;
+  ScopedExecutor executor_;
+};
+
+}  // namespace sealane::status
