@@ -1,0 +1,229 @@
+#include "tools/sealane/bus_fleet.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "lib/bus/subjects.h"
+#include "lib/core/ids.h"
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "lib/core/time.h"
+#include "tools/sealane/mailbox.h"
+
+namespace sealane::cli {
+namespace {
+
+// The result of an event is a plain message and can get lost. The event is then published again,
+// and the fleet answers it again without doing anything twice.
+constexpr absl::Duration kAskAgain = absl::Seconds(5);
+
+// Until when something may take.
+class Deadline {
+ public:
+  Deadline(Clock& clock, absl::Duration timeout)
+      : clock_(clock), end_(clock.Monotonic() + timeout) {}
+  [[nodiscard]] absl::Duration Left() const {
+    return std::max(absl::ZeroDuration(), end_ - clock_.Monotonic());
+  }
+
+ private:
+  Clock& clock_;
+  absl::Duration end_;
+};
+
+absl::Status NoAnswer(std::string_view who, absl::Duration timeout) {
+  return absl::DeadlineExceededError(
+      ToAbsl(StrCat(who, " did not answer within ", absl::FormatDuration(timeout),
+                    "; is it running? Its /readyz says what it waits for")));
+}
+
+template <typename T>
+absl::StatusOr<T> Parse(std::string_view payload, std::string_view what) {
+  T message;
+  if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+    return Internal(StrCat("a malformed ", what, " was received"));
+  }
+  return message;
+}
+
+}  // namespace
+
+void BusFleet::OnLoop(const std::function<void()>& fn) {
+  Mailbox<bool> done;
+  loop_.Post([&] {
+    fn();
+    done.Put(true);
+  });
+  done.Take(absl::InfiniteDuration());
+}
+
+absl::StatusOr<std::unique_ptr<Fleet>> BusFleet::Connect(
+    const BusMaker& make_bus, absl::Duration timeout, const std::function<std::string()>& why_not) {
+  std::unique_ptr<BusFleet> fleet(new BusFleet());
+  fleet->loop_.Start();
+  absl::Status made;
+  Mailbox<bool> connected;
+  std::unique_ptr<Subscription> state;
+  fleet->OnLoop([&] {
+    absl::StatusOr<std::unique_ptr<Bus>> bus = make_bus(fleet->loop_.env());
+    made = bus.status();
+    if (!bus.ok()) return;
+    fleet->bus_ = *std::move(bus);
+    state = fleet->bus_->OnState([&connected](BusState now) {
+      if (now == BusState::kConnected) connected.Put(true);
+    });
+  });
+  SEALANE_RETURN_IF_ERROR(made);
+  std::string why;
+  const bool reached = connected.Take(timeout).has_value();
+  fleet->OnLoop([&] {
+    state.reset();
+    fleet->max_payload_ = fleet->bus_->MaxPayload();
+    if (!reached) why = why_not();
+  });
+  if (!reached) {
+    return Unavailable(
+        StrCat("the bus cannot be reached within ", absl::FormatDuration(timeout), ": ", why));
+  }
+  return fleet;
+}
+
+BusFleet::~BusFleet() {
+  OnLoop([this] { bus_.reset(); });
+  loop_.Stop();
+}
+
+int64_t BusFleet::NowMicros() const { return ToMicros(loop_.clock().Now()); }
+
+std::string BusFleet::NewId() { return NewUuid(random_); }
+
+absl::StatusOr<v1::DeployResult> BusFleet::Deploy(const v1::DeployEvent& event,
+                                                  absl::Duration timeout) {
+  const std::string payload = event.SerializeAsString();
+  if (payload.size() > max_payload_) {
+    return InvalidArgument(
+        StrCat("the event has ", payload.size(), " bytes; the bus takes ", max_payload_));
+  }
+  const Deadline deadline(loop_.clock(), timeout);
+  // Shared with callbacks that may come when this call has ended.
+  struct Shared {
+    Mailbox<absl::StatusOr<std::string>> answers;
+    bool stored = false;  // on the loop's thread
+  };
+  const auto shared = std::make_shared<Shared>();
+  const auto publish = [&](bool first) {
+    AppendRequest request;
+    request.subject = std::string(platform::kDeploy);
+    request.payload = payload;
+    if (first) request.message_id = event.id();
+    bus_->Append(std::move(request), [shared](const absl::StatusOr<Appended>& appended) {
+      if (appended.ok()) {
+        shared->stored = true;
+      } else if (appended.status().code() == absl::StatusCode::kInvalidArgument ||
+                 appended.status().code() == absl::StatusCode::kResourceExhausted) {
+        shared->answers.Put(appended.status());
+      }
+    });
+  };
+  std::unique_ptr<Subscription> subscription;
+  OnLoop([&] {
+    subscription = bus_->Subscribe(
+        platform::Deployed(event.id()),
+        [shared](const BusMessage& message) { shared->answers.Put(message.payload); });
+    publish(true);
+  });
+  absl::StatusOr<std::string> answer = absl::DeadlineExceededError("");
+  for (;;) {
+    auto got = shared->answers.Take(std::min(deadline.Left(), kAskAgain));
+    if (got.has_value()) {
+      answer = *std::move(got);
+      break;
+    }
+    if (deadline.Left() == absl::ZeroDuration()) break;
+    OnLoop([&] { publish(false); });
+  }
+  bool was_stored = false;
+  OnLoop([&] {
+    subscription.reset();
+    was_stored = shared->stored;
+  });
+  if (answer.ok()) return Parse<v1::DeployResult>(*answer, "DeployResult");
+  if (answer.status().code() != absl::StatusCode::kDeadlineExceeded) return answer.status();
+  if (was_stored) {
+    return absl::DeadlineExceededError(ToAbsl(
+        StrCat("the event ", event.id(), " is stored, but sealane-policy has not answered within ",
+               absl::FormatDuration(timeout), "; it will be handled when the service is back")));
+  }
+  return Unavailable(StrCat("the event could not be stored within ", absl::FormatDuration(timeout),
+                            "; has sealane-policy run on this bus? It makes the deploy stream"));
+}
+
+absl::StatusOr<v1::QueryReply> BusFleet::Query(std::string_view service,
+                                               const v1::QueryRequest& request,
+                                               absl::Duration timeout) {
+  const Deadline deadline(loop_.clock(), timeout);
+  Mailbox<absl::StatusOr<std::string>> parts;
+  std::unique_ptr<Subscription> subscription;
+  const std::string who = StrCat("sealane-", service);
+  const std::string payload = request.SerializeAsString();
+  OnLoop([&] {
+    subscription = bus_->RequestMany(platform::Query(service), payload,
+                                     [&](const absl::StatusOr<BusMessage>& message) {
+                                       if (message.ok()) {
+                                         parts.Put(message->payload);
+                                       } else {
+                                         parts.Put(message.status());
+                                       }
+                                     });
+  });
+  const auto collect = [&]() -> absl::StatusOr<v1::QueryReply> {
+    v1::QueryReply merged;
+    for (;;) {
+      std::optional<absl::StatusOr<std::string>> part = parts.Take(deadline.Left());
+      if (!part.has_value()) return NoAnswer(who, timeout);
+      if (!part->ok()) {
+        if (part->status().code() != absl::StatusCode::kUnavailable) return part->status();
+        return Unavailable(
+            StrCat(who, " is not there (nobody answers query.", service, "); is it running?"));
+      }
+      SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
+                               Parse<v1::QueryReply>(**part, "QueryReply"));
+      if (!reply.error().empty()) {
+        return absl::AbortedError(ToAbsl(StrCat(who, ": ", reply.error())));
+      }
+      merged.MergeFrom(reply);
+      if (reply.end()) return merged;
+    }
+  };
+  absl::StatusOr<v1::QueryReply> result = collect();
+  OnLoop([&] { subscription.reset(); });
+  return result;
+}
+
+absl::Status BusFleet::Follow(std::string_view filter, absl::Duration timeout,
+                              const BeginHandler& begin, const MessageHandler& handler) {
+  const Deadline deadline(loop_.clock(), timeout);
+  Mailbox<std::pair<std::string, std::string>> messages;
+  std::unique_ptr<Subscription> subscription;
+  OnLoop([&] {
+    subscription = bus_->Subscribe(filter, [&messages](const BusMessage& message) {
+      messages.Put({message.subject, message.payload});
+    });
+  });
+  absl::Status status;
+  bool go_on = begin();
+  while (go_on) {
+    const auto message = messages.Take(deadline.Left());
+    if (!message.has_value()) {
+      status = absl::DeadlineExceededError("the time is up");
+      break;
+    }
+    go_on = handler(message->first, message->second);
+  }
+  OnLoop([&] { subscription.reset(); });
+  return status;
+}
+
+}  // namespace sealane::cli

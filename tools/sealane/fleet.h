@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "sealane/v1/deploy.pb.h"
+#include "sealane/v1/query.pb.h"
+#include "tools/sealane/context.h"
+
+namespace sealane::cli {
+
+// What the commands ask of the fleet: the platform's side of docs/events.md. Every call blocks
+// until it is answered or `timeout` has passed: DEADLINE_EXCEEDED then tells what did not answer,
+// UNAVAILABLE that the bus cannot be reached.
+class Fleet {
+ public:
+  virtual ~Fleet() = default;
+
+  [[nodiscard]] virtual int64_t NowMicros() const = 0;
+  // A new random event id.
+  [[nodiscard]] virtual std::string NewId() = 0;
+
+  // Publishes the event and waits for its result. A result that got lost is asked for again.
+  virtual absl::StatusOr<v1::DeployResult> Deploy(const v1::DeployEvent& event,
+                                                  absl::Duration timeout) = 0;
+  // All parts of the answer, merged.
+  virtual absl::StatusOr<v1::QueryReply> Query(std::string_view service,
+                                               const v1::QueryRequest& request,
+                                               absl::Duration timeout) = 0;
+  // Calls `begin` once it listens to the subjects of `filter`, then tells every message that came
+  // since, until a handler returns false or `timeout` has passed (DEADLINE_EXCEEDED; an infinite
+  // one never does). The handlers run on the calling thread and may use the fleet.
+  using BeginHandler = std::function<bool()>;
+  using MessageHandler = std::function<bool(std::string_view subject, std::string_view payload)>;
+  virtual absl::Status Follow(std::string_view filter, absl::Duration timeout,
+                              const BeginHandler& begin, const MessageHandler& handler) = 0;
+  // The largest message that can be published, in bytes.
+  [[nodiscard]] virtual size_t MaxPayload() const = 0;
+};
+
+// Connects as the context says. UNAVAILABLE when the server cannot be reached within `timeout` or
+// refuses the user.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<Fleet>> ConnectFleet(const Context& context,
+                                                                  absl::Duration timeout);
+
+}  // namespace sealane::cli

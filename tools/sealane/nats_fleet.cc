@@ -1,0 +1,33 @@
+// Connecting to a real bus.
+#include <memory>
+#include <string>
+
+#include "lib/bus/nats_bus.h"
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "tools/sealane/bus_fleet.h"
+
+namespace sealane::cli {
+
+absl::StatusOr<std::unique_ptr<Fleet>> ConnectFleet(const Context& context,
+                                                    absl::Duration timeout) {
+  // The last thing the client complained about; written and read on the connection's thread.
+  const auto complaint = std::make_shared<std::string>();
+  const BusFleet::BusMaker make = [&](Env env) -> absl::StatusOr<std::unique_ptr<Bus>> {
+    NatsOptions options;
+    options.urls = {context.url};
+    options.user = context.user;
+    options.password = context.password;
+    options.name = "sealane";
+    options.on_error = [complaint](std::string_view what) { *complaint = std::string(what); };
+    SEALANE_ASSIGN_OR_RETURN(std::unique_ptr<Bus> bus, NatsBus::Create(env, std::move(options)));
+    return bus;
+  };
+  return BusFleet::Connect(make, timeout, [&context, complaint] {
+    return StrCat(context.url, complaint->empty() ? "" : StrCat(" (", *complaint, ")"),
+                  "; is nats-server running there, and are user \"", context.user,
+                  "\" and its password right?");
+  });
+}
+
+}  // namespace sealane::cli

@@ -1,0 +1,91 @@
+// sealane server-config: what nats-server needs to serve a fleet.
+#include <charconv>
+
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "tools/sealane/command.h"
+#include "tools/sealane/server_directory.h"
+
+namespace sealane::cli {
+namespace {
+
+// "HOST:PORT"; the port alone is enough for `host` to stay as it is.
+absl::Status ParseAddress(std::string_view flag, std::string_view text, std::string* host,
+                          int* port) {
+  const size_t colon = text.rfind(':');
+  const std::string_view digits = colon == std::string_view::npos ? text : text.substr(colon + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), *port);
+  if (error != std::errc() || end != digits.data() + digits.size() || *port < 1 || *port > 65535) {
+    return InvalidArgument(StrCat("--", flag, " is \"", text, "\"; expected HOST:PORT"));
+  }
+  if (colon != std::string_view::npos) *host = std::string(text.substr(0, colon));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ServerConfigRequest> ParseRequest(const Args& args) {
+  ServerConfigRequest request;
+  request.directory = args.Get("directory");
+  if (request.directory.empty() || !args.positional().empty()) {
+    return InvalidArgument("give the directory to write to with --directory DIR");
+  }
+  request.store_dir = args.Get("store");
+  request.server_name = args.Get("server-name");
+  request.clusters = args.All("cluster");
+  request.platforms = args.All("platform");
+  request.remove_clusters = args.All("remove-cluster");
+  if (args.Has("listen")) {
+    SEALANE_RETURN_IF_ERROR(
+        ParseAddress("listen", args.Get("listen"), &request.listen_host, &request.listen_port));
+  }
+  if (args.Has("monitor")) {
+    std::string ignored;  // the server's endpoints are on the host it listens on
+    SEALANE_RETURN_IF_ERROR(
+        ParseAddress("monitor", args.Get("monitor"), &ignored, &request.monitor_port));
+  }
+  return request;
+}
+
+int ServerConfig(const Invocation& invocation) {
+  Terminal& terminal = invocation.terminal;
+  const auto request = ParseRequest(invocation.args);
+  if (!request.ok()) return Fail(terminal, request.status());
+  ServerConfigOutcome outcome;
+  const absl::Status status = WriteServerDirectory(*request, RandomPassword, &outcome);
+  if (!status.ok()) return Fail(terminal, status);
+  terminal.out << outcome.config_path << ": " << outcome.clusters << " clusters, "
+               << outcome.platforms << " platforms\n";
+  for (const std::string& user : outcome.new_logins) {
+    terminal.out << "new login " << user << ", password in " << request->directory << "/passwords/"
+                 << user << "\n";
+  }
+  for (const std::string& user : outcome.removed_logins) {
+    terminal.out << "removed login " << user << "\n";
+  }
+  terminal.out << "Start: nats-server -c " << outcome.config_path
+               << "   (a running one takes the change on SIGHUP)\n";
+  return kOk;
+}
+
+}  // namespace
+
+Command ServerConfigCommand() {
+  return {"server-config",
+          "--directory DIR [--cluster NAME]... [--platform NAME]...",
+          "Write the NATS server's configuration: accounts, logins, passwords",
+          "May be run again: clusters and platforms add to those there are, passwords stay.\n\n"
+          "  sealane server-config --directory bus --cluster aws-virginia --platform paas\n"
+          "  nats-server -c bus/nats-server.conf\n"
+          "  sealane server-config --directory bus --cluster tencent-shanghai && kill -HUP PID\n",
+          {{"directory", 'd', "DIR", "where to write nats-server.conf and passwords/"},
+           {"cluster", 0, "NAME", "a member cluster: an account for its agent", true},
+           {"platform", 0, "NAME", "a publishing platform: an account for it", true},
+           {"remove-cluster", 0, "NAME", "take a cluster's account away", true},
+           {"listen", 0, "HOST:PORT", "where the server listens (default 127.0.0.1:4222)"},
+           {"monitor", 0, "HOST:PORT", "the server's HTTP endpoints (default none)"},
+           {"store", 0, "DIR", "JetStream's files (default DIR/jetstream)"},
+           {"server-name", 0, "NAME", "the server's name"}},
+          false,
+          ServerConfig};
+}
+
+}  // namespace sealane::cli

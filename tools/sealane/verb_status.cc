@@ -1,0 +1,193 @@
+// sealane status: one application: where it runs, how well, and why there.
+#include "absl/time/time.h"
+#include "lib/bus/subjects.h"
+#include "lib/core/json.h"
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "lib/kube/manifest.h"
+#include "lib/model/identity.h"
+#include "tools/sealane/apps.h"
+#include "tools/sealane/command.h"
+#include "tools/sealane/render_message.h"
+#include "tools/sealane/views.h"
+
+namespace sealane::cli {
+namespace {
+
+constexpr std::string_view kHealthy = "Healthy";
+
+struct Target {
+  AppName name;
+  std::string ns;
+};
+
+v1::QueryRequest About(std::string_view what, const v1::ObjectRef& ref) {
+  v1::QueryRequest request;
+  request.set_what(std::string(what));
+  request.set_group(std::string(GroupOf(ref.api_version())));
+  request.set_kind(ref.kind());
+  request.set_namespace_(ref.namespace_());
+  request.set_name(ref.name());
+  return request;
+}
+
+absl::StatusOr<std::vector<v1::AppStatus>> FindApps(Fleet& fleet, const Target& target,
+                                                    absl::Duration timeout) {
+  v1::QueryRequest request;
+  request.set_what("apps");
+  request.set_namespace_(target.ns);
+  request.set_name(target.name.name);
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply, fleet.Query("status", request, timeout));
+  return SelectApps(reply, target.name);
+}
+
+// What the other services say about the object; a service that does not answer is left out.
+AppDetails Details(Fleet& fleet, const v1::AppStatus& app, absl::Duration timeout,
+                   v1::QueryReply& placements) {
+  AppDetails details;
+  details.app = app;
+  auto works = fleet.Query("policy", About("works", app.ref()), timeout);
+  if (works.ok()) details.works = *std::move(works);
+  auto placed = fleet.Query("scheduler", About("placements", app.ref()), timeout);
+  if (placed.ok() && placed->placements_size() > 0) {
+    placements = *std::move(placed);
+    details.placed = &placements.placements(0);
+  }
+  return details;
+}
+
+Json DetailsToJson(const AppDetails& details) {
+  Json json = MessageToJson(details.app);
+  if (details.placed != nullptr) json["placement"] = MessageToJson(*details.placed);
+  Json works = Json::array();
+  for (const v1::Work& work : details.works.works()) works.push_back(MessageToJson(work));
+  json["works"] = std::move(works);
+  return json;
+}
+
+bool Healthy(const std::vector<v1::AppStatus>& apps) {
+  for (const v1::AppStatus& app : apps) {
+    if (app.phase() != kHealthy) return false;
+  }
+  return true;
+}
+
+int Show(const Invocation& invocation, Fleet& fleet, const std::vector<v1::AppStatus>& apps,
+         absl::Duration timeout) {
+  Terminal& terminal = invocation.terminal;
+  v1::QueryReply placements;
+  const AppDetails details = Details(fleet, apps.front(), timeout, placements);
+  const std::string format = invocation.args.Get("output");
+  if (format == "json" || format == "yaml") {
+    const Json json = DetailsToJson(details);
+    terminal.out << (format == "json" ? json.dump(2) + "\n" : kube::ToYaml(json));
+  } else {
+    ViewOptions options;
+    options.style = terminal.style;
+    options.now_micros = fleet.NowMicros();
+    options.wide = format == "wide";
+    terminal.out << FormatAppDetails(details, options);
+    if (apps.size() > 1) {
+      v1::QueryReply others;
+      for (size_t i = 1; i < apps.size(); ++i) *others.add_apps() = apps[i];
+      terminal.out << "\nWith the same name:\n" << FormatApps(others, options);
+    }
+  }
+  return Healthy(apps) ? kOk : kNotHealthy;
+}
+
+// Prints a line whenever something changed; with `until_healthy` ends when all is well.
+absl::Status Watch(Terminal& terminal, Fleet& fleet, const Target& target, bool until_healthy,
+                   absl::Duration watch_time, absl::Duration timeout) {
+  std::string last;
+  bool done = false;
+  absl::Status failed;
+  const auto look = [&]() {
+    const auto apps = FindApps(fleet, target, timeout);
+    if (!apps.ok()) {
+      // An application that was just published may not be known yet.
+      if (until_healthy && absl::IsNotFound(apps.status())) return true;
+      failed = apps.status();
+      return false;
+    }
+    std::string lines;
+    for (const v1::AppStatus& app : *apps) {
+      lines.append(StrCat(FormatRef(app.ref()), "  ", ProgressLine(app), "\n"));
+    }
+    if (lines != last) {
+      const std::string time = absl::FormatTime(
+          "%H:%M:%E3S ", absl::FromUnixMicros(fleet.NowMicros()), absl::LocalTimeZone());
+      for (const v1::AppStatus& app : *apps) {
+        const std::string line = StrCat(FormatRef(app.ref()), "  ", ProgressLine(app), "\n");
+        if (last.find(line) == std::string::npos) terminal.out << time << " " << line;
+      }
+      terminal.out.flush();
+      last = lines;
+    }
+    done = until_healthy && Healthy(*apps);
+    return !done;
+  };
+  const absl::Status status = fleet.Follow(
+      platform::kAppStatus, watch_time, look, [&](std::string_view, std::string_view payload) {
+        v1::AppStatus changed;
+        const bool parsed =
+            changed.ParseFromArray(payload.data(), static_cast<int>(payload.size()));
+        // A delete marker has no payload: it may be about the application.
+        const bool other = parsed && !payload.empty() && changed.ref().name() != target.name.name;
+        return other ? true : look();
+      });
+  if (!failed.ok()) return failed;
+  return done ? absl::OkStatus() : status;
+}
+
+int Status(const Invocation& invocation) {
+  const Args& args = invocation.args;
+  Terminal& terminal = invocation.terminal;
+  if (args.positional().size() != 1) {
+    return Fail(terminal, InvalidArgument("status of what? Give NAME or KIND/NAME; "
+                                          "`sealane get apps -A` lists what there is"));
+  }
+  const auto name = ParseAppName(args.positional()[0]);
+  if (!name.ok()) return Fail(terminal, name.status());
+  const auto timeout = Timeout(args);
+  if (!timeout.ok()) return Fail(terminal, timeout.status());
+  Context context;
+  const auto fleet = Connect(invocation, &context);
+  if (!fleet.ok()) return Fail(terminal, fleet.status());
+  const Target target{*name,
+                      args.Has("namespace") ? args.Get("namespace") : context.default_namespace};
+
+  if (args.Has("watch") || args.Has("wait")) {
+    const bool wait = args.Has("wait");
+    const absl::Status watched = Watch(terminal, **fleet, target, wait,
+                                       wait ? *timeout : absl::InfiniteDuration(), *timeout);
+    if (!watched.ok() && !absl::IsDeadlineExceeded(watched)) return Fail(terminal, watched);
+    if (!watched.ok()) {
+      terminal.err << terminal.style.Red("error:") << " not healthy after "
+                   << absl::FormatDuration(*timeout) << "\n";
+    }
+  }
+  const auto apps = FindApps(**fleet, target, *timeout);
+  if (!apps.ok()) return Fail(terminal, apps.status());
+  return Show(invocation, **fleet, *apps, *timeout);
+}
+
+}  // namespace
+
+Command StatusCommand() {
+  return {"status",
+          "[KIND/]NAME",
+          "Show one application: health per cluster, replicas, differences, and why it runs there",
+          "Ends with exit code 0 when the application is healthy, with 4 when it is not.\n\n"
+          "  sealane status classroom -n classroom\n"
+          "  sealane status deployment/classroom --wait --timeout 2m\n"
+          "  sealane status classroom --watch\n",
+          {{"namespace", 'n', "NAMESPACE", "only this namespace (default: the context's, or all)"},
+           {"output", 'o', "FORMAT", "wide, json or yaml"},
+           {"watch", 'w', "", "print a line at each change, until interrupted"},
+           {"wait", 0, "", "print a line at each change, until healthy or --timeout"}},
+          true,
+          Status};
+}
+
+}  // namespace sealane::cli

@@ -1,0 +1,18 @@
+#include "tools/sealane/command.h"
+
+namespace sealane::cli {
+
+Command VersionCommand() {
+  return {"version",
+          "",
+          "Print the version of this program",
+          "",
+          {},
+          false,
+          [](const Invocation& invocation) {
+            invocation.terminal.out << "sealane " << SEALANE_VERSION << "\n";
+            return kOk;
+          }};
+}
+
+}  // namespace sealane::cli

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sealane/v1/deploy.pb.h"
+#include "sealane/v1/query.pb.h"
+#include "tools/sealane/table.h"
+
+namespace sealane::cli {
+
+// Rows of the fleet as text for people. Pure: the same rows, time and style give the same text.
+
+struct ViewOptions {
+  Style style;
+  int64_t now_micros = 0;
+  bool wide = false;
+  bool show_namespace = false;
+};
+
+// Rows are printed in the order they have in the reply.
+[[nodiscard]] std::string FormatApps(const v1::QueryReply& reply, const ViewOptions& options);
+[[nodiscard]] std::string FormatClusters(const v1::QueryReply& reply, const ViewOptions& options);
+// Works with what their clusters said about them (`statuses.work_statuses`).
+[[nodiscard]] std::string FormatWorks(const v1::QueryReply& works, const v1::QueryReply& statuses,
+                                      const ViewOptions& options);
+[[nodiscard]] std::string FormatPolicies(const v1::QueryReply& reply, const ViewOptions& options);
+// One line; no line end.
+[[nodiscard]] std::string FormatEvent(const v1::Event& event, const Style& style);
+
+// The answer to a deploy event, one line per object, and each refusal with file, field and reason.
+// A dry run is told as one.
+[[nodiscard]] std::string FormatDeployResult(const v1::DeployResult& result, bool deleting,
+                                             bool dry_run, const Style& style);
+
+// Everything about one object. The manifests of `works` give images and differences; `placements`
+// the scheduler's reasons.
+struct AppDetails {
+  v1::AppStatus app;
+  const v1::Placed* placed = nullptr;  // nullptr: the scheduler has said nothing
+  v1::QueryReply works;                // of this object only
+};
+[[nodiscard]] std::string FormatAppDetails(const AppDetails& details, const ViewOptions& options);
+
+// "3/6" for workloads, "-" for objects without replicas.
+[[nodiscard]] std::string FormatReady(const v1::Replicas& replicas);
+// "Deployment classroom/web".
+[[nodiscard]] std::string FormatRef(const v1::ObjectRef& ref);
+
+}  // namespace sealane::cli
