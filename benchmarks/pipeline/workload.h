@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sealane::bench {
+
+// The applications of the pipeline benchmark: a Deployment each, as a platform would send it (about
+// 1.3 kB), claimed by one PropagationPolicy and changed per region by one OverridePolicy.
+
+// "bench-0001"; regions and providers take turns.
+[[nodiscard]] std::string ClusterName(int index);
+[[nodiscard]] std::string AppName(int index);
+
+// cluster.karmada.io/v1alpha1 Cluster.
+[[nodiscard]] std::string ClusterManifest(int index);
+// What is in place before the first application: namespace, PropagationPolicy, OverridePolicy.
+[[nodiscard]] std::vector<std::string> SetupManifests();
+// `version` appears as the image's tag.
+[[nodiscard]] std::string AppManifest(int index, int version);
+
+}  // namespace sealane::bench
