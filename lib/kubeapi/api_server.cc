@@ -11,6 +11,7 @@
 #include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/discovery.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/protobuf.h"
 #include "lib/kubeapi/request.h"
 #include "lib/kubeapi/table.h"
 #include "lib/kubeapi/watch.h"
@@ -29,6 +30,12 @@ std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
   if (!parameter.empty()) return std::string(parameter.substr(0, 128));
   const std::string_view name = user_agent.substr(0, user_agent.find('/'));
   return name.empty() ? "unknown" : std::string(name.substr(0, 128));
+}
+
+absl::StatusOr<Json> ParseBody(const http::HttpRequest& request) {
+  if (IsProtobuf(request.body)) return DecodeProtobuf(request.body);
+  const bool yaml = request.headers.Get("Content-Type").find("yaml") != std::string_view::npos;
+  return ParseText(request.body, yaml);
 }
 
 http::Headers JsonHeaders() { return {{"Content-Type", "application/json"}}; }
@@ -231,7 +238,7 @@ bool ApiServer::Special(Request& request) {
   const ResourcePath& path = request.path;
   const std::string& method = request.http.method;
   if (!resource.HasVerb("get") && resource.group == "authorization.k8s.io") {
-    const auto body = ParseText(request.http.body, true);
+    const auto body = ParseBody(request.http);
     if (method != "POST" || !body.ok() || !body->is_object()) {
       Fail(request,
            method != "POST" ? MethodNotAllowed() : BadRequest("the body must be an object"));
@@ -351,8 +358,7 @@ void ApiServer::Write(Request& request) {
   const std::string content_type(request.http.headers.Get("Content-Type"));
   absl::StatusOr<WritePlan> plan = MethodNotAllowed();
   const auto body = [&]() -> absl::StatusOr<Json> {
-    const bool yaml = content_type.find("yaml") != std::string::npos;
-    auto parsed = ParseText(request.http.body, yaml);
+    auto parsed = ParseBody(request.http);
     if (!parsed.ok()) {
       return BadRequest(StrCat("the object provided is unrecognized (must be of type ",
                                path.subresource == "scale" ? "Scale" : resource.kind,

@@ -5,6 +5,7 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/custom.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -313,6 +314,8 @@ void DefaultBuiltin(const Resource& resource, Json& object) {
   } else if (kind == "StorageClass") {
     Default(object, "reclaimPolicy", "Delete");
     Default(object, "volumeBindingMode", "Immediate");
+  } else if (kind == "CustomResourceDefinition") {
+    DefaultCrd(object);
   } else if (kind == "PriorityClass") {
     Default(object, "preemptionPolicy", "PreemptLowerPriority");
   } else if (resource.group.empty()) {

@@ -11,6 +11,7 @@
 #include "lib/kubeapi/body.h"
 #include "lib/kubeapi/continue_token.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/protobuf.h"
 #include "lib/kubeapi/request.h"
 #include "lib/kubeapi/table.h"
 #include "lib/kubeapi/watch.h"
@@ -230,7 +231,8 @@ void ApiServer::DeleteCollection(Request& request) {
   if (!selection.ok()) return Fail(request, selection.status());
   Json delete_options;
   if (!request.http.body.empty()) {
-    auto body = ParseText(request.http.body, true);
+    auto body = IsProtobuf(request.http.body) ? DecodeProtobuf(request.http.body)
+                                              : ParseText(request.http.body, true);
     if (!body.ok()) return Fail(request, BadRequest(ToStd(body.status().message())));
     delete_options = *std::move(body);
   }

@@ -1,41 +1,15 @@
 #include "lib/kubeapi/schema.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
-
-// The embedded table (see data/embed.S.in in CMakeLists.txt).
-extern "C" {
-extern const unsigned char sealane_kubeapi_schema_begin[];
-extern const unsigned char sealane_kubeapi_schema_end[];
-}
+#include "lib/kubeapi/embedded.h"
 
 namespace sealane::kubeapi {
 namespace {
-
-absl::StatusOr<std::string> Inflate(const unsigned char* data, size_t size) {
-  z_stream stream = {};
-  if (inflateInit2(&stream, 15 + 32) != Z_OK) return Internal("zlib does not start");
-  stream.next_in = const_cast<unsigned char*>(data);
-  stream.avail_in = static_cast<uInt>(size);
-  std::string out;
-  char buffer[1 << 16];
-  int result = Z_OK;
-  while (result == Z_OK) {
-    stream.next_out = reinterpret_cast<unsigned char*>(buffer);
-    stream.avail_out = sizeof(buffer);
-    result = inflate(&stream, Z_NO_FLUSH);
-    out.append(buffer, sizeof(buffer) - stream.avail_out);
-  }
-  inflateEnd(&stream);
-  if (result != Z_STREAM_END) return Internal("the embedded schema is damaged");
-  return out;
-}
 
 std::string ShortName(std::string_view full) {
   return std::string(full.substr(full.rfind('.') + 1));
@@ -213,12 +187,8 @@ absl::StatusOr<std::shared_ptr<const Schema>> Schema::Parse(const Json& table) {
 }
 
 std::shared_ptr<const Schema> Schema::Builtin() {
-  static const auto* const shared = new std::shared_ptr<const Schema>([] {
-    const auto text =
-        Inflate(sealane_kubeapi_schema_begin,
-                static_cast<size_t>(sealane_kubeapi_schema_end - sealane_kubeapi_schema_begin));
-    return Parse(Json::parse(text.value())).value();
-  }());
+  static const auto* const shared =
+      new std::shared_ptr<const Schema>(Parse(EmbeddedSchema()).value());
   return *shared;
 }
 

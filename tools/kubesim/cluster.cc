@@ -79,7 +79,7 @@ void Cluster::OnChange(const Change& change) {
                                              "apps/statefulsets",
                                              "apps/daemonsets",
                                              "batch/jobs"};
-  if (mine.count(key.resource) == 0) return;
+  if (!options_.controllers || mine.count(key.resource) == 0) return;
   Enqueue(key);
   for (const auto& object : {change.object, change.previous}) {
     if (object == nullptr) continue;

@@ -53,6 +53,7 @@ std::string UsageText() {
          "  --pods-per-node N       pods a node takes (110)\n"
          "  --startup-delay D       from scheduled to ready (1s)\n"
          "  --stop-delay D          from deleted to gone (500ms)\n"
+         "  --controllers on|off    run controllers, scheduler and kubelets (on)\n"
          "  --token T               bearer token that clients must send (none)\n"
          "  --kubeconfig-out FILE   write a kubeconfig for this server\n"
          "  --seed N                randomness from a number; 0 from the system (0)\n";
@@ -79,6 +80,12 @@ absl::StatusOr<ProgramOptions> ParseOptions(int argc, char** argv) {
       {"memory", [&](std::string_view v) { return SetQuantity(v, cluster.memory); }},
       {"startup-delay", [&](std::string_view v) { return SetDuration(v, cluster.startup_delay); }},
       {"stop-delay", [&](std::string_view v) { return SetDuration(v, cluster.stop_delay); }},
+      {"controllers",
+       [&](std::string_view v) -> absl::Status {
+         if (v != "on" && v != "off") return InvalidArgument("must be on or off");
+         cluster.controllers = v == "on";
+         return absl::OkStatus();
+       }},
       {"seed", [&](std::string_view v) -> absl::Status {
          SEALANE_ASSIGN_OR_RETURN(const int seed, Number(v, 0, 999999999));
          options.seed = static_cast<uint64_t>(seed);

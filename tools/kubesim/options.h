@@ -18,7 +18,8 @@ struct ClusterOptions {
   absl::Duration startup_delay = absl::Seconds(1);      // from scheduled to ready
   absl::Duration stop_delay = absl::Milliseconds(500);  // from deleted to gone
   absl::Duration job_duration = absl::Seconds(2);       // how long a pod that ends runs
-  size_t history_limit = 4096;                          // changes that watches can resume from
+  bool controllers = true;      // false: only the API server, nodes and namespaces; nothing reacts
+  size_t history_limit = 4096;  // changes that watches can resume from
 };
 
 // The command line of the kubesim program.
