@@ -1,8 +1,10 @@
 #include "benchmarks/pipeline/pipeline.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "benchmarks/common/bare_publisher.h"
 #include "benchmarks/common/consuming_agent.h"
@@ -13,6 +15,8 @@
 #include "lib/core/ids.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/model/identity.h"
+#include "sealane/v1/agent.pb.h"
 #include "sealane/v1/cluster.pb.h"
 #include "sealane/v1/deploy.pb.h"
 #include "sealane/v1/tables.pb.h"
@@ -51,7 +55,8 @@ class Run {
     options.clusters.emplace_back(kRealCluster);
     SEALANE_ASSIGN_OR_RETURN(fleet_, Fleet::Start(std::move(options)));
     std::vector<std::string> manifests;
-    for (int i = 0; i < options_.clusters; ++i) manifests.push_back(ClusterManifest(i));
+    for (int i = 0; i < options_.clusters; ++i)
+      manifests.push_back(ClusterManifest(ClusterName(i), i));
     SEALANE_RETURN_IF_ERROR(fleet_->Deploy(manifests, absl::Seconds(60)));
     absl::Status status;
     for (int i = 0; i < options_.clusters && status.ok(); ++i) {
@@ -167,7 +172,7 @@ class Run {
     result_.works = apps * Clusters();
     result_.pipeline_seconds = absl::ToDoubleSeconds(last_work_at_ - began);
     result_.accepted_seconds = absl::ToDoubleSeconds(last_result_at - began);
-    return CountMessages(began);
+    return CountMessages();
   }
 
   // loop
@@ -188,11 +193,9 @@ class Run {
   // Waits for rest, then reads what was persisted on the way from event to work: one message per
   // deploy event, object, binding, placement and work. (Reports, application statuses and events,
   // which the services write beside it, are left out: counting them would flatter the ratio.)
-  absl::Status CountMessages(absl::Duration began) {
+  absl::Status CountMessages() {
     struct Reading {
       std::vector<uint32_t> sizes;
-      uint64_t last_write = 0;
-      absl::Duration last_write_at;
       int synced = 0;
       std::vector<std::unique_ptr<Subscription>> watches;
     };
@@ -210,8 +213,6 @@ class Run {
               if (event.type == WatchEvent::Type::kSynced) ++reading->synced;
               if (event.type != WatchEvent::Type::kPut || event.message.payload.empty()) return;
               reading->sizes.push_back(static_cast<uint32_t>(event.message.payload.size()));
-              reading->last_write = std::max<uint64_t>(
-                  reading->last_write, static_cast<uint64_t>(event.message.stored_micros));
             }));
       }
     });
@@ -219,7 +220,6 @@ class Run {
       return reading->synced >= static_cast<int>(streams.size());
     }));
     fleet_->OnLoop([&] { reading->watches.clear(); });
-    (void)began;
     sizes_ = reading->sizes;
     result_.messages = sizes_.size();
     for (const uint32_t size : sizes_) result_.message_bytes += size;
@@ -278,7 +278,52 @@ class Run {
 
   // A real agent with a simulated cluster, after it has applied a few applications and come to
   // rest.
-  absl::Status MeasureAgent();
+  absl::Status MeasureAgent() {
+    constexpr int kApps = 10;
+    const std::string home = StrCat(fleet_->directory(), "/", kRealCluster);
+    std::filesystem::create_directories(home);
+    const std::string kubeconfig = StrCat(home, "/kubeconfig");
+    SEALANE_ASSIGN_OR_RETURN(
+        const Subprocess kubesim,
+        fleet_->StartProgram("kubesim",
+                             {StrCat(options_.bin_dir, "/kubesim"), StrCat("--name=", kRealCluster),
+                              "--startup-delay=100ms", StrCat("--kubeconfig-out=", kubeconfig)}));
+    SEALANE_RETURN_IF_ERROR(fleet_->WaitUntil("kubesim's kubeconfig", absl::Seconds(20),
+                                              [&] { return std::filesystem::exists(kubeconfig); }));
+    SEALANE_ASSIGN_OR_RETURN(
+        const Subprocess agent,
+        fleet_->StartAgent(kRealCluster, {StrCat("--kubeconfig=", kubeconfig),
+                                          StrCat("--state-dir=", home, "/state")}));
+    SEALANE_RETURN_IF_ERROR(fleet_->Deploy({ClusterManifest(kRealCluster, 0)}, absl::Seconds(30)));
+    SEALANE_RETURN_IF_ERROR(WaitForReadyClusters(options_.clusters + 1));
+    std::vector<std::string> manifests;
+    for (int i = 0; i < kApps; ++i) manifests.push_back(AppManifest(options_.apps + 1 + i, 1));
+    SEALANE_RETURN_IF_ERROR(fleet_->Deploy(manifests, absl::Seconds(30)));
+    const auto applied = std::make_shared<std::set<std::string>>();
+    std::unique_ptr<Subscription> watch;
+    fleet_->OnLoop([&] {
+      WatchOptions options;
+      options.stream = std::string(kWorkStatusTable);
+      options.filter = StrCat(kWorkStatusTable, ".", EncodeToken(kRealCluster), ".>");
+      watch = fleet_->hub().Watch(options, [applied](const WatchEvent& event) {
+        v1::WorkStatus status;
+        if (event.type == WatchEvent::Type::kPut && status.ParseFromString(event.message.payload) &&
+            status.ref().kind() == "Deployment" && status.state() == v1::WorkStatus::APPLIED &&
+            status.health() == "Healthy") {
+          applied->insert(status.ref().name());
+        }
+      });
+    });
+    const absl::Status status =
+        fleet_->WaitUntil("healthy applications of the real agent", absl::Seconds(60),
+                          [applied] { return applied->size() >= kApps; });
+    fleet_->OnLoop([&] { watch.reset(); });
+    SEALANE_RETURN_IF_ERROR(status);
+    SEALANE_RETURN_IF_ERROR(WaitForRest());
+    result_.agent_idle_mb = ResidentMemoryMb(agent.pid());
+    result_.agent_peak_mb = PeakMemoryMb(agent.pid());
+    return absl::OkStatus();
+  }
 
   [[nodiscard]] uint64_t Clusters() const { return static_cast<uint64_t>(options_.clusters); }
 

@@ -22,12 +22,12 @@ std::string Numbered(const char* prefix, int index) {
 std::string ClusterName(int index) { return Numbered("bench", index); }
 std::string AppName(int index) { return Numbered("app", index); }
 
-std::string ClusterManifest(int index) {
-  const auto turn = static_cast<size_t>(index) % kRegions.size();
+std::string ClusterManifest(std::string_view name, int turn) {
+  const auto region = static_cast<size_t>(turn) % kRegions.size();
   return StrCat(
-      R"({"apiVersion":"cluster.karmada.io/v1alpha1","kind":"Cluster","metadata":{"name":")",
-      ClusterName(index), R"("},"spec":{"syncMode":"Pull","provider":")", kProviders[turn],
-      R"(","region":")", kRegions[turn], R"("}})");
+      R"({"apiVersion":"cluster.karmada.io/v1alpha1","kind":"Cluster","metadata":{"name":")", name,
+      R"("},"spec":{"syncMode":"Pull","provider":")", kProviders[region], R"(","region":")",
+      kRegions[region], R"("}})");
 }
 
 std::vector<std::string> SetupManifests() {
@@ -73,7 +73,7 @@ std::string AppManifest(int index, int version) {
       R"({"name":"proxy","image":"registry.example.org/mesh/proxy:2.4","ports":[{"name":"mesh","containerPort":15001}],)",
       R"("resources":{"requests":{"cpu":"50m","memory":"64Mi"}},)",
       R"("volumeMounts":[{"name":"config","mountPath":"/etc/proxy","readOnly":true}]}],)",
-      R"("volumes":[{"name":"config","configMap":{"name":"proxy"}}]}}}})");
+      R"("volumes":[{"name":"config","emptyDir":{"sizeLimit":"64Mi"}}]}}}})");
 }
 
 }  // namespace sealane::bench

@@ -13,8 +13,8 @@ namespace sealane::bench {
 [[nodiscard]] std::string ClusterName(int index);
 [[nodiscard]] std::string AppName(int index);
 
-// cluster.karmada.io/v1alpha1 Cluster.
-[[nodiscard]] std::string ClusterManifest(int index);
+// cluster.karmada.io/v1alpha1 Cluster; the region follows from `turn`.
+[[nodiscard]] std::string ClusterManifest(std::string_view name, int turn);
 // What is in place before the first application: namespace, PropagationPolicy, OverridePolicy.
 [[nodiscard]] std::vector<std::string> SetupManifests();
 // `version` appears as the image's tag.
