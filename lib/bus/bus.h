@@ -117,6 +117,9 @@ struct ConsumerOptions {
   std::string filter;
   int max_in_flight = 256;
   absl::Duration ack_wait = absl::Seconds(30);
+  // Told each time the consumer begins: everything up to this stream sequence is acknowledged and
+  // will not be delivered again. May be empty.
+  std::function<void(uint64_t acknowledged)> on_bound;
 };
 
 // A durable consumer with cumulative acknowledgement.

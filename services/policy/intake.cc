@@ -78,7 +78,18 @@ void Intake::Start() {
   options.durable = "policy";
   options.filter = "deploy.>";
   options.max_in_flight = 1024;
+  options.on_bound = [this, alive = executor_.alive()](uint64_t acknowledged) {
+    if (alive.expired() || acknowledged <= state_.acknowledged_sequence) return;
+    state_.acknowledged_sequence = acknowledged;
+    on_progress_();
+  };
   consumer_ = bus_.Consume(options, [this](const Delivery& delivery) { OnDelivery(delivery); });
+}
+
+void Intake::Stop() {
+  ++stops_;
+  consumer_.reset();
+  in_flight_.clear();  // not acknowledged: the next leader is given it again
 }
 
 void Intake::OnDelivery(const Delivery& delivery) {
@@ -274,9 +285,11 @@ void Intake::FinishDurable() {
     if (event->failed) {
       // Someone else wrote (a second leader), or the row cannot be stored: begin again from the
       // last acknowledged event with fresh eyes.
-      in_flight_.clear();
-      consumer_.reset();
-      executor_.After(absl::Seconds(1), [this] { Start(); });
+      Stop();
+      const uint64_t stop = ++stops_;
+      executor_.After(absl::Seconds(1), [this, stop] {
+        if (stop == stops_) Start();
+      });
       break;
     }
     in_flight_.pop_front();

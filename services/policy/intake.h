@@ -30,7 +30,7 @@ class Intake {
 
   // Begins to consume. The objects table must be synced.
   void Start();
-  void Stop() { consumer_.reset(); }
+  void Stop();
   [[nodiscard]] bool idle() const { return in_flight_.empty(); }
 
  private:
@@ -64,7 +64,7 @@ class Intake {
   std::function<void()> on_progress_;
   Logger log_{"intake"};
   std::deque<std::shared_ptr<InFlight>> in_flight_;  // in stream order
-  uint64_t last_delivered_ = 0;
+  uint64_t stops_ = 0;
   std::unique_ptr<DurableConsumer> consumer_;
   ScopedExecutor executor_;
 };

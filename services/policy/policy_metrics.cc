@@ -33,7 +33,8 @@ PolicyMetrics::PolicyMetrics(Registry& r)
                                "Works whose last rendering failed; the last good one is in force")),
       match_queue(
           r.AddGauge("sealane_policy_queue_depth", "Keys waiting by queue", {{"queue", "match"}})),
-      render_queue(r.AddGauge("sealane_policy_queue_depth", "Keys waiting by queue",
-                              {{"queue", "render"}})) {}
+      render_queue(
+          r.AddGauge("sealane_policy_queue_depth", "Keys waiting by queue", {{"queue", "render"}})),
+      leader(r.AddGauge("sealane_policy_leader", "1 while this process leads")) {}
 
 }  // namespace sealane::policy

@@ -25,6 +25,7 @@ struct PolicyMetrics {
   Gauge& render_errors;  // clusters whose last rendering failed
   Gauge& match_queue;
   Gauge& render_queue;
+  Gauge& leader;
 };
 
 }  // namespace sealane::policy

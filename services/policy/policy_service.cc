@@ -10,6 +10,7 @@
 #include "lib/core/scoped_executor.h"
 #include "lib/model/identity.h"
 #include "lib/reconcile/keyed_queue.h"
+#include "lib/runtime/leader_lease.h"
 #include "lib/telemetry/log.h"
 #include "sealane/v1/agent.pb.h"
 #include "services/policy/answers.h"
@@ -39,12 +40,22 @@ class PolicyService final : public Service {
         render_queue_(env_, QueueOptions("render"),
                       [this](const std::string& key, KeyedQueue::Done done) {
                         done(ToResult(renderer_.Reconcile(key)));
-                      }) {}
+                      }) {
+    if (!options.elect_leader) return;
+    LeaderLeaseOptions lease;
+    lease.service = "policy";
+    lease.instance = context.instance;
+    lease.replicas = context.bus_replicas;
+    lease_ = std::make_unique<LeaderLease>(
+        context.bus, env_, lease, [this] { SetLeading(true); }, [this] { SetLeading(false); });
+  }
 
   void Start() override;
   bool Ready(std::string* why_not) const override;
   bool Idle() const override {
-    return working_ && intake_.idle() && match_queue_.idle() && render_queue_.idle() &&
+    if (!synced_) return false;
+    if (!leading_) return true;  // another process works
+    return intake_.idle() && match_queue_.idle() && render_queue_.idle() &&
            state_.objects.in_flight() + state_.bindings.in_flight() + state_.works.in_flight() == 0;
   }
 
@@ -60,6 +71,8 @@ class PolicyService final : public Service {
 
   void EnsureStreams();
   void OnSynced();
+  void SetLeading(bool leading);
+  void WorkIfPossible();
   void OnObject(const std::string& key);
   void OnBinding(const std::string& key);
   void OnWork(const std::string& key);
@@ -86,9 +99,11 @@ class PolicyService final : public Service {
   std::unique_ptr<SnapshotServer> snapshots_;
   std::unique_ptr<QueryServer> queries_;
   std::unique_ptr<Subscription> work_status_;
+  std::unique_ptr<LeaderLease> lease_;
   std::set<std::string> waiting_for_ack_;  // deleted objects whose event is not acknowledged yet
   int tables_synced_ = 0;
-  bool working_ = false;
+  bool synced_ = false;
+  bool leading_ = false;
 };
 
 void PolicyService::Start() {
@@ -103,10 +118,15 @@ void PolicyService::Start() {
   state_.clusters.Start([this](const std::string& key) { OnCluster(key); }, synced);
   snapshots_ = std::make_unique<SnapshotServer>(bus_, env_, state_.works);
   snapshots_->Start();
+  if (lease_ != nullptr) {
+    lease_->Start();
+  } else {
+    SetLeading(true);
+  }
   queries_ = std::make_unique<QueryServer>(
       bus_, "policy",
       [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
-        if (working_) {
+        if (synced_) {
           AnswerQuery(state_, renderer_, request, *answer);
         } else {
           answer->Fail("the policy service is still reading its tables; ask again in a moment");
@@ -139,18 +159,41 @@ void PolicyService::EnsureStreams() {
 }
 
 void PolicyService::OnSynced() {
-  working_ = true;
-  WatchOptions options;
-  options.stream = std::string(kWorkStatusTable);
-  work_status_ = bus_.Watch(options, [this](const WatchEvent& event) { OnWorkStatus(event); });
-  match_queue_.Start();
-  render_queue_.Start();
-  intake_.Start();
-  // A work whose object and binding went while nobody looked is found through its own row.
-  for (const auto& [key, row] : state_.works.rows()) render_queue_.Add(ObjectOfWorkKey(key));
+  synced_ = true;
   log_.Info("synced", {{"objects", StrCat(state_.objects.size())},
                        {"bindings", StrCat(state_.bindings.size())},
                        {"works", StrCat(state_.works.size())}});
+  WatchOptions options;
+  options.stream = std::string(kWorkStatusTable);
+  work_status_ = bus_.Watch(options, [this](const WatchEvent& event) { OnWorkStatus(event); });
+  WorkIfPossible();
+}
+
+void PolicyService::SetLeading(bool leading) {
+  leading_ = leading;
+  metrics_.leader.Set(leading ? 1 : 0);
+  if (leading) {
+    WorkIfPossible();
+    return;
+  }
+  intake_.Stop();
+  match_queue_.Pause();
+  render_queue_.Pause();
+}
+
+void PolicyService::WorkIfPossible() {
+  if (!synced_ || !leading_) return;
+  // What happened while another process led is looked at once; a work whose object and binding
+  // went meanwhile is found through its own row.
+  for (const auto& [key, row] : state_.objects.rows()) match_queue_.Add(key);
+  for (const auto& [key, row] : state_.bindings.rows()) {
+    match_queue_.Add(key);
+    render_queue_.Add(key);
+  }
+  for (const auto& [key, row] : state_.works.rows()) render_queue_.Add(ObjectOfWorkKey(key));
+  match_queue_.Start();
+  render_queue_.Start();
+  intake_.Start();
 }
 
 void PolicyService::OnObject(const std::string& key) {
@@ -251,8 +294,8 @@ void PolicyService::Match(const std::string& key, const KeyedQueue::Done& done) 
 }
 
 bool PolicyService::Ready(std::string* why_not) const {
-  if (!working_) *why_not = StrCat("tables not synced yet: ", 5 - tables_synced_, " of 5 missing");
-  return working_;
+  if (!synced_) *why_not = StrCat("tables not synced yet: ", 5 - tables_synced_, " of 5 missing");
+  return synced_;
 }
 
 void PolicyService::UpdateGauges() {

@@ -9,6 +9,8 @@ namespace sealane::policy {
 
 struct PolicyOptions {
   MatchOptions match;
+  // Take part in the election of one leader; without it, this process always leads.
+  bool elect_leader = true;
 };
 
 // The policy service: intake, match, render; the snapshots that agents ask for; queries about

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "lib/core/json_fwd.h"
 #include "lib/model/identity.h"
+#include "lib/model/selector.h"
 #include "sealane/v1/placement.pb.h"
 #include "sealane/v1/tables.pb.h"
 
@@ -20,7 +21,8 @@ struct ResourceSelector {
   std::string ns;    // empty: every namespace
   std::string name;  // set: label_selector is ignored
   bool has_label_selector = false;
-  v1::LabelSelector label_selector;
+  bool valid = true;  // false: a malformed label selector, which matches nothing
+  Selector label_selector;
 };
 
 // What matching needs to know of an object. Borrowed: valid only during the call it is passed to.
@@ -45,6 +47,7 @@ struct PropagationPolicy {
   bool lazy = false;      // activationPreference: Lazy
   std::vector<ResourceSelector> selectors;
   std::vector<std::string> dependent_overrides;
+  std::string priority_class;  // schedulePriority's PriorityClass; empty: none
   // Everything of the spec that a binding carries as it is: placement, failover, suspension,
   // conflict_resolution, preserve_resources_on_deletion, propagate_deps, scheduler_name, options
   // (the policy's sealane.io/ annotations). schedule_priority stays 0 here.

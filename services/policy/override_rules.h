@@ -1,0 +1,24 @@
+#pragma once
+
+#include <vector>
+
+#include "lib/core/json.h"
+#include "lib/model/cluster_match.h"
+
+namespace sealane::policy {
+
+// One rule of an override policy: for which clusters, and what.
+struct OverrideRule {
+  bool every_cluster = true;
+  AffinityMatcher target;
+  Json overriders;
+};
+
+// What an override policy does. Internal to the engine: .cc files only.
+struct OverrideRules {
+  bool all_containers = false;  // sealane.io/containers: All
+  bool expand = false;          // sealane.io/expand: "true"
+  std::vector<OverrideRule> rules;
+};
+
+}  // namespace sealane::policy
