@@ -64,6 +64,9 @@ class WorkFeed {
   // Asks for a snapshot soon: the caller suspects that it missed something.
   void Resnapshot();
   [[nodiscard]] bool synced() const { return synced_; }
+  // Creation time of the works stream that the last snapshot was of: tells two lives of it apart.
+  // During the callbacks of a snapshot it is already that snapshot's.
+  [[nodiscard]] int64_t stream_created_micros() const { return stream_created_micros_; }
   [[nodiscard]] const WorkFeedStats& stats() const { return stats_; }
 
  private:

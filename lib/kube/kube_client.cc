@@ -55,6 +55,31 @@ void KubeClient::GetPath(std::string_view path, std::string_view accept, ObjectC
   Enqueue(std::move(request), std::move(callback));
 }
 
+void KubeClient::Probe(std::string_view path, absl::Duration timeout, ObjectCallback callback) {
+  ++stats_.requests;
+  credentials_->Authorize([this, path = std::string(path), timeout, callback,
+                           alive = executor_.alive()](absl::StatusOr<std::string> header) {
+    if (alive.expired()) return;
+    if (!header.ok()) {
+      executor_.Post([callback, status = header.status()] { callback(status, nullptr); });
+      return;
+    }
+    http::HttpRequest request;
+    request.path = path;
+    if (!header->empty()) request.headers.Set("Authorization", *header);
+    http::RequestOptions options;
+    options.timeout = timeout;
+    transport_.Send(
+        std::move(request),
+        [this, callback, alive](absl::StatusOr<http::HttpResponse> response) {
+          if (alive.expired()) return;
+          if (response.ok() && response->status == 401) credentials_->Invalidate();
+          callback(response.ok() ? StatusOfResponse(*response) : response.status(), nullptr);
+        },
+        options);
+  });
+}
+
 void KubeClient::Get(const ResourceType& type, std::string_view ns, std::string_view name,
                      ObjectCallback callback) {
   GetPath(ObjectPath(type, ns, name), kJson, std::move(callback));

@@ -64,6 +64,9 @@ class KubeClient {
 
   // GET of any path ("/version", "/api").
   void GetPath(std::string_view path, std::string_view accept, ObjectCallback callback);
+  // GET outside the queue of requests and with a time limit of its own: does the server answer?
+  // The callback's object is always nullptr; any 2xx answer is OK.
+  void Probe(std::string_view path, absl::Duration timeout, ObjectCallback callback);
   void Get(const ResourceType& type, std::string_view ns, std::string_view name,
            ObjectCallback callback);
   // Server-side apply of a manifest (JSON text).

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
@@ -71,6 +72,8 @@ void Reflector::OnPage(const absl::Status& status, const Json* list, uint64_t ro
   const std::string next(GetString(*list, {"metadata", "continue"}));
   if (!next.empty()) return ListPage(next, round);
   resource_version_ = GetString(*list, {"metadata", "resourceVersion"});
+  list_version_ = 0;
+  if (!absl::SimpleAtoi(resource_version_, &list_version_)) list_version_ = 0;
   synced_ = true;
   backoff_.Reset();
   handler_.on_status(absl::OkStatus());

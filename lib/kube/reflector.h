@@ -61,6 +61,8 @@ class Reflector {
   void Relist();
   // The first list is complete (and stays so while listing again).
   [[nodiscard]] bool synced() const { return synced_; }
+  // resourceVersion of the last complete list; 0 when it is not a number.
+  [[nodiscard]] uint64_t list_version() const { return list_version_; }
   [[nodiscard]] const ResourceType& type() const { return type_; }
   [[nodiscard]] const ReflectorStats& stats() const { return stats_; }
 
@@ -83,6 +85,7 @@ class Reflector {
   bool synced_ = false;
   uint64_t round_ = 0;  // of lists: answers of an earlier round are dropped
   std::string resource_version_;
+  uint64_t list_version_ = 0;
   int http_status_ = 0;  // of the watch's response
   bool expired_ = false;
   uint64_t events_before_ = 0;

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "lib/telemetry/metrics.h"
+
+namespace sealane::agent {
+
+// Everything the agent counts. Labels are fixed words only.
+struct AgentMetrics {
+  explicit AgentMetrics(Registry& registry);
+
+  Counter& applied;        // applies that succeeded
+  Counter& refused;        // applies refused for good (conflict, invalid, forbidden)
+  Counter& apply_retries;  // applies that failed in passing
+  Counter& deleted;
+  Counter& released;  // objects left in place without our marks
+  Counter& recreated;
+  Counter& drift_repairs;
+  Counter& drift_reported;
+  Counter& works_received;
+  Counter& works_stale;  // older than what was known: dropped
+  Counter& works_malformed;
+  Counter& reports_sent;
+  Counter& report_failures;
+  Counter& heartbeats;
+  Counter& capacity_answers;
+  Counter& api_requests;
+  Counter& api_errors;
+  Counter& api_throttled;
+  Counter& watch_failures;
+  Gauge& works;
+  Gauge& works_failed;
+  Gauge& reports_pending;
+  Gauge& queue_waiting;
+  Gauge& api_healthy;
+  Gauge& bus_connected;
+  Gauge& state_writable;
+  Gauge& works_synced;
+  Histogram& apply_seconds;  // from the arrival of a work to its successful apply
+};
+
+}  // namespace sealane::agent

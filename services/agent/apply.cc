@@ -1,0 +1,536 @@
+#include "services/agent/apply.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/core/time.h"
+#include "lib/kube/api_error.h"
+#include "lib/kube/json_access.h"
+#include "lib/model/identity.h"
+#include "sealane/v1/tables.pb.h"
+#include "services/agent/observe.h"
+#include "services/agent/ownership.h"
+
+namespace sealane::agent {
+namespace {
+
+using kube::ApiErrorOf;
+using kube::GetString;
+
+// A refusal is tried again: the cluster may have changed (quota, webhook, definition).
+constexpr absl::Duration kRefusedFirst = absl::Seconds(5);
+constexpr absl::Duration kRefusedMax = absl::Minutes(5);
+// How often an object that finalizers hold is asked for, besides watching it.
+constexpr absl::Duration kWaitInterval = absl::Seconds(5);
+// Passing failures in a row before they are reported as a failed work.
+constexpr int kReportedFailures = 3;
+constexpr size_t kMaxMessage = 2048;
+// Drift that comes back sooner than this is a fight with another writer, and answered ever slower.
+constexpr absl::Duration kFightWindow = absl::Seconds(30);
+constexpr absl::Duration kFightDelay = absl::Milliseconds(250);
+constexpr absl::Duration kFightMax = absl::Minutes(1);
+
+absl::Duration Doubled(absl::Duration first, int times, absl::Duration max) {
+  absl::Duration delay = first;
+  for (int i = 0; i < times && delay < max; ++i) delay *= 2;
+  return std::min(delay, max);
+}
+
+KeyedQueueOptions QueueOptions(int max_active, const Items& items) {
+  KeyedQueueOptions options;
+  options.name = "apply";
+  options.max_active = max_active;
+  options.max_active_per_lane = max_active;
+  options.priority_of = [&items](std::string_view key) -> int64_t {
+    const auto it = items.find(key);
+    if (it == items.end() || it->second.work == nullptr) return 0;
+    const v1::ObjectRef& ref = it->second.work->ref();
+    return -ApplyRank(GroupOf(ref.api_version()), ref.kind());
+  };
+  options.backoff = {.initial = absl::Milliseconds(50), .max = absl::Seconds(30)};
+  return options;
+}
+
+std::string_view CodeReason(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return "Invalid";
+    case absl::StatusCode::kPermissionDenied:
+      return "Forbidden";
+    case absl::StatusCode::kUnauthenticated:
+      return "Unauthorized";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "Timeout";
+    case absl::StatusCode::kUnavailable:
+      return "Unavailable";
+    default:
+      return "Error";
+  }
+}
+
+// What the work wants was applied and nobody changed it since.
+bool InForce(const Item& item) {
+  return item.work != nullptr && !item.work->deleting() && !item.work->suspended() &&
+         item.inventory && item.inventory->manifest_hash == item.manifest_hash && item.observed &&
+         item.observed->uid == item.inventory->uid &&
+         item.observed->fields_hash == item.inventory->fields_hash;
+}
+
+bool IsImmutable(const absl::Status& status) {
+  const std::string_view message = ToStd(status.message());
+  return status.code() == absl::StatusCode::kInvalidArgument &&
+         (message.find("immutable") != std::string_view::npos ||
+          message.find("Forbidden: ") != std::string_view::npos ||
+          message.find("may not change") != std::string_view::npos);
+}
+
+}  // namespace
+
+Applier::Applier(Env env, kube::KubeClient& client, StateStore& store, Items& items,
+                 AgentMetrics& metrics, std::string_view cluster, int max_active, Hooks hooks)
+    : env_(env),
+      client_(client),
+      store_(store),
+      items_(items),
+      metrics_(metrics),
+      cluster_(cluster),
+      hooks_(std::move(hooks)),
+      queue_(env, QueueOptions(max_active, items),
+             [this](const std::string& key, Done done) {
+               Attempt(key, /*looked_up=*/false, nullptr, done);
+             }),
+      executor_(env.executor) {}
+
+void Applier::SetCatalog(std::shared_ptr<const kube::ApiCatalog> catalog) {
+  catalog_ = std::move(catalog);
+  for (const std::string& key : std::exchange(unknown_kinds_, {})) queue_.Add(key);
+}
+
+void Applier::OnNewWork(const std::string& key) {
+  failures_.erase(key);
+  queue_.Add(key);
+}
+
+void Applier::Resume() {
+  if (catalog_ == nullptr) return;
+  queue_.Start();
+  for (const std::string& key : transient_) queue_.Add(key);
+}
+
+Item* Applier::Find(std::string_view key) {
+  const auto it = items_.find(key);
+  return it == items_.end() ? nullptr : &it->second;
+}
+
+void Applier::Forget(const std::string& key) {
+  queue_.Forget(key);
+  failures_.erase(key);
+  transient_.erase(key);
+  unknown_kinds_.erase(key);
+}
+
+void Applier::Drop(const std::string& key) {
+  items_.erase(items_.find(key));
+  failures_.erase(key);
+  transient_.erase(key);
+  unknown_kinds_.erase(key);
+}
+
+Applier::Target Applier::TargetOf(const Item& item) {
+  if (item.work != nullptr) {
+    const v1::ObjectRef& ref = item.work->ref();
+    return {ref.api_version(), ref.kind(), ref.namespace_(), ref.name()};
+  }
+  const Inventory& inventory = *item.inventory;
+  return {inventory.api_version, inventory.kind, inventory.ns, inventory.name};
+}
+
+Inventory Applier::IntentFor(const Target& target) {
+  Inventory intent;
+  intent.api_version = target.api_version;
+  intent.kind = target.kind;
+  intent.ns = target.ns;
+  intent.name = target.name;
+  return intent;
+}
+
+void Applier::Attempt(const std::string& key, bool looked_up, const Json* live, const Done& done) {
+  Item* item = Find(key);
+  if (item == nullptr) return done(ReconcileResult::Done());
+  if (item->work == nullptr && !item->inventory) {
+    hooks_.on_forget(key);
+    Drop(key);
+    return done(ReconcileResult::Done());
+  }
+  const Target target = TargetOf(*item);
+  const kube::ResourceType* type = catalog_->Find(target.api_version, target.kind);
+  if (type == nullptr) return UnknownKind(key, *item, target, done);
+  PlanInput input;
+  input.item = item;
+  input.looked_up = looked_up;
+  input.observed_known = looked_up || hooks_.is_known(target.api_version, target.kind);
+  input.may_prune = may_prune_;
+  Decision decision = Plan(input);
+  // An object that several works name (under two API groups) goes with the last of them.
+  if ((decision.step == Step::kRemove || decision.step == Step::kRelease) &&
+      OwnedByAnother(key, item->observed->uid)) {
+    decision.step = item->work != nullptr ? Step::kRemoved : Step::kForget;
+  }
+  switch (decision.step) {
+    case Step::kNothing:
+      if (InForce(*item)) Confirm(key, *item);
+      return done(ReconcileResult::Done());
+    case Step::kLookUp:
+      return LookUp(key, *type, target, done);
+    case Step::kApply:
+      if (item->recreating) {
+        item->recreating = false;
+        metrics_.recreated.Increment();
+      }
+      return Apply(key, *type, target, decision, live, done);
+    case Step::kRefuse:
+      metrics_.refused.Increment();
+      transient_.erase(key);
+      SetOutcome(key, *item, Outcome::kFailed, "Conflict",
+                 StrCat("the object exists and was made by ", item->observed->owner,
+                        "; conflictResolution Overwrite would take it over"));
+      // Theirs is nothing we follow.
+      item->observed.reset();
+      return done(
+          ReconcileResult::AgainAfter(Doubled(kRefusedFirst, failures_[key]++, kRefusedMax)));
+    case Step::kRemove:
+      return Remove(key, *type, target, done);
+    case Step::kRelease:
+      return Release(key, *type, target, done);
+    case Step::kWait:
+      SetOutcome(key, *item, Outcome::kRemoving, "Finalizers",
+                 item->observed->finalizers.empty()
+                     ? std::string("waiting for the object to go")
+                     : StrCat("held by finalizers: ", item->observed->finalizers));
+      return done(ReconcileResult::AgainAfter(kWaitInterval));
+    case Step::kRemoved:
+      OnGone(key, *item);
+      SetOutcome(key, *item, Outcome::kRemoved, "", "");
+      WakeNamespace(target.ns);
+      return done(ReconcileResult::Done());
+    case Step::kForget:
+      OnGone(key, *item);
+      hooks_.on_forget(key);
+      Drop(key);
+      return done(ReconcileResult::Done());
+  }
+}
+
+void Applier::LookUp(const std::string& key, const kube::ResourceType& type, const Target& target,
+                     const Done& done) {
+  client_.Get(
+      type, target.ns, target.name,
+      [this, key, done, alive = executor_.alive()](const absl::Status& status, const Json* object) {
+        if (alive.expired()) return;
+        Item* item = Find(key);
+        if (item == nullptr) return done(ReconcileResult::Done());
+        if (status.ok()) {
+          item->observed = Observe(*object, TemplateGeneration(*item));
+          return Attempt(key, /*looked_up=*/true, object, done);
+        }
+        if (status.code() != absl::StatusCode::kNotFound) return Failed(key, status, done);
+        item->observed.reset();
+        Attempt(key, /*looked_up=*/true, nullptr, done);
+      });
+}
+
+void Applier::Apply(const std::string& key, const kube::ResourceType& type, const Target& target,
+                    const Decision& decision, const Json* live, const Done& done) {
+  Item& item = *Find(key);
+  if (WaitsForNamespace(key, target)) return done(ReconcileResult::Done());
+  auto prepared = PrepareManifest(item.work->manifest(), cluster_, live);
+  if (!prepared.ok()) return Failed(key, prepared.status(), done);
+  if (prepared->retain_replicas && decision.exists && live == nullptr) {
+    return LookUp(key, type, target, done);
+  }
+  if (decision.repair && prepared->report_drift) {
+    if (item.observed) return ReportDrift(key, type, target, prepared->body, done);
+    if (item.reason != "Drifted") metrics_.drift_reported.Increment();
+    SetOutcome(key, item, Outcome::kApplied, "Drifted", "the object was deleted");
+    return done(ReconcileResult::Done());
+  }
+  if (decision.repair) {
+    // Somebody undoes our repairs: do not answer in kind.
+    const absl::Duration since = env_.clock.Monotonic() - item.last_repair;
+    if (since > kFightWindow + Doubled(kFightDelay, item.repairs_in_a_row, kFightMax)) {
+      item.repairs_in_a_row = 0;
+    }
+    if (item.repairs_in_a_row > 0) {
+      const absl::Duration wait =
+          Doubled(kFightDelay, item.repairs_in_a_row - 1, kFightMax) - since;
+      if (wait > absl::ZeroDuration()) return done(ReconcileResult::AgainAfter(wait));
+    }
+  }
+  if (!item.inventory) {
+    // Written before the object exists, so that it is never forgotten.
+    item.inventory = IntentFor(target);
+    SaveInventory(key, item);
+  }
+  kube::ApplyOptions options;
+  options.force = decision.force;
+  client_.Apply(type, target.ns, target.name, std::move(prepared->body), options,
+                [this, key, done, decision, work = item.work, hash = item.manifest_hash,
+                 recreate = prepared->recreate,
+                 alive = executor_.alive()](const absl::Status& status, const Json* object) {
+                  if (alive.expired()) return;
+                  Item* item = Find(key);
+                  if (item == nullptr) return done(ReconcileResult::Done());
+                  if (status.ok()) {
+                    OnApplied(key, work, hash, decision, *object);
+                    return done(ReconcileResult::Done());
+                  }
+                  if (recreate && decision.exists && IsImmutable(status)) {
+                    log_.Info("replacing an object whose immutable field changed", {{"key", key}});
+                    item->recreating = true;
+                    return Attempt(key, /*looked_up=*/false, nullptr, done);
+                  }
+                  Failed(key, status, done);
+                });
+}
+
+void Applier::ReportDrift(const std::string& key, const kube::ResourceType& type,
+                          const Target& target, const std::string& body, const Done& done) {
+  client_.Get(type, target.ns, target.name,
+              [this, key, type, target, body, done, alive = executor_.alive()](
+                  const absl::Status& status, const Json* object) {
+                if (alive.expired()) return;
+                if (!status.ok()) return Failed(key, status, done);
+                kube::ApplyOptions options;
+                options.force = true;
+                options.dry_run = true;
+                client_.Apply(type, target.ns, target.name, body, options,
+                              [this, key, done, live = *object, alive](const absl::Status& tried,
+                                                                       const Json* wanted) {
+                                if (alive.expired()) return;
+                                Item* item = Find(key);
+                                if (item == nullptr) return done(ReconcileResult::Done());
+                                if (!tried.ok()) return Failed(key, tried, done);
+                                const std::string text =
+                                    DescribeDifference(live, *wanted, kMaxMessage);
+                                if (item->reason != "Drifted" || item->message != text) {
+                                  metrics_.drift_reported.Increment();
+                                  SetOutcome(key, *item, Outcome::kApplied, "Drifted", text);
+                                }
+                                done(ReconcileResult::Done());
+                              });
+              });
+}
+
+void Applier::OnApplied(const std::string& key, const std::shared_ptr<const v1::Work>& work,
+                        uint64_t manifest_hash, const Decision& decision, const Json& object) {
+  Item& item = *Find(key);
+  metrics_.applied.Increment();
+  failures_.erase(key);
+  transient_.erase(key);
+  const absl::Duration now = env_.clock.Monotonic();
+  if (decision.repair) {
+    ++item.drift_repairs;
+    ++item.repairs_in_a_row;
+    item.last_repair = now;
+    metrics_.drift_repairs.Increment();
+  }
+  if (item.work == work && !decision.repair) {
+    metrics_.apply_seconds.Observe(absl::ToDoubleSeconds(now - item.received));
+  }
+  // Only an item that was dropped and came back meanwhile has none.
+  if (!item.inventory) item.inventory = IntentFor(TargetOf(item));
+  Inventory& inventory = *item.inventory;
+  if (inventory.uid.empty() && !decision.exists) inventory.created = true;
+  inventory.uid = GetString(object, {"metadata", "uid"});
+  inventory.api_version = work->ref().api_version();
+  inventory.fence_uid = work->fence().uid();
+  inventory.fence_version = work->fence().version();
+  inventory.object_generation = work->object_generation();
+  inventory.manifest_hash = manifest_hash;
+  inventory.fields_hash = OwnedFieldsHash(object);
+  inventory.resource_version = ResourceVersionOf(object);
+  inventory.applied_micros = ToMicros(env_.clock.Now());
+  SaveInventory(key, item);
+  Observed seen = Observe(object, work->object_generation());
+  const bool overtaken = item.observed && item.observed->uid == seen.uid &&
+                         item.observed->resource_version > seen.resource_version;
+  if (!overtaken) item.observed = std::move(seen);
+  if (overtaken) queue_.Add(key);
+  SetOutcome(key, item, Outcome::kApplied, "", "");
+  if (inventory.kind == "Namespace") WakeNamespace(inventory.name);
+  if (inventory.kind == "CustomResourceDefinition") hooks_.on_unknown_kind();
+}
+
+void Applier::Confirm(const std::string& key, Item& item) {
+  failures_.erase(key);
+  transient_.erase(key);
+  // A newer word on the same manifest: only its fence or generation changed.
+  if (item.inventory->fence_version != item.work->fence().version()) {
+    item.inventory->fence_uid = item.work->fence().uid();
+    item.inventory->fence_version = item.work->fence().version();
+    item.inventory->object_generation = item.work->object_generation();
+    SaveInventory(key, item);
+  }
+  SetOutcome(key, item, Outcome::kApplied, "", "");
+}
+
+void Applier::Remove(const std::string& key, const kube::ResourceType& type, const Target& target,
+                     const Done& done) {
+  Item& item = *Find(key);
+  kube::DeleteOptions options;
+  options.uid = item.observed->uid;
+  client_.Delete(
+      type, target.ns, target.name, options,
+      [this, key, done, alive = executor_.alive()](const absl::Status& status, const Json* object) {
+        if (alive.expired()) return;
+        Item* item = Find(key);
+        if (item == nullptr) return done(ReconcileResult::Done());
+        const bool gone = status.code() == absl::StatusCode::kNotFound;
+        // Another uid: ours is gone, what is there now is looked at anew.
+        const bool replaced = status.code() == absl::StatusCode::kAborted;
+        if (!status.ok() && !gone && !replaced) return Failed(key, status, done);
+        if (status.ok()) metrics_.deleted.Increment();
+        const bool held =
+            status.ok() && !GetString(*object, {"metadata", "deletionTimestamp"}).empty();
+        if (held) {
+          item->observed = Observe(*object, TemplateGeneration(*item));
+        } else {
+          item->observed.reset();
+        }
+        // Gone at once or not: what the server says now decides.
+        Attempt(key, /*looked_up=*/held || gone, nullptr, done);
+      });
+}
+
+void Applier::Release(const std::string& key, const kube::ResourceType& type, const Target& target,
+                      const Done& done) {
+  const Json patch = {{"metadata", {{"labels", {{kManagedLabel, nullptr}}}}}};
+  client_.MergePatch(
+      type, target.ns, target.name, patch.dump(),
+      [this, key, done, alive = executor_.alive()](const absl::Status& status, const Json*) {
+        if (alive.expired()) return;
+        Item* item = Find(key);
+        if (item == nullptr) return done(ReconcileResult::Done());
+        if (!status.ok() && status.code() != absl::StatusCode::kNotFound) {
+          return Failed(key, status, done);
+        }
+        metrics_.released.Increment();
+        item->observed.reset();
+        item->inventory.reset();
+        // Neither there for us any more nor ours: the plan ends here.
+        Attempt(key, /*looked_up=*/true, nullptr, done);
+      });
+}
+
+void Applier::OnGone(const std::string& key, Item& item) {
+  item.observed.reset();
+  item.inventory.reset();
+  item.recreating = false;
+  transient_.erase(key);
+  failures_.erase(key);
+  store_.Erase(StrCat("i/", key)).IgnoreError();
+}
+
+void Applier::UnknownKind(const std::string& key, Item& item, const Target& target,
+                          const Done& done) {
+  const bool removing = item.work == nullptr || item.work->deleting();
+  if (removing && catalog_->complete && may_prune_) {
+    // No kind, no object.
+    OnGone(key, item);
+    if (item.work != nullptr) {
+      if (item.outcome != Outcome::kRemoved) SetOutcome(key, item, Outcome::kRemoved, "", "");
+    } else {
+      hooks_.on_forget(key);
+      Drop(key);
+    }
+    return done(ReconcileResult::Done());
+  }
+  unknown_kinds_.insert(key);
+  hooks_.on_unknown_kind();
+  if (!removing) {
+    SetOutcome(key, item, Outcome::kFailed, "NoKindMatch",
+               StrCat("the cluster does not serve ", target.kind, " in ", target.api_version));
+  }
+  done(ReconcileResult::Done());
+}
+
+void Applier::Failed(const std::string& key, const absl::Status& status, const Done& done) {
+  Item* found = Find(key);
+  if (found == nullptr) return done(ReconcileResult::Done());
+  Item& item = *found;
+  const auto error = ApiErrorOf(status);
+  const bool missing_namespace =
+      error && error->http_status == 404 && error->detail_kind == "namespaces";
+  const bool terminating = error && error->cause == "NamespaceTerminating";
+  // Somebody made or changed the object between our look and our write.
+  const bool raced = error && error->http_status == 409 && error->reason == "Conflict";
+  const bool no_endpoint = error && error->http_status == 404 && !missing_namespace;
+  const int failures = ++failures_[key];
+  if (!error && kube::IsTransient(status)) hooks_.on_no_answer(status);
+  if (no_endpoint) hooks_.on_unknown_kind();
+  const std::string reason =
+      error && !error->reason.empty() ? error->reason : std::string(CodeReason(status));
+  const std::string message = std::string(ToStd(status.message())).substr(0, kMaxMessage);
+  if (kube::IsTransient(status) || missing_namespace || terminating || raced || no_endpoint) {
+    metrics_.apply_retries.Increment();
+    transient_.insert(key);
+    if (failures >= kReportedFailures && error) {
+      SetOutcome(key, item, Outcome::kFailed, reason, message);
+    }
+    if (error && error->retry_after > absl::ZeroDuration()) {
+      return done(ReconcileResult::AgainAfter(error->retry_after));
+    }
+    return done(ReconcileResult::Retry(status));
+  }
+  metrics_.refused.Increment();
+  transient_.erase(key);
+  SetOutcome(key, item, Outcome::kFailed, reason, message);
+  WakeNamespace(item.work != nullptr && item.work->ref().kind() == "Namespace"
+                    ? std::string_view(item.work->ref().name())
+                    : std::string_view());
+  done(ReconcileResult::AgainAfter(Doubled(kRefusedFirst, failures - 1, kRefusedMax)));
+}
+
+void Applier::SetOutcome(const std::string& key, Item& item, Outcome outcome,
+                         std::string_view reason, std::string_view message) {
+  item.outcome = outcome;
+  item.reason = reason;
+  item.message = message;
+  hooks_.on_outcome(key);
+}
+
+bool Applier::WaitsForNamespace(const std::string& key, const Target& target) {
+  if (target.ns.empty()) return false;
+  const Item* ns = Find(RowKey(ObjectKey{"", "Namespace", "", target.ns}));
+  if (ns == nullptr || ns->work == nullptr || ns->work->deleting() || ns->work->suspended()) {
+    return false;
+  }
+  const bool pending =
+      ns->outcome != Outcome::kFailed && (!ns->inventory || ns->inventory->uid.empty());
+  if (pending) waiting_for_namespace_[target.ns].insert(key);
+  return pending;
+}
+
+void Applier::WakeNamespace(std::string_view ns) {
+  const auto it = waiting_for_namespace_.find(ns);
+  if (it == waiting_for_namespace_.end()) return;
+  for (const std::string& key : it->second) queue_.Add(key);
+  waiting_for_namespace_.erase(it);
+}
+
+bool Applier::OwnedByAnother(const std::string& key, const std::string& uid) const {
+  if (uid.empty()) return false;
+  return std::any_of(items_.begin(), items_.end(), [&](const auto& entry) {
+    return entry.first != key && entry.second.inventory && entry.second.inventory->uid == uid &&
+           entry.second.work != nullptr && !entry.second.work->deleting();
+  });
+}
+
+void Applier::SaveInventory(const std::string& key, const Item& item) {
+  // A failure is kept by the store and tried again; the agent's health says so meanwhile.
+  store_.Put(StrCat("i/", key), EncodeInventory(*item.inventory)).IgnoreError();
+}
+
+}  // namespace sealane::agent

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "lib/core/env.h"
+#include "lib/core/scoped_executor.h"
+#include "lib/kube/kube_client.h"
+#include "lib/kube/rest_mapping.h"
+#include "lib/reconcile/keyed_queue.h"
+#include "lib/telemetry/log.h"
+#include "services/agent/agent_metrics.h"
+#include "services/agent/item.h"
+#include "services/agent/plan.h"
+#include "services/agent/state_store.h"
+
+namespace sealane::agent {
+
+// Brings the cluster's objects to what the works say: takes keys, plans (plan.h), acts, and writes
+// down what it did (inventory). Nothing waits for readiness.
+//
+// Thread rule: the executor thread. Everything given must outlive it.
+class Applier {
+ public:
+  struct Hooks {
+    // The outcome or the observed state of a work changed: report it.
+    std::function<void(const std::string& key)> on_outcome;
+    // The row and the object are gone; the item is about to be dropped.
+    std::function<void(const std::string& key)> on_forget;
+    // A kind is not served (yet): look again what the API server serves.
+    std::function<void()> on_unknown_kind;
+    // The API server did not answer at all.
+    std::function<void(const absl::Status&)> on_no_answer;
+    // The observed state of a kind's objects is complete.
+    std::function<bool(std::string_view api_version, std::string_view kind)> is_known;
+  };
+
+  Applier(Env env, kube::KubeClient& client, StateStore& store, Items& items, AgentMetrics& metrics,
+          std::string_view cluster, int max_active, Hooks hooks);
+
+  // What the API server serves. Keys of kinds that were unknown are tried again.
+  void SetCatalog(std::shared_ptr<const kube::ApiCatalog> catalog);
+  // Hand out keys only while the API server answers; the first Resume needs a catalog.
+  void Resume();
+  void Pause() { queue_.Pause(); }
+  // From now on, objects whose rows are gone are deleted.
+  void AllowPruning() { may_prune_ = true; }
+  void ForbidPruning() { may_prune_ = false; }
+  void Add(std::string_view key) { queue_.Add(key); }
+  // The work changed: earlier failures do not count any more.
+  void OnNewWork(const std::string& key);
+  // Nothing is being done or about to be. What was refused for good is tried again now and then,
+  // and does not count.
+  // The item was dropped from outside.
+  void Forget(const std::string& key);
+  [[nodiscard]] bool idle() const {
+    const KeyedQueueStats stats = queue_.stats();
+    return stats.waiting == 0 && stats.active == 0 && transient_.empty();
+  }
+  // A work names a kind that is not served.
+  [[nodiscard]] bool misses_kinds() const { return !unknown_kinds_.empty(); }
+  [[nodiscard]] KeyedQueueStats stats() const { return queue_.stats(); }
+
+ private:
+  using Done = KeyedQueue::Done;
+  struct Target {
+    std::string api_version;
+    std::string kind;
+    std::string ns;
+    std::string name;
+  };
+
+  void Attempt(const std::string& key, bool looked_up, const Json* live, const Done& done);
+  void LookUp(const std::string& key, const kube::ResourceType& type, const Target& target,
+              const Done& done);
+  void Apply(const std::string& key, const kube::ResourceType& type, const Target& target,
+             const Decision& decision, const Json* live, const Done& done);
+  void ReportDrift(const std::string& key, const kube::ResourceType& type, const Target& target,
+                   const std::string& body, const Done& done);
+  void OnApplied(const std::string& key, const std::shared_ptr<const v1::Work>& work,
+                 uint64_t manifest_hash, const Decision& decision, const Json& object);
+  void Remove(const std::string& key, const kube::ResourceType& type, const Target& target,
+              const Done& done);
+  void Release(const std::string& key, const kube::ResourceType& type, const Target& target,
+               const Done& done);
+  // The object is in force: say so.
+  void Confirm(const std::string& key, Item& item);
+  void OnGone(const std::string& key, Item& item);
+  void UnknownKind(const std::string& key, Item& item, const Target& target, const Done& done);
+  void Failed(const std::string& key, const absl::Status& status, const Done& done);
+  void SetOutcome(const std::string& key, Item& item, Outcome outcome, std::string_view reason,
+                  std::string_view message);
+  // True when the attempt must wait for the work of its own namespace, which then wakes it.
+  bool WaitsForNamespace(const std::string& key, const Target& target);
+  void WakeNamespace(std::string_view ns);
+  bool OwnedByAnother(const std::string& key, const std::string& uid) const;
+  void SaveInventory(const std::string& key, const Item& item);
+  Item* Find(std::string_view key);
+  void Drop(const std::string& key);
+  static Target TargetOf(const Item& item);
+  static Inventory IntentFor(const Target& target);
+
+  Env env_;
+  kube::KubeClient& client_;
+  StateStore& store_;
+  Items& items_;
+  AgentMetrics& metrics_;
+  std::string cluster_;
+  Hooks hooks_;
+  Logger log_{"agent"};
+  std::shared_ptr<const kube::ApiCatalog> catalog_;
+  bool may_prune_ = false;
+  std::map<std::string, std::set<std::string>, std::less<>> waiting_for_namespace_;
+  std::set<std::string> unknown_kinds_;               // keys whose kind is not served
+  std::set<std::string> transient_;                   // keys that failed in passing
+  std::map<std::string, int, std::less<>> failures_;  // in a row, by key
+  KeyedQueue queue_;
+  ScopedExecutor executor_;
+};
+
+}  // namespace sealane::agent
