@@ -1,5 +1,6 @@
 """The part of scripts/quickstart that runs once everything is built."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -9,7 +10,8 @@ import time
 from stack import CLUSTERS, Stack, StackError, stop_saved
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STATE = ROOT / "var" / "quickstart"
+BIN = pathlib.Path(os.environ.get("SEALANE_BIN_DIR") or ROOT / "build" / "release" / "bin")
+STATE = pathlib.Path(os.environ.get("SEALANE_QUICKSTART_DIR") or ROOT / "var" / "quickstart")
 EXAMPLE = ROOT / "examples" / "classroom"
 TIMEOUT_SECONDS = 90
 
@@ -100,7 +102,7 @@ def run(story, stack):
 
 
 def after_keep(stack):
-    kubeconfig = (stack.state / "clusters" / "aws-virginia" / "kubeconfig").relative_to(ROOT)
+    kubeconfig = (stack.state / "clusters" / "aws-virginia" / "kubeconfig")
     print(f"""
 {bold('It keeps running.')} To look, from {ROOT}:
   export SEALANE_CONFIG={stack.config}
@@ -116,7 +118,7 @@ To try next:
   sed 's/replicas: 6/replicas: 12/' examples/classroom/deployment.yaml | sealane apply -f -
   sed 's/weight: 2/weight: 4/' examples/classroom/propagation-policy.yaml | sealane apply -f -
   sealane delete -f examples/classroom
-The logs are in {stack.logs.relative_to(ROOT)}. To stop everything:
+The logs are in {stack.logs}. To stop everything:
   scripts/quickstart --stop""")
 
 
@@ -132,7 +134,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     story = Story()
-    stack = Stack(ROOT / "build" / "release" / "bin", STATE)
+    stack = Stack(BIN, STATE)
     kept = False
     try:
         run(story, stack)

@@ -20,8 +20,18 @@ REGION = {
 class ApplicationTest(FleetTest):
     def setUp(self):
         self.stack.sealane("apply", "-f", CLASSROOM)
+        wait_until("the clusters hold the example as it is published", self.as_published)
         self.stack.sealane("status", "deployment/classroom", "-n", "classroom", "--wait",
                            "--timeout", "60s")
+
+    def as_published(self):
+        replicas = self.replicas()
+        images = {c: self.deployment(c)["spec"]["template"]["spec"]["containers"][0]["image"]
+                  for c in replicas}
+        return (sum(replicas.values()) == 6 and len(replicas) == 3
+                and replicas["aliyun-beijing"] == 3
+                and images == {c: f"{r}/classroom/web:1.4.2" for c, r in REGISTRY.items()}
+                and all(self.core(c, "configmaps") for c in REGISTRY))
 
     def apply_text(self, text, check=True, verb="apply"):
         done = subprocess.run(
