@@ -1,0 +1,149 @@
+// NatsReader: when to begin again. The two kinds of readers are in nats_watch.cc and
+// nats_consumer.cc.
+#include "lib/bus/nats_readers.h"
+
+#include "lib/core/hash.h"
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/core/time.h"
+
+namespace sealane {
+
+NatsReader::NatsReader(NatsReaderContext context, std::string stream)
+    : context_(std::move(context)),
+      stream_(std::move(stream)),
+      backoff_({absl::Milliseconds(100), absl::Seconds(2)}),
+      executor_(context_.env.executor) {
+  check_timer_ = executor_.After(context_.check_every, [this] { CheckLife(); });
+}
+
+NatsReader::~NatsReader() { CloseInbox(); }
+
+void NatsReader::OnConnection(bool connected) {
+  reading_ = false;
+  ++run_;
+  CloseInbox();
+  if (connected) Begin();
+}
+
+void NatsReader::Begin() {
+  if (!context_.connection.connected()) return;  // OnConnection comes
+  ++run_;
+  reading_ = false;
+  if (begun_once_) ++context_.resyncs;
+  AskLife();
+}
+
+void NatsReader::Restart(std::string_view why) {
+  context_.on_error(StrCat("reading stream ", stream_, " begins again: ", why));
+  CloseInbox();
+  if (!consumer_.empty()) {
+    // Its messages are not wanted any more.
+    context_.requests.JetStream(StrCat("CONSUMER.DELETE.", stream_, ".", consumer_), Json(),
+                                [](const JetStreamReply&) {});
+    consumer_.clear();
+  }
+  Begin();
+}
+
+void NatsReader::RestartLater(std::string_view why) {
+  (void)why;
+  const uint64_t run = ++run_;
+  reading_ = false;
+  CloseInbox();
+  executor_.After(backoff_.Next(context_.env.random), [this, run] {
+    if (run == run_) Begin();
+  });
+}
+
+std::string NatsReader::OpenInbox() {
+  CloseInbox();
+  const std::string subject =
+      StrCat(context_.connection.inbox(), "R", Hex64(context_.env.random.Next()));
+  inbox_ = context_.connection.Subscribe(subject, "", /*bounded=*/false, [this](BusMessage& m) {
+    Touch();
+    OnDelivered(m);
+  });
+  return subject;
+}
+
+void NatsReader::CloseInbox() {
+  if (inbox_ != 0) context_.connection.Unsubscribe(inbox_);
+  inbox_ = 0;
+  executor_.Cancel(heartbeat_timer_);
+  heartbeat_timer_ = 0;
+}
+
+// --- The stream's life
+// -------------------------------------------------------------------------------------
+
+bool NatsReader::ReadLife(const JetStreamReply& reply, Life* life) {
+  if (reply.body == nullptr) return false;
+  const auto created = ParseKubeTime(reply.body->value("created", ""));
+  const auto state = reply.body->find("state");
+  const auto config = reply.body->find("config");
+  if (!created.ok() || state == reply.body->end() || config == reply.body->end()) return false;
+  life->created_micros = ToMicros(*created);
+  life->last_sequence = state->value("last_seq", uint64_t{0});
+  const Json subjects = config->value("subjects", Json::array());
+  life->subject = subjects.size() == 1 ? subjects[0].get<std::string>() : ">";
+  return true;
+}
+
+void NatsReader::AskLife() {
+  context_.requests.JetStream(
+      StrCat("STREAM.INFO.", stream_), Json(),
+      [this, alive = executor_.alive(), run = run_](const JetStreamReply& reply) {
+        if (alive.expired() || run != run_) return;
+        Life life;
+        if (!ReadLife(reply, &life)) {
+          RestartLater("the stream is not there (yet)");
+          return;
+        }
+        backoff_.Reset();
+        begun_once_ = true;
+        reading_ = true;
+        life_ = life;
+        BeginReading(life, run_);
+      });
+}
+
+void NatsReader::CheckLife() {
+  check_timer_ = executor_.After(context_.check_every, [this] { CheckLife(); });
+  if (!reading_ || !context_.connection.connected()) return;
+  context_.requests.JetStream(
+      StrCat("STREAM.INFO.", stream_), Json(),
+      [this, alive = executor_.alive(), run = run_](const JetStreamReply& reply) {
+        if (alive.expired() || run != run_) return;
+        Life life;
+        if (reply.err_code == kErrStreamNotFound) {
+          Restart("the stream is gone");
+        } else if (!ReadLife(reply, &life)) {
+          return;  // unknown: the next check tells
+        } else if (life.created_micros != life_.created_micros) {
+          Restart("the stream was made again");
+        } else if (life.last_sequence < Position()) {
+          Restart("the stream was rolled back");
+        }
+      });
+}
+
+void NatsReader::GuardHeartbeat(absl::Duration heartbeat) {
+  heartbeat_ = heartbeat;
+  Touch();
+  executor_.Cancel(heartbeat_timer_);
+  heartbeat_timer_ = executor_.After(heartbeat_ * 3, [this, run = run_] { CheckHeartbeat(run); });
+}
+
+void NatsReader::CheckHeartbeat(uint64_t run) {
+  heartbeat_timer_ = 0;
+  if (run != run_) return;
+  const absl::Duration silent = context_.env.clock.Monotonic() - last_heard_;
+  if (silent >= heartbeat_ * 3) {
+    Restart("heartbeats are missing");
+    return;
+  }
+  heartbeat_timer_ = executor_.After(heartbeat_ * 3 - silent, [this, run] { CheckHeartbeat(run); });
+}
+
+}  // namespace sealane

@@ -1,0 +1,295 @@
+#include "tests/integration/bus/nats_world.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+
+#include "gtest/gtest.h"
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+
+namespace sealane {
+namespace {
+
+sockaddr_in Loopback(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+int ConnectTo(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = Loopback(port);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+bool CopySome(int from, int to) {
+  char buffer[65536];
+  const ssize_t n = read(from, buffer, sizeof(buffer));
+  if (n <= 0) return false;
+  for (ssize_t sent = 0; sent < n;) {
+    const ssize_t w = send(to, buffer + sent, static_cast<size_t>(n - sent), MSG_NOSIGNAL);
+    if (w <= 0) return false;
+    sent += w;
+  }
+  return true;
+}
+
+}  // namespace
+
+// --- TcpProxy
+// --------------------------------------------------------------------------------------------
+
+TcpProxy::TcpProxy(int target_port) : target_port_(target_port) {
+  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int one = 1;
+  setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  sockaddr_in address = Loopback(0);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(listen(listener_, 16), 0);
+  getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+  port_ = ntohs(address.sin_port);
+  thread_ = std::thread([this] { Run(); });
+}
+
+TcpProxy::~TcpProxy() {
+  stop_ = true;
+  thread_.join();
+  close(listener_);
+}
+
+void TcpProxy::Cut(bool cut) { cut_ = cut; }
+
+void TcpProxy::Run() {
+  std::vector<std::pair<int, int>> links;  // client, server
+  const auto close_all = [&] {
+    for (const auto& link : links) {
+      close(link.first);
+      close(link.second);
+    }
+    links.clear();
+  };
+  while (!stop_) {
+    if (cut_ || drop_.exchange(false)) close_all();
+    std::vector<pollfd> fds = {{listener_, POLLIN, 0}};
+    for (const auto& link : links) {
+      fds.push_back({link.first, POLLIN, 0});
+      fds.push_back({link.second, POLLIN, 0});
+    }
+    if (poll(fds.data(), fds.size(), 10) <= 0) continue;
+    for (size_t i = links.size(); i-- > 0;) {
+      const auto [client, server] = links[i];
+      const bool ok = (fds[1 + 2 * i].revents == 0 || CopySome(client, server)) &&
+                      (fds[2 + 2 * i].revents == 0 || CopySome(server, client));
+      if (!ok) {
+        close(client);
+        close(server);
+        links.erase(links.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+    if (fds[0].revents != 0) {
+      const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      const int server = cut_ ? -1 : ConnectTo(target_port_);
+      if (client >= 0 && server >= 0) {
+        links.emplace_back(client, server);
+      } else {
+        if (client >= 0) close(client);
+        if (server >= 0) close(server);
+      }
+    }
+  }
+  close_all();
+}
+
+// --- NatsWorld
+// -------------------------------------------------------------------------------------------
+
+ServerConfigOptions NatsWorld::FleetOptions(int port, const std::string& store_dir) {
+  ServerConfigOptions options;
+  options.listen_port = port;
+  options.store_dir = store_dir;
+  options.hub_password = "hub-secret";
+  options.system_password = "system-secret";
+  options.clusters = {
+      {"a", "a-secret"}, {"b", "b-secret"}, {"cluster.with \"odd\" name", "c-secret"}};
+  options.platforms = {{"paas", "p-secret"}, {"ci", "ci-secret"}};
+  return options;
+}
+
+NatsWorld::NatsWorld() : port_(FreePort()) {
+  const auto config = MakeServerConfig(FleetOptions(port_, StrCat(dir_.path(), "/js")));
+  EXPECT_TRUE(config.ok()) << config.status();
+  std::ofstream(StrCat(dir_.path(), "/server.conf")) << *config;
+  StartServer();
+  loop_.Start();
+}
+
+NatsWorld::~NatsWorld() { loop_.Stop(); }
+
+void NatsWorld::StartServer() {
+  auto started = Subprocess::Start({"nats-server", "-c", StrCat(dir_.path(), "/server.conf")},
+                                   StrCat(dir_.path(), "/server.log"));
+  ASSERT_TRUE(started.ok()) << started.status();
+  server_.emplace(std::move(*started));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (;;) {
+    const int fd = ConnectTo(port_);
+    if (fd >= 0) {
+      close(fd);
+      return;
+    }
+    if (!server_->Running() || std::chrono::steady_clock::now() > deadline) {
+      std::ifstream log(StrCat(dir_.path(), "/server.log"));
+      FAIL() << "nats-server does not listen: "
+             << std::string(std::istreambuf_iterator<char>(log), {});
+    }
+    poll(nullptr, 0, 10);
+  }
+}
+
+void NatsWorld::StopServer() { server_->Kill(9); }
+
+void NatsWorld::RestartServer() {
+  StopServer();
+  StartServer();
+}
+
+void NatsWorld::Do(const std::function<void()>& fn) {
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool done = false;
+  loop_.Post([&] {
+    fn();
+    const std::lock_guard lock(mutex);
+    done = true;
+    wake.notify_one();
+  });
+  std::unique_lock lock(mutex);
+  wake.wait(lock, [&] { return done; });
+}
+
+bool NatsWorld::Wait(const std::function<bool()>& done) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (;;) {
+    bool held = false;
+    Do([&] { held = done(); });
+    if (held) return true;
+    if (std::chrono::steady_clock::now() > deadline) {
+      ADD_FAILURE() << "waited in vain; the connections said:\n" << Errors();
+      return false;
+    }
+    poll(nullptr, 0, 5);
+  }
+}
+
+void NatsWorld::Pass(absl::Duration span) {
+  poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(span)));
+}
+
+std::string NatsWorld::Errors() {
+  std::string text;
+  Do([&] { text = StrJoin(errors_, "\n"); });
+  return text;
+}
+
+NatsOptions NatsWorld::Options(const BusIdentity& identity, int port) const {
+  NatsOptions options;
+  options.urls = {StrCat("nats://127.0.0.1:", port)};
+  options.name = "test";
+  options.check_every = absl::Seconds(1);
+  const ServerConfigOptions fleet = FleetOptions(0, "/");
+  switch (identity.kind) {
+    case BusIdentity::Kind::kHub:
+      options.user = fleet.hub_user;
+      options.password = fleet.hub_password;
+      break;
+    case BusIdentity::Kind::kCluster:
+      options.user = ClusterUser(identity.name);
+      for (const auto& login : fleet.clusters) {
+        if (login.name == identity.name) options.password = login.password;
+      }
+      break;
+    case BusIdentity::Kind::kPlatform:
+      options.user = PlatformUser(identity.name);
+      for (const auto& login : fleet.platforms) {
+        if (login.name == identity.name) options.password = login.password;
+      }
+      break;
+  }
+  return options;
+}
+
+std::unique_ptr<NatsBus> NatsWorld::ConnectNats(NatsOptions options) {
+  options.on_error = [this](std::string_view what) { errors_.emplace_back(what); };
+  auto bus = NatsBus::Create(env(), std::move(options));
+  EXPECT_TRUE(bus.ok()) << bus.status();
+  return std::move(*bus);
+}
+
+std::unique_ptr<Bus> NatsWorld::Connect(BusIdentity identity) {
+  return ConnectNats(Options(identity, port_));
+}
+
+TcpProxy& NatsWorld::proxy() {
+  if (proxy_ == nullptr) proxy_ = std::make_unique<TcpProxy>(port_);
+  return *proxy_;
+}
+
+std::unique_ptr<Bus> NatsWorld::ConnectCuttable() {
+  return ConnectNats(Options(BusIdentity::Hub(), proxy().port()));
+}
+
+void NatsWorld::Cut(bool cut) { proxy().Cut(cut); }
+
+JetStreamReply NatsWorld::JetStream(const std::string& call, const std::string& json) {
+  std::unique_ptr<NatsConnection> connection;
+  std::unique_ptr<NatsRequests> requests;
+  bool asked = false;
+  std::optional<JetStreamReply> reply;
+  Do([&] {
+    connection = std::make_unique<NatsConnection>(
+        env(), Options(BusIdentity::Hub(), port_), "/admin",
+        NatsConnection::Handlers{[](bool) {}, [] {}, [](std::string_view) {}});
+    requests = std::make_unique<NatsRequests>(env(), *connection);
+  });
+  EXPECT_TRUE(Wait([&] {
+    if (!asked && connection->connected()) {
+      asked = true;
+      requests->JetStream(call, json.empty() ? Json() : Json::parse(json),
+                          [&](const JetStreamReply& r) { reply = r; });
+    }
+    return reply.has_value();
+  }));
+  Do([&] {
+    requests.reset();
+    connection.reset();
+  });
+  return *reply;
+}
+
+void NatsWorld::RecreateStream(const StreamConfig& config) {
+  const JetStreamReply deleted = JetStream(StrCat("STREAM.DELETE.", config.name), "");
+  EXPECT_TRUE(deleted.status.ok()) << deleted.status;
+  std::unique_ptr<Bus> bus;
+  Do([&] { bus = Connect(BusIdentity::Hub()); });
+  EXPECT_TRUE(WaitConnected(*this, *bus));
+  EXPECT_TRUE(EnsureNow(*this, *bus, config).ok());
+  Do([&] { bus.reset(); });
+}
+
+}  // namespace sealane

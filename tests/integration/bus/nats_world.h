@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lib/bus/nats_bus.h"
+#include "lib/bus/nats_requests.h"
+#include "lib/bus/server_config.h"
+#include "lib/core/event_loop.h"
+#include "tests/support/subprocess.h"
+#include "tests/unit/lib/bus/bus_contract.h"
+
+namespace sealane {
+
+// Forwards TCP connections to a port of this host, and cuts them on demand.
+class TcpProxy {
+ public:
+  explicit TcpProxy(int target_port);
+  ~TcpProxy();
+  [[nodiscard]] int port() const { return port_; }
+  // Drops every connection and refuses (true) or accepts (false) new ones.
+  void Cut(bool cut);
+  // Drops every connection once.
+  void Drop() { drop_ = true; }
+
+ private:
+  void Run();
+  const int target_port_;
+  int port_ = 0;
+  int listener_ = -1;
+  std::atomic<bool> cut_ = false;
+  std::atomic<bool> drop_ = false;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+// A real nats-server on a private port with a store of its own, and an event loop.
+class NatsWorld final : public ContractWorld {
+ public:
+  // The accounts of the configuration: HUB, clusters a and b, platform paas.
+  NatsWorld();
+  ~NatsWorld() override;
+
+  Env env() override { return loop_.env(); }
+  void Do(const std::function<void()>& fn) override;
+  bool Wait(const std::function<bool()>& done) override;
+  void Pass(absl::Duration span) override;
+  std::unique_ptr<Bus> Connect(BusIdentity identity) override;
+  void RestartServer() override;
+  std::unique_ptr<Bus> ConnectCuttable() override;
+  void Cut(bool cut) override;
+  void RecreateStream(const StreamConfig& config) override;
+
+  [[nodiscard]] NatsOptions Options(const BusIdentity& identity, int port) const;
+  std::unique_ptr<NatsBus> ConnectNats(NatsOptions options);
+  void StopServer();
+  void StartServer();
+  // One call of the JetStream interface, as HUB.
+  JetStreamReply JetStream(const std::string& call, const std::string& json);
+  [[nodiscard]] int port() const { return port_; }
+  TcpProxy& proxy();
+  // Errors told by connections, for messages of failed tests.
+  [[nodiscard]] std::string Errors();
+
+  static ServerConfigOptions FleetOptions(int port, const std::string& store_dir);
+
+ private:
+  TempDir dir_;
+  int port_;
+  std::optional<Subprocess> server_;
+  std::unique_ptr<TcpProxy> proxy_;
+  std::vector<std::string> errors_;  // of the loop's thread
+  EventLoop loop_;
+};
+
+}  // namespace sealane
