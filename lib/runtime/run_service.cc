@@ -2,7 +2,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -18,7 +17,6 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/runtime/bus_flags.h"
-#include "lib/runtime/leader_lease.h"
 #include "lib/runtime/service.h"
 #include "lib/telemetry/endpoints.h"
 #include "lib/telemetry/log.h"
@@ -39,11 +37,6 @@ std::vector<Flag> AllFlags(const ServiceDefinition& definition) {
   flags.push_back({"log-level", "debug, info, warn, error or off.", "info"});
   flags.push_back(
       {"instance", "Name of this process, in leases and logs; host and pid by default.", ""});
-  flags.push_back(
-      {"leader-election",
-       "Work only while this process holds the lease of its service; a process that loses "
-       "it ends with code 1, to be started again as a standby.",
-       "", true});
   flags.insert(flags.end(), definition.flags.begin(), definition.flags.end());
   return flags;
 }
@@ -117,11 +110,7 @@ class Process {
     if (const std::string& path = flags_.Get("listen-file"); !path.empty()) {
       SEALANE_RETURN_IF_ERROR(WriteFileAtomically(path, StrCat(endpoints_->address(), "\n")));
     }
-    if (flags_.GetBool("leader-election")) {
-      StartLease(instance, static_cast<int>(replicas));
-    } else {
-      service_->Start();
-    }
+    service_->Start();
     loop_.Start();
     log_.Info("started", {{"instance", instance},
                           {"version", std::string(Version())},
@@ -131,54 +120,20 @@ class Process {
 
   void Stop() {
     endpoints_.reset();
-    if (lease_ != nullptr) ReleaseLease();
+    if (service_ != nullptr) Retire();
     loop_.Stop();
-    lease_.reset();
     service_.reset();
     bus_state_.reset();
     bus_.reset();
   }
 
-  // Of a process that was told to end.
-  [[nodiscard]] int exit_code() const { return lost_lease_ ? kExitCannotRun : kExitOk; }
-
  private:
-  void StartLease(const std::string& instance, int replicas) {
-    Gauge& leading =
-        metrics_.AddGauge("sealane_leading", "1 while this process leads its service.");
-    LeaderLeaseOptions options;
-    options.service = definition_.name;
-    if (options.service.starts_with("sealane-")) options.service.erase(0, 8);
-    options.instance = instance;
-    options.replicas = replicas;
-    lease_ = std::make_unique<LeaderLease>(
-        *bus_, loop_.env(), options,
-        [this, &leading] {
-          log_.Info("leading");
-          leading.Set(1);
-          service_->Start();
-        },
-        [this, &leading] {
-          leading.Set(0);
-          if (stopping_) return;
-          log_.Error("lost the lease");
-          service_.reset();
-          lost_lease_ = true;
-          kill(getpid(), SIGTERM);  // sigwait of the main thread takes it
-        });
-    lease_->Start();
-  }
-
-  // The service stops first, so that the next leader's work never overlaps with ours.
-  void ReleaseLease() {
-    absl::Notification released;
-    loop_.Post([this, &released] {
-      stopping_ = true;
-      service_.reset();
-      lease_->Release([&released] { released.Notify(); });
-    });
-    released.WaitForNotificationWithTimeout(absl::Seconds(2));
-    loop_.Stop();
+  // Gives the service a moment to hand over. Nothing depends on it.
+  void Retire() {
+    // The service may answer after we stopped waiting.
+    const auto retired = std::make_shared<absl::Notification>();
+    loop_.Post([this, retired] { service_->Retire([retired] { retired->Notify(); }); });
+    retired->WaitForNotificationWithTimeout(absl::Seconds(1));
   }
 
   void AddBusMetrics() {
@@ -218,8 +173,7 @@ class Process {
       if (!bus_error_.empty()) *why_not += StrCat(": ", bus_error_);
       return false;
     }
-    if (lease_ != nullptr && !lease_->leading()) return true;  // a standby does all it should
-    return service_ != nullptr && service_->Ready(why_not);
+    return service_->Ready(why_not);
   }
 
   const ServiceDefinition& definition_;
@@ -233,9 +187,6 @@ class Process {
   std::unique_ptr<NatsBus> bus_;
   std::unique_ptr<Subscription> bus_state_;
   std::unique_ptr<Service> service_;
-  std::unique_ptr<LeaderLease> lease_;
-  bool stopping_ = false;  // the loop's thread only
-  std::atomic<bool> lost_lease_ = false;
   std::unique_ptr<Endpoints> endpoints_;
 };
 
@@ -280,7 +231,7 @@ int RunService(int argc, char** argv, const ServiceDefinition& definition) {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   process.Stop();
   log.Info("stopped");
-  return process.exit_code();
+  return kExitOk;
 }
 
 }  // namespace sealane

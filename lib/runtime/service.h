@@ -31,6 +31,9 @@ class Service {
   virtual void Start() = 0;
   // Views are synced and work is being done: what /readyz says. `why_not` is for people.
   [[nodiscard]] virtual bool Ready(std::string* why_not) const = 0;
+  // The process is about to end: a leader releases its lease, so that a standby need not wait for
+  // its end. `done` exactly once, then or later; the process waits a second at most.
+  virtual void Retire(std::function<void()> done) { done(); }
   // No work is waiting or in flight: simulations and benchmarks use it to see rest.
   [[nodiscard]] virtual bool Idle() const = 0;
 };

@@ -1,4 +1,4 @@
-// The frame of every service, as a process: flags, endpoints, signals, leadership, a bus that comes
+// The frame of every service, as a process: flags, endpoints, signals, a bus that comes
 // and goes.
 
 #include <arpa/inet.h>
@@ -188,35 +188,6 @@ TEST_F(RunServiceTest, FlagsComeFromTheEnvironment) {
   ASSERT_OK(result);
   EXPECT_EQ(result->exit_code, 2);
   EXPECT_THAT(result->output, HasSubstr("--fail: was asked for"));
-}
-
-TEST_F(RunServiceTest, OneLeadsAndAStandbyTakesOver) {
-  const Subprocess server = StartServer();
-  const auto leads = [this](const std::string& name) {
-    return Is(name, "/metrics", "sealane_probe_starts_total 1\n") &&
-           Is(name, "/metrics", "sealane_leading 1\n");
-  };
-  Subprocess first = StartProbe("first", {"--leader-election"});
-  ASSERT_TRUE(Eventually([&] { return leads("first"); })) << ReadFile(Log("first"));
-  Subprocess second = StartProbe("second", {"--leader-election"});
-  ASSERT_TRUE(Eventually([&] { return Is("second", "/readyz", "HTTP/1.1 200"); }));
-  EXPECT_FALSE(leads("second"));
-  // Asked to stop, the leader hands over at once.
-  EXPECT_EQ(first.Kill(SIGTERM), 0);
-  ASSERT_TRUE(Eventually([&] { return leads("second"); })) << ReadFile(Log("second"));
-  // Killed, it is replaced when its lease has run out.
-  Subprocess third = StartProbe("third", {"--leader-election"});
-  second.Kill(SIGKILL);
-  EXPECT_TRUE(Eventually([&] { return leads("third"); })) << ReadFile(Log("third"));
-}
-
-TEST_F(RunServiceTest, ALeaderThatLosesTheBusForLongStopsWorking) {
-  Subprocess server = StartServer();
-  Subprocess probe = StartProbe("probe", {"--leader-election"});
-  ASSERT_TRUE(Eventually([&] { return Is("probe", "/metrics", "sealane_leading 1\n"); }));
-  server.Kill(SIGKILL);
-  ASSERT_TRUE(Eventually([&] { return !probe.Running(); })) << ReadFile(Log("probe"));
-  EXPECT_THAT(ReadFile(Log("probe")), HasSubstr("lost the lease"));
 }
 
 }  // namespace
