@@ -112,6 +112,7 @@ class Process {
     }
     service_->Start();
     loop_.Start();
+    running_ = true;
     log_.Info("started", {{"instance", instance},
                           {"version", std::string(Version())},
                           {"endpoints", StrCat("http://", endpoints_->address())}});
@@ -120,7 +121,7 @@ class Process {
 
   void Stop() {
     endpoints_.reset();
-    if (service_ != nullptr) Retire();
+    if (running_) Retire();
     loop_.Stop();
     service_.reset();
     bus_state_.reset();
@@ -180,7 +181,8 @@ class Process {
   const Flags& flags_;
   Logger log_;
   std::string bus_url_;
-  std::string bus_error_;       // the last one since it was connected; the loop's thread only
+  std::string bus_error_;  // the last one since it was connected; the loop's thread only
+  bool running_ = false;
   bool bus_connected_ = false;  // the loop's thread only
   Registry metrics_;
   EventLoop loop_;
