@@ -23,21 +23,15 @@ Targets TargetsOf(const google::protobuf::RepeatedPtrField<v1::TargetCluster>& c
   return targets;
 }
 
+Targets TargetsOf(const ScheduleResult& result) {
+  Targets targets;
+  for (const Target& target : result.targets) targets[target.cluster] = target.replicas;
+  return targets;
+}
+
 bool Covers(const Targets& whole, const Targets& part) {
   return std::all_of(part.begin(), part.end(),
                      [&](const auto& entry) { return whole.count(entry.first) > 0; });
-}
-
-// Where an object runs because others that run there need it.
-Targets RequiredTargets(const v1::Binding& binding, const Snapshot& snapshot) {
-  Targets targets;
-  for (const v1::BindingSnapshot& parent : binding.required_by()) {
-    for (const v1::TargetCluster& target : parent.clusters()) {
-      const ClusterInfo* cluster = snapshot.Find(target.name());
-      if (cluster != nullptr && !cluster->deleting) targets.emplace(target.name(), 0);
-    }
-  }
-  return targets;
 }
 
 std::string OptionText(const v1::Binding& binding, std::string_view option) {
@@ -63,14 +57,9 @@ class Planner {
       plan_.row.set_message("scheduling is suspended");
       return Finish();
     }
-    const bool placeable = binding.has_policy() || binding.explicit_all_clusters();
-    if (!placeable) {
-      if (!binding.required_by().empty()) {
-        Adopt(RequiredTargets(binding, in_.snapshot), "follows the objects that need it");
-      } else if (placed_ == nullptr) {
-        return Unchanged();
-      }
-      return Finish();
+    // Unclaimed objects keep their last placement; those that others need follow them without one.
+    if (!binding.has_policy() && !binding.explicit_all_clusters()) {
+      return placed_ == nullptr ? Unchanged() : Finish();
     }
     Decide();
     return Finish();
@@ -147,7 +136,7 @@ class Planner {
   void Grow(const ScheduleInput& input) {
     const ScheduleResult result = Schedule(input);
     if (result.outcome != Outcome::kScheduled || result.term != input.first_term) return;
-    const Targets targets = Merge(result);
+    const Targets targets = TargetsOf(result);
     const bool divides = request_.strategy == Strategy::kStaticWeight && request_.IgnoresSpread();
     const Targets now = TargetsOf(placed_->clusters());
     if (targets == now || (!Covers(targets, now) && !divides)) return;
@@ -177,14 +166,6 @@ class Planner {
     return true;
   }
 
-  // The clusters of the result and those where others need the object.
-  Targets Merge(const ScheduleResult& result) const {
-    Targets targets;
-    for (const Target& target : result.targets) targets[target.cluster] = target.replicas;
-    targets.merge(RequiredTargets(in_.binding, in_.snapshot));
-    return targets;
-  }
-
   void Apply(const ScheduleInput& input, const ScheduleResult& result, bool fresh) {
     v1::Placed& row = plan_.row;
     plan_.outcome = result.outcome;
@@ -206,7 +187,7 @@ class Planner {
       const std::string text = OptionText(in_.binding, option);
       if (!text.empty()) (*row.mutable_observed_options())[std::string(option)] = text;
     }
-    Adopt(Merge(result), plan_.cause);
+    Adopt(TargetsOf(result), plan_.cause);
   }
 
   void Adopt(const Targets& targets, const std::string& cause) {

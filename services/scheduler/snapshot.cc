@@ -150,4 +150,9 @@ const ClusterInfo* Snapshot::Find(std::string_view name) const {
   return at != clusters_.end() && (*at)->name == name ? at->get() : nullptr;
 }
 
+Snapshot::ClusterPtr Snapshot::Share(std::string_view name) const {
+  auto at = Position(name);
+  return at != clusters_.end() && (*at)->name == name ? *at : nullptr;
+}
+
 }  // namespace sealane::scheduler

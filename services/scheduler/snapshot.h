@@ -71,6 +71,8 @@ class Snapshot {
 
   // nullptr when there is no such cluster.
   [[nodiscard]] const ClusterInfo* Find(std::string_view name) const;
+  // As Find, but the cluster stays alive when the snapshot changes.
+  [[nodiscard]] ClusterPtr Share(std::string_view name) const;
   // In name order. A cluster's place in it is its index until the next change.
   [[nodiscard]] const std::vector<ClusterPtr>& clusters() const { return clusters_; }
 

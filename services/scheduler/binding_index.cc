@@ -1,0 +1,253 @@
+#include "services/scheduler/binding_index.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <algorithm>
+
+#include "lib/model/identity.h"
+#include "services/scheduler/plan.h"
+#include "services/scheduler/request.h"
+
+namespace sealane::scheduler {
+
+// Bindings with the same affinity.
+struct BindingIndex::Shape {
+  std::vector<AffinityTerm> terms;
+  bool all_clusters = false;
+  Keys following;  // they follow clusters that come: not divided by room
+  Keys others;
+  // May return to an earlier group; looked at on every change.
+  Keys failing_back;
+
+  [[nodiscard]] bool Matches(const ClusterInfo* cluster) const {
+    if (cluster == nullptr) return false;
+    if (all_clusters) return true;
+    const ClusterFacts facts = cluster->Facts();
+    return std::any_of(terms.begin(), terms.end(), [&](const AffinityTerm& term) {
+      return term.primary.Matches(facts) ||
+             std::any_of(term.overflow.begin(), term.overflow.end(),
+                         [&](const AffinityMatcher& tier) { return tier.Matches(facts); });
+    });
+  }
+  [[nodiscard]] bool empty() const { return following.empty() && others.empty(); }
+};
+
+struct BindingIndex::Entry {
+  bool has_binding = false;
+  bool has_placed = false;
+  std::string shape;  // key in shapes_
+  std::string affinity_group;
+  std::string anti_affinity_group;
+  std::vector<std::string> clusters;  // of the placement, sorted
+};
+
+namespace {
+
+std::string Serialize(const google::protobuf::Message& message) {
+  std::string out;
+  {
+    google::protobuf::io::StringOutputStream stream(&out);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return out;
+}
+
+std::string ShapeKey(const v1::Binding& binding) {
+  v1::Placement affinity;
+  if (binding.placement().has_cluster_affinity()) {
+    *affinity.mutable_cluster_affinity() = binding.placement().cluster_affinity();
+  }
+  *affinity.mutable_cluster_affinities() = binding.placement().cluster_affinities();
+  return (binding.explicit_all_clusters() ? "all" : "") + Serialize(affinity);
+}
+
+bool FailsBack(const v1::Binding& binding) {
+  const auto it = binding.options().find(std::string(kFailbackOption));
+  if (it == binding.options().end()) return false;
+  const auto after = ParseFailback(it->second);
+  return after.ok() && *after != absl::InfiniteDuration();
+}
+
+}  // namespace
+
+BindingIndex::BindingIndex() = default;
+BindingIndex::~BindingIndex() = default;
+
+BindingIndex::Entry& BindingIndex::EntryOf(const std::string& key) { return entries_[key]; }
+
+void BindingIndex::Erase(std::map<std::string, Keys, std::less<>>& sets, const std::string& name,
+                         std::string_view key) {
+  const auto it = sets.find(name);
+  if (it == sets.end()) return;
+  it->second.erase(key);
+  if (it->second.empty()) sets.erase(it);
+}
+
+void BindingIndex::Unlink(const std::string& key, Entry& entry) {
+  if (const auto it = shapes_.find(entry.shape); entry.has_binding && it != shapes_.end()) {
+    it->second->following.erase(key);
+    it->second->others.erase(key);
+    it->second->failing_back.erase(key);
+    if (it->second->empty()) shapes_.erase(it);
+  }
+  if (!entry.affinity_group.empty()) Erase(affinity_groups_, entry.affinity_group, key);
+  if (!entry.anti_affinity_group.empty()) {
+    Erase(anti_affinity_groups_, entry.anti_affinity_group, key);
+  }
+  entry.has_binding = false;
+}
+
+void BindingIndex::DropIfEmpty(const std::string& key) {
+  const auto it = entries_.find(key);
+  if (it == entries_.end() || it->second.has_binding || it->second.has_placed) return;
+  waiting_.erase(it->first);
+  entries_.erase(it);
+}
+
+void BindingIndex::SetBinding(const std::string& key, const v1::Binding& binding) {
+  Entry& entry = EntryOf(key);
+  const std::string_view own_key = entries_.find(key)->first;
+  Unlink(key, entry);
+  const Request request(binding);
+  entry.has_binding = true;
+  entry.shape = ShapeKey(binding);
+  std::unique_ptr<Shape>& shape = shapes_[entry.shape];
+  if (shape == nullptr) {
+    shape = std::make_unique<Shape>();
+    shape->terms = request.terms;
+    shape->all_clusters = request.all_clusters;
+  }
+  const bool follows = !request.workload || request.strategy == Strategy::kDuplicated ||
+                       request.strategy == Strategy::kStaticWeight;
+  (follows ? shape->following : shape->others).insert(own_key);
+  if (FailsBack(binding)) shape->failing_back.insert(own_key);
+  entry.affinity_group = request.affinity_group;
+  entry.anti_affinity_group = request.anti_affinity_group;
+  if (!entry.affinity_group.empty()) affinity_groups_[entry.affinity_group].insert(own_key);
+  if (!entry.anti_affinity_group.empty()) {
+    anti_affinity_groups_[entry.anti_affinity_group].insert(own_key);
+  }
+}
+
+void BindingIndex::RemoveBinding(const std::string& key) {
+  const auto it = entries_.find(key);
+  if (it == entries_.end()) return;
+  Unlink(key, it->second);
+  DropIfEmpty(key);
+}
+
+void BindingIndex::SetPlaced(const std::string& key, const v1::Placed* placed) {
+  Entry& entry = EntryOf(key);
+  const std::string_view own_key = entries_.find(key)->first;
+  for (const std::string& cluster : entry.clusters) Erase(by_cluster_, cluster, own_key);
+  entry.clusters.clear();
+  entry.has_placed = placed != nullptr;
+  if (placed != nullptr) {
+    for (const v1::TargetCluster& target : placed->clusters()) {
+      entry.clusters.push_back(target.name());
+      by_cluster_[target.name()].insert(own_key);
+    }
+    std::sort(entry.clusters.begin(), entry.clusters.end());
+  }
+  if (placed != nullptr && placed->state() != "Scheduled" && placed->state() != "Suspended") {
+    waiting_.insert(own_key);
+  } else {
+    waiting_.erase(own_key);
+  }
+  DropIfEmpty(key);
+}
+
+void BindingIndex::ConcernedBy(const ClusterInfo* before, const ClusterInfo* after,
+                               const Add& add) const {
+  Keys concerned;
+  const std::string& name = before != nullptr ? before->name : after->name;
+  if (const auto it = by_cluster_.find(name); it != by_cluster_.end()) concerned = it->second;
+  std::set<std::string_view> matching;  // shapes
+  for (const auto& [text, shape] : shapes_) {
+    if (!shape->Matches(before) && !shape->Matches(after)) continue;
+    matching.insert(text);
+    concerned.insert(shape->following.begin(), shape->following.end());
+    concerned.insert(shape->failing_back.begin(), shape->failing_back.end());
+  }
+  for (std::string_view key : waiting_) {
+    const auto entry = entries_.find(key);
+    if (entry != entries_.end() && matching.count(entry->second.shape) > 0) concerned.insert(key);
+  }
+  for (std::string_view key : concerned) add(std::string(key));
+}
+
+void BindingIndex::WaitingFor(const ClusterInfo& cluster, const Add& add) const {
+  std::map<std::string_view, bool> matches;  // by shape
+  for (std::string_view key : waiting_) {
+    const auto entry = entries_.find(key);
+    if (entry == entries_.end() || !entry->second.has_binding) continue;
+    const auto shape = shapes_.find(entry->second.shape);
+    if (shape == shapes_.end()) continue;
+    const auto known = matches.find(shape->first);
+    const bool match = known != matches.end() ? known->second : shape->second->Matches(&cluster);
+    matches[shape->first] = match;
+    if (match) add(entry->first);
+  }
+}
+
+void BindingIndex::Waiting(const Add& add) const {
+  for (std::string_view key : waiting_) add(std::string(key));
+}
+
+void BindingIndex::WaitingPeers(const std::string& key, const Add& add) const {
+  const auto self = entries_.find(key);
+  if (self == entries_.end()) return;
+  const auto tell = [&](const std::map<std::string, Keys, std::less<>>& groups,
+                        const std::string& group) {
+    const auto it = groups.find(group);
+    if (group.empty() || it == groups.end()) return;
+    for (std::string_view peer : it->second) {
+      if (peer != key && waiting_.count(peer) > 0) add(std::string(peer));
+    }
+  };
+  tell(affinity_groups_, self->second.affinity_group);
+  tell(anti_affinity_groups_, self->second.anti_affinity_group);
+}
+
+bool BindingIndex::AllRunIn(const std::string& group, const v1::Binding& self,
+                            std::string_view cluster) const {
+  const auto it = affinity_groups_.find(group);
+  if (it == affinity_groups_.end()) return true;
+  const std::string own = RowKey(self.ref());
+  return std::all_of(it->second.begin(), it->second.end(), [&](std::string_view key) {
+    const auto entry = entries_.find(key);
+    if (key == own || entry == entries_.end() || entry->second.clusters.empty()) return true;
+    const auto& clusters = entry->second.clusters;
+    return std::binary_search(clusters.begin(), clusters.end(), cluster);
+  });
+}
+
+bool BindingIndex::AnyRunsIn(const std::string& group, const v1::Binding& self,
+                             std::string_view cluster) const {
+  const auto it = anti_affinity_groups_.find(group);
+  if (it == anti_affinity_groups_.end()) return false;
+  const std::string own = RowKey(self.ref());
+  return std::any_of(it->second.begin(), it->second.end(), [&](std::string_view key) {
+    const auto entry = entries_.find(key);
+    if (key == own || entry == entries_.end()) return false;
+    const auto& clusters = entry->second.clusters;
+    return std::binary_search(clusters.begin(), clusters.end(), cluster);
+  });
+}
+
+bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b) {
+  const auto same_taint = [](const v1::Taint& x, const v1::Taint& y) {
+    return x.key() == y.key() && x.value() == y.value() && x.effect() == y.effect() &&
+           x.time_added_micros() == y.time_added_micros();
+  };
+  return a.labels == b.labels && a.provider == b.provider && a.region == b.region &&
+         a.zones == b.zones && a.deleting == b.deleting &&
+         std::equal(a.taints.begin(), a.taints.end(), b.taints.begin(), b.taints.end(),
+                    same_taint) &&
+         (a.apis == b.apis || *a.apis == *b.apis);
+}
+
+}  // namespace sealane::scheduler

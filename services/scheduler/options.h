@@ -1,0 +1,28 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/runtime/flags.h"
+
+namespace sealane::scheduler {
+
+struct Options {
+  // How long capacity that was given away counts as used before heartbeats show it.
+  absl::Duration assume_for = absl::Minutes(1);
+  // What cannot be scheduled is looked at again at least this often; relevant events come first.
+  absl::Duration retry_every = absl::Minutes(5);
+  // After a cluster reports another capacity, what waits for room is looked at this much later,
+  // once for all reports in between.
+  absl::Duration capacity_delay = absl::Seconds(2);
+  // Take part in the election of one leader; without it, this process always leads.
+  bool elect_leader = true;
+};
+
+// The flags of sealane-scheduler, with the defaults above.
+[[nodiscard]] std::vector<Flag> OptionFlags();
+// INVALID_ARGUMENT names the flag.
+[[nodiscard]] absl::StatusOr<Options> ParseOptions(const Flags& flags);
+
+}  // namespace sealane::scheduler

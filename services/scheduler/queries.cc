@@ -1,0 +1,203 @@
+#include "services/scheduler/queries.h"
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/model/identity.h"
+#include "sealane/v1/query.pb.h"
+#include "services/scheduler/explain.h"
+#include "services/scheduler/plan.h"
+#include "services/scheduler/reasons.h"
+#include "services/scheduler/simulate.h"
+
+namespace sealane::scheduler {
+namespace {
+
+// Of a simulation's moves, how many are told one by one unless the request says so.
+constexpr uint32_t kShownMoves = 1000;
+constexpr int kDecisionsPerPart = 500;
+
+bool Asks(const v1::QueryRequest& request, const v1::ObjectRef& ref) {
+  return (request.group().empty() || request.group() == GroupOf(ref.api_version())) &&
+         (request.kind().empty() || request.kind() == ref.kind()) &&
+         (request.namespace_().empty() || request.namespace_() == ref.namespace_()) &&
+         (request.name().empty() || request.name() == ref.name());
+}
+
+std::vector<std::string> SplitList(const v1::QueryRequest& request, const std::string& option) {
+  std::vector<std::string> parts;
+  const auto it = request.options().find(option);
+  if (it == request.options().end()) return parts;
+  std::string_view rest = it->second;
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    if (comma != 0) parts.emplace_back(rest.substr(0, comma));
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+  }
+  return parts;
+}
+
+Json TargetsJson(const std::map<std::string, int64_t>& targets) {
+  Json json = Json::object();
+  for (const auto& entry : targets) json[entry.first] = entry.second;
+  return json;
+}
+
+// What a decision from scratch reasons would say now, besides what is in force.
+Json ExplainBody(const Request& request, const ScheduleResult& result) {
+  Json body = {{"strategy", DescribeStrategy(request)},
+               {"outcome", std::string(Name(result.outcome))},
+               {"message", result.message},
+               {"note", result.note},
+               {"group", request.terms[result.term].name},
+               {"failedGroups", Json::array()},
+               {"would", Json::object()}};
+  for (const Target& target : result.targets) body["would"][target.cluster] = target.replicas;
+  for (const FailedTerm& failed : result.failed_terms) {
+    body["failedGroups"].push_back({{"group", failed.name},
+                                    {"outcome", std::string(Name(failed.outcome))},
+                                    {"message", failed.message}});
+  }
+  return body;
+}
+
+void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
+                const v1::Binding& binding, QueryAnswer& answer) {
+  const Row<v1::Placed>* row = world.placements.Find(key);
+  const Request request(binding);
+  Previous previous;
+  size_t term = 0;
+  if (row != nullptr && row->value.uid() == binding.uid()) {
+    term = TermIndex(request, row->value.affinity_name());
+    previous = RemainingPlacement(request, request.terms[term], row->value, world.snapshot,
+                                  &world.index, now_micros)
+                   .previous;
+  }
+  ScheduleInput input{request, world.snapshot, previous, &world.index, &world.assumed.loads()};
+  input.first_term = term;
+  input.explain = true;
+  const ScheduleResult result = Schedule(input);
+
+  v1::QueryReply first;
+  *first.add_bindings() = binding;
+  v1::Placed placed;
+  if (row != nullptr) placed = row->value;
+  *placed.mutable_ref() = binding.ref();
+  placed.clear_decisions();
+  *first.add_placements() = placed;
+  first.set_body(ExplainBody(request, result).dump());
+  answer.Send(first);
+  v1::QueryReply part;
+  v1::Placed* reasons = nullptr;
+  for (v1::ClusterDecision& decision : Decisions(input, result)) {
+    if (reasons == nullptr) {
+      reasons = part.add_placements();
+      *reasons->mutable_ref() = binding.ref();
+    }
+    *reasons->add_decisions() = std::move(decision);
+    if (reasons->decisions_size() < kDecisionsPerPart) continue;
+    answer.Send(part);
+    part.Clear();
+    reasons = nullptr;
+  }
+  if (reasons != nullptr) answer.Send(part);
+}
+
+void Explain(const World& world, int64_t now_micros, const v1::QueryRequest& request,
+             QueryAnswer& answer) {
+  if (request.name().empty()) {
+    answer.Fail("explain needs the name of an object");
+    return;
+  }
+  int found = 0;
+  for (const auto& [key, row] : world.bindings.rows()) {
+    if (!Asks(request, row.value.ref())) continue;
+    ExplainOne(world, now_micros, key, row.value, answer);
+    ++found;
+  }
+  if (found == 0) {
+    answer.Fail(StrCat("no policy claims an object of this name: ", request.kind(),
+                       request.kind().empty() ? "" : " ", request.namespace_(),
+                       request.namespace_().empty() ? "" : "/", request.name()));
+    return;
+  }
+  answer.End();
+}
+
+void Placements(const World& world, const v1::QueryRequest& request, QueryAnswer& answer) {
+  uint32_t sent = 0;
+  for (const auto& [key, row] : world.placements.rows()) {
+    if (!Asks(request, row.value.ref())) continue;
+    if (!request.cluster().empty() && !Previous(row.value.clusters()).Contains(request.cluster())) {
+      continue;
+    }
+    if (request.limit() > 0 && sent == request.limit()) break;
+    ++sent;
+    v1::QueryReply part;
+    *part.add_placements() = row.value;
+    answer.Send(part);
+  }
+  answer.End();
+}
+
+void AnswerSimulate(const World& world, int64_t now_micros, const v1::QueryRequest& request,
+                    QueryAnswer& answer) {
+  WhatIf what;
+  what.drain = SplitList(request, "drain");
+  what.fail = SplitList(request, "fail");
+  v1::QueryReply added;
+  if (!added.ParseFromString(request.body())) {
+    answer.Fail("the body of simulate is not a QueryReply");
+    return;
+  }
+  what.clusters.assign(added.clusters().begin(), added.clusters().end());
+  what.bindings.assign(added.bindings().begin(), added.bindings().end());
+  const auto simulation = Simulate(world, what, now_micros);
+  if (!simulation.ok()) {
+    answer.Fail(ToStd(simulation.status().message()));
+    return;
+  }
+  const size_t shown = request.limit() > 0 ? request.limit() : kShownMoves;
+  Json body = {{"moves", Json::array()},
+               {"replicasBefore", TargetsJson(simulation->replicas_before)},
+               {"replicasAfter", TargetsJson(simulation->replicas_after)},
+               {"lookedAt", simulation->looked_at},
+               {"changed", simulation->moves.size()},
+               {"unscheduled", simulation->unscheduled}};
+  for (const SimulatedMove& move : simulation->moves) {
+    if (body["moves"].size() == shown) break;
+    body["moves"].push_back({{"object", Describe(KeyOf(move.ref))},
+                             {"before", TargetsJson(move.before)},
+                             {"after", TargetsJson(move.after)},
+                             {"state", move.state},
+                             {"message", move.message},
+                             {"cause", move.cause}});
+  }
+  body["shown"] = body["moves"].size();
+  v1::QueryReply reply;
+  reply.set_body(body.dump());
+  answer.Send(reply);
+  answer.End();
+}
+
+}  // namespace
+
+void AnswerQuery(const World& world, int64_t now_micros, const v1::QueryRequest& request,
+                 QueryAnswer& answer) {
+  if (request.what() == "explain") {
+    Explain(world, now_micros, request, answer);
+  } else if (request.what() == "placements") {
+    Placements(world, request, answer);
+  } else if (request.what() == "simulate") {
+    AnswerSimulate(world, now_micros, request, answer);
+  } else {
+    answer.Fail(StrCat("the scheduler does not answer \"", request.what(),
+                       "\": explain, placements, simulate"));
+  }
+}
+
+}  // namespace sealane::scheduler

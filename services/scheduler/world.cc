@@ -1,0 +1,38 @@
+#include "services/scheduler/world.h"
+
+#include "lib/bus/subjects.h"
+
+namespace sealane::scheduler {
+namespace {
+
+// Of all objects, the scheduler only reads those that ask for a rebalance.
+constexpr char kRebalancerFilter[] = "apps=2Ekarmada=2Eio.WorkloadRebalancer.>";
+
+}  // namespace
+
+World::World(Bus& bus, Env env, absl::Duration assume_for)
+    : bindings(bus, env, kBindingsTable),
+      cluster_rows(bus, env, kClusterStatusTable),
+      placements(bus, env, kPlacementsTable),
+      rebalancer_rows(bus, env, kObjectsTable, kRebalancerFilter),
+      assumed(assume_for) {}
+
+World::ClusterChange World::UpdateCluster(const std::string& key) {
+  ClusterChange change;
+  const auto known = cluster_names_.find(key);
+  if (known != cluster_names_.end()) change.before = snapshot.Share(known->second);
+  const Row<v1::ClusterStatus>* row = cluster_rows.Find(key);
+  if (row == nullptr) {
+    if (known != cluster_names_.end()) {
+      snapshot.Remove(known->second);
+      cluster_names_.erase(known);
+    }
+    return change;
+  }
+  cluster_names_[key] = row->value.name();
+  snapshot.Set(row->value);
+  change.after = snapshot.Share(row->value.name());
+  return change;
+}
+
+}  // namespace sealane::scheduler

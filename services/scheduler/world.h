@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "lib/bus/bus.h"
+#include "lib/bus/table.h"
+#include "lib/core/env.h"
+#include "sealane/v1/cluster.pb.h"
+#include "sealane/v1/tables.pb.h"
+#include "services/scheduler/assumed.h"
+#include "services/scheduler/binding_index.h"
+#include "services/scheduler/rebalance.h"
+#include "services/scheduler/snapshot.h"
+
+namespace sealane::scheduler {
+
+// Everything the scheduler knows: the tables it follows and what is derived from them.
+// Thread rule: executor thread.
+struct World {
+  World(Bus& bus, Env env, absl::Duration assume_for);
+
+  Table<v1::Binding> bindings;
+  Table<v1::ClusterStatus> cluster_rows;
+  Table<v1::Placed> placements;  // the scheduler is its writer
+  Table<v1::StoredObject> rebalancer_rows;
+
+  Snapshot snapshot;
+  BindingIndex index;
+  AssumedCapacity assumed;
+  Rebalancers rebalancers;
+  // Since when an earlier group could take a binding back.
+  std::map<std::string, int64_t> failback_since_micros;
+
+  // Takes over the row of this key; tells what cluster it was about, before and after.
+  struct ClusterChange {
+    Snapshot::ClusterPtr before;
+    Snapshot::ClusterPtr after;
+  };
+  ClusterChange UpdateCluster(const std::string& key);
+
+ private:
+  std::map<std::string, std::string> cluster_names_;  // by row key
+};
+
+}  // namespace sealane::scheduler

@@ -1,0 +1,190 @@
+// Spread constraints: groups, combinations, zones.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "services/scheduler/select_groups.h"
+#include "tests/unit/services/scheduler/worlds.h"
+
+namespace sealane::scheduler {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+std::vector<std::string> Names(const std::vector<Group>& groups, const GroupChoice& choice) {
+  std::vector<std::string> names;
+  for (size_t index : choice.groups) names.push_back(groups[index].name);
+  return names;
+}
+
+TEST(ChooseGroupsTest, PrefersWeightThenTheShorterBeginning) {
+  const std::vector<Group> groups = {{"a", 2, 100}, {"b", 3, 90}, {"c", 6, 80}, {"d", 7, 70}};
+  EXPECT_THAT(Names(groups, ChooseGroups(groups, {2, 2, 7})), ElementsAre("a", "c"));
+  EXPECT_THAT(Names(groups, ChooseGroups(groups, {1, 1, 7})), ElementsAre("d"));
+  EXPECT_THAT(Names(groups, ChooseGroups(groups, {4, 4, 1})), ElementsAre("a", "b", "c", "d"));
+  EXPECT_TRUE(ChooseGroups(groups, {1, 2, 14}).groups.empty());
+  EXPECT_TRUE(ChooseGroups(groups, {5, 9, 1}).groups.empty());
+}
+
+TEST(ChooseGroupsTest, TheBoundedMethodFindsACombinationWheneverThereIsOne) {
+  std::mt19937_64 random(3);
+  int bounded = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<Group> groups(1 + random() % 9);
+    for (size_t i = 0; i < groups.size(); ++i) {
+      groups[i] = {std::string(1, static_cast<char>('a' + i)),
+                   static_cast<int64_t>(1 + random() % 5), static_cast<int64_t>(random() % 50)};
+    }
+    GroupRule rule;
+    rule.min_groups = static_cast<int64_t>(random() % 4);
+    rule.max_groups = rule.min_groups + static_cast<int64_t>(random() % 4);
+    rule.target = static_cast<int64_t>(random() % 14);
+    const GroupChoice exact = ChooseGroups(groups, rule, 1'000'000);
+    ASSERT_TRUE(exact.exact);
+    const GroupChoice quick = ChooseGroups(groups, rule, 0);
+    ASSERT_FALSE(quick.exact);
+    if (rule.max_groups == 0) continue;
+    ASSERT_EQ(exact.groups.empty(), quick.groups.empty()) << "round " << round;
+    if (quick.groups.empty()) continue;
+    ++bounded;
+    int64_t value = 0;
+    for (size_t index : quick.groups) value += groups[index].value;
+    EXPECT_GE(value, rule.target);
+    EXPECT_GE(static_cast<int64_t>(quick.groups.size()), rule.min_groups);
+    EXPECT_LE(static_cast<int64_t>(quick.groups.size()), rule.max_groups);
+    EXPECT_LE(quick.groups.size(), exact.groups.size()) << "fewest groups, round " << round;
+  }
+  EXPECT_GT(bounded, 500);
+}
+
+TEST(ChooseGroupsTest, ManyGroupsStayFast) {
+  std::vector<Group> groups;
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 5000; ++i) {
+    groups.push_back({"g" + std::to_string(i), static_cast<int64_t>(1 + random() % 3),
+                      static_cast<int64_t>(random() % 1'000'000)});
+  }
+  const GroupChoice choice = ChooseGroups(groups, {100, 400, 900});
+  EXPECT_FALSE(choice.exact);
+  EXPECT_GE(choice.groups.size(), 300u);  // 3 clusters at most in each
+}
+
+v1::ClusterStatus Placed(const std::string& name, const std::string& region,
+                         const std::string& provider, std::vector<std::string> zones,
+                         int64_t pods = 100) {
+  v1::ClusterStatus cluster = MakeRoomy(name, pods, region);
+  cluster.set_provider(provider);
+  for (const std::string& zone : zones) cluster.add_zones(zone);
+  (*cluster.mutable_labels())["rack"] = provider + "-" + region;
+  return cluster;
+}
+
+Snapshot SixClusters() {
+  return MakeSnapshot({Placed("a", "r1", "p1", {"z1"}), Placed("b", "r1", "p1", {"z1", "z2"}),
+                       Placed("c", "r2", "p1", {"z3"}), Placed("d", "r2", "p2", {"z3", "z4"}),
+                       Placed("e", "r3", "p2", {"z5"}), Placed("f", "r3", "p3", {"z6"})});
+}
+
+std::string Spread(const std::string& constraints) {
+  return R"({"replicaScheduling": {"replicaSchedulingType": "Duplicated"}, "spreadConstraints": [)" +
+         constraints + "]}";
+}
+
+TEST(SelectTest, ByProviderAndByLabel) {
+  const auto by_provider = Decide(MakeBinding(1, Spread(R"(
+      {"spreadByField": "provider", "minGroups": 3, "maxGroups": 3},
+      {"spreadByField": "cluster", "minGroups": 3, "maxGroups": 3})")),
+                                  SixClusters());
+  EXPECT_THAT(ToMap(by_provider.targets),
+              UnorderedElementsAre(Pair("a", 1), Pair("d", 1), Pair("f", 1)));
+  const auto by_label = Decide(MakeBinding(1, Spread(R"(
+      {"spreadByLabel": "rack", "minGroups": 2, "maxGroups": 2},
+      {"spreadByField": "cluster", "minGroups": 2, "maxGroups": 2})")),
+                               SixClusters());
+  EXPECT_EQ(by_label.outcome, Outcome::kScheduled) << by_label.message;
+  EXPECT_EQ(by_label.targets.size(), 2u);
+}
+
+TEST(SelectTest, ZonesCountEveryZoneOfACluster) {
+  const auto result = Decide(MakeBinding(1, Spread(R"(
+      {"spreadByField": "zone", "minGroups": 2, "maxGroups": 2},
+      {"spreadByField": "cluster", "minGroups": 1, "maxGroups": 9})")),
+                             SixClusters());
+  ASSERT_EQ(result.outcome, Outcome::kScheduled) << result.message;
+  std::set<std::string> zones;
+  const Snapshot snapshot = SixClusters();
+  for (const Target& target : result.targets) {
+    const ClusterInfo* cluster = snapshot.Find(target.cluster);
+    zones.insert(cluster->zones.begin(), cluster->zones.end());
+  }
+  EXPECT_EQ(zones.size(), 2u);
+}
+
+TEST(SelectTest, SeveralGroupingsAtOnce) {
+  const auto result = Decide(MakeBinding(1, Spread(R"(
+      {"spreadByField": "region", "minGroups": 2, "maxGroups": 2},
+      {"spreadByField": "provider", "minGroups": 3, "maxGroups": 3},
+      {"spreadByField": "cluster", "minGroups": 3, "maxGroups": 4})")),
+                             SixClusters());
+  ASSERT_EQ(result.outcome, Outcome::kScheduled) << result.message;
+  std::set<std::string> regions;
+  std::set<std::string> providers;
+  const Snapshot snapshot = SixClusters();
+  for (const Target& target : result.targets) {
+    regions.insert(snapshot.Find(target.cluster)->region);
+    providers.insert(snapshot.Find(target.cluster)->provider);
+  }
+  EXPECT_EQ(regions.size(), 2u);
+  EXPECT_EQ(providers.size(), 3u);
+  EXPECT_EQ(result.targets.size(), 4u);
+}
+
+TEST(SelectTest, SaysWhatCannotBeMet) {
+  const auto result = Decide(MakeBinding(1, Spread(R"(
+      {"spreadByField": "region", "minGroups": 4},
+      {"spreadByField": "cluster", "minGroups": 4})")),
+                             SixClusters());
+  EXPECT_EQ(result.outcome, Outcome::kUnschedulable);
+  EXPECT_THAT(result.message, HasSubstr("region wants at least 4"));
+}
+
+TEST(SelectTest, NoUpperBoundMeansAllClusters) {
+  const auto result = Decide(
+      MakeBinding(1, Spread(R"({"spreadByField": "cluster", "minGroups": 2})")), SixClusters());
+  EXPECT_EQ(result.targets.size(), 6u);
+}
+
+TEST(SelectTest, StaticWeightsIgnoreSpreadUnlessTold) {
+  const std::string placement = R"({"replicaScheduling": {"replicaSchedulingType": "Divided",
+      "replicaDivisionPreference": "Weighted", "weightPreference": {"staticWeightList": [
+        {"targetCluster": {}, "weight": 1}]}},
+      "spreadConstraints": [{"spreadByField": "cluster", "minGroups": 1, "maxGroups": 2}]})";
+  v1::Binding binding = MakeBinding(12, placement);
+  const auto ignored = Decide(binding, SixClusters());
+  EXPECT_EQ(ignored.targets.size(), 6u);
+  EXPECT_THAT(ignored.note, HasSubstr("ignored with static weights"));
+  (*binding.mutable_options())["sealane.io/honour-spread"] = "true";
+  const auto honoured = Decide(binding, SixClusters());
+  EXPECT_THAT(ToMap(honoured.targets), UnorderedElementsAre(Pair("a", 6), Pair("b", 6)));
+}
+
+TEST(SelectTest, ClustersWithRoomReplaceThoseWithout) {
+  const Snapshot snapshot = MakeSnapshot({MakeRoomy("a", 4), MakeRoomy("b", 3), MakeRoomy("c", 9)});
+  v1::Binding binding = MakeBinding(12, std::string(kDynamic));
+  v1::SpreadConstraint* spread = binding.mutable_placement()->add_spread_constraints();
+  spread->set_spread_by_field("cluster");
+  spread->set_min_groups(2);
+  spread->set_max_groups(2);
+  // b is in use and so preferred, but has no room.
+  const auto result = Decide(binding, snapshot, {{"b", 1}});
+  EXPECT_THAT(ToMap(result.targets), UnorderedElementsAre(Pair("a", 4), Pair("c", 8)));
+}
+
+}  // namespace
+}  // namespace sealane::scheduler
