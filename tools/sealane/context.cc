@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -26,7 +27,8 @@ std::string Variable(const Environment& environment, std::string_view name) {
 
 absl::StatusOr<std::string> ReadPassword(const std::string& path) {
   SEALANE_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  text.resize(
+      std::min(text.find_first_of("\r\n"), text.size()));  // the first line, as the services do
   if (text.empty()) return InvalidArgument(StrCat(path, ": the password file is empty"));
   return text;
 }

@@ -52,8 +52,8 @@ int ServerConfig(const Invocation& invocation) {
   ServerConfigOutcome outcome;
   const absl::Status status = WriteServerDirectory(*request, RandomPassword, &outcome);
   if (!status.ok()) return Fail(terminal, status);
-  terminal.out << outcome.config_path << ": " << outcome.clusters << " clusters, "
-               << outcome.platforms << " platforms\n";
+  terminal.out << outcome.config_path << "  clusters: " << outcome.clusters
+               << "  platforms: " << outcome.platforms << "\n";
   for (const std::string& user : outcome.new_logins) {
     terminal.out << "new login " << user << ", password in " << request->directory << "/passwords/"
                  << user << "\n";
