@@ -1,0 +1,102 @@
+#include "lib/kube/expansion.h"
+
+#include <functional>
+#include <utility>
+
+#include "lib/core/json.h"
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "lib/model/field_errors.h"
+#include "lib/model/label_syntax.h"
+#include "sealane/v1/cluster.pb.h"
+#include "sealane/v1/common.pb.h"
+
+namespace sealane::kube {
+namespace {
+
+constexpr std::string_view kLabels = "cluster.labels.";
+
+using Lookup = std::function<absl::StatusOr<std::string>(std::string_view name)>;
+
+absl::StatusOr<std::string> Replace(std::string_view text, const Lookup& lookup) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t at = text.find("${");
+    if (at == std::string_view::npos) {
+      out += text;
+      break;
+    }
+    if (at > 0 && text[at - 1] == '$') {
+      out += text.substr(0, at - 1);
+      out += "${";
+      text.remove_prefix(at + 2);
+      continue;
+    }
+    const size_t close = text.find('}', at);
+    if (close == std::string_view::npos) return InvalidArgument("\"${\" without \"}\"");
+    out += text.substr(0, at);
+    SEALANE_ASSIGN_OR_RETURN(const std::string value, lookup(text.substr(at + 2, close - at - 2)));
+    out += value;
+    text.remove_prefix(close + 1);
+  }
+  return out;
+}
+
+absl::StatusOr<std::string> CheckName(std::string_view name) {
+  const bool known =
+      name == "cluster.name" || name == "cluster.provider" || name == "cluster.region" ||
+      (name.starts_with(kLabels) && CheckLabelKey(name.substr(kLabels.size())).empty());
+  if (known) return std::string();
+  return InvalidArgument(
+      StrCat("unknown reference ${", name.substr(0, 80),
+             "}; known are cluster.name, cluster.provider, cluster.region, cluster.labels.KEY"));
+}
+
+}  // namespace
+
+void CheckExpansions(const Json& value, const std::string& path,
+                     std::vector<v1::FieldError>* errors) {
+  if (value.is_string()) {
+    const auto checked = Replace(value.get_ref<const std::string&>(), CheckName);
+    if (!checked.ok()) AddFieldError(errors, path, "Invalid", ToStd(checked.status().message()));
+  } else if (value.is_object()) {
+    for (const auto& [key, child] : value.items()) CheckExpansions(child, path + "." + key, errors);
+  } else if (value.is_array()) {
+    for (size_t i = 0; i < value.size(); ++i) {
+      CheckExpansions(value[i], StrCat(path, "[", i, "]"), errors);
+    }
+  }
+}
+
+absl::StatusOr<std::string> Expand(std::string_view text, const v1::ClusterStatus& cluster) {
+  return Replace(text, [&](std::string_view name) -> absl::StatusOr<std::string> {
+    SEALANE_RETURN_IF_ERROR(CheckName(name).status());
+    std::string value;
+    if (name == "cluster.name") {
+      value = cluster.name();
+    } else if (name == "cluster.provider") {
+      value = cluster.provider();
+    } else if (name == "cluster.region") {
+      value = cluster.region();
+    } else {
+      const auto it = cluster.labels().find(std::string(name.substr(kLabels.size())));
+      if (it != cluster.labels().end()) return it->second;
+    }
+    if (!value.empty()) return value;
+    return NotFound(StrCat("cluster ", cluster.name(), " has no ", name));
+  });
+}
+
+absl::Status ExpandAll(Json& value, const v1::ClusterStatus& cluster) {
+  if (value.is_string()) {
+    if (value.get_ref<const std::string&>().find("${") == std::string::npos) {
+      return absl::OkStatus();
+    }
+    SEALANE_ASSIGN_OR_RETURN(value, Expand(value.get_ref<const std::string&>(), cluster));
+  } else if (value.is_structured()) {
+    for (Json& child : value) SEALANE_RETURN_IF_ERROR(ExpandAll(child, cluster));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sealane::kube

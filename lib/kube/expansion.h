@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/core/json_fwd.h"
+
+namespace sealane {
+
+namespace v1 {
+class ClusterStatus;
+class FieldError;
+}  // namespace v1
+
+namespace kube {
+
+// Cluster metadata in override values: ${cluster.name}, ${cluster.provider}, ${cluster.region} and
+// ${cluster.labels.KEY}. "$${" stands for "${". Anything else after "${" is refused.
+
+// Appends an error for each malformed or unknown reference in any string below `value`.
+void CheckExpansions(const Json& value, const std::string& path,
+                     std::vector<v1::FieldError>* errors);
+
+// Replaces the references. NOT_FOUND when the cluster has no such label, provider or region.
+[[nodiscard]] absl::StatusOr<std::string> Expand(std::string_view text,
+                                                 const v1::ClusterStatus& cluster);
+// Expands every string below `value` (not keys).
+[[nodiscard]] absl::Status ExpandAll(Json& value, const v1::ClusterStatus& cluster);
+
+}  // namespace kube
+}  // namespace sealane

@@ -1,0 +1,492 @@
+#include "lib/kube/policy_admission.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string>
+
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/kube/expansion.h"
+#include "lib/kube/json_access.h"
+#include "lib/kube/json_patch.h"
+#include "lib/kube/manifest.h"
+#include "lib/kube/policy_schema.h"
+#include "lib/model/field_errors.h"
+#include "lib/model/label_syntax.h"
+#include "sealane/v1/common.pb.h"
+
+namespace sealane::kube {
+namespace {
+
+using Errors = std::vector<v1::FieldError>;
+
+bool IsPropagation(std::string_view kind) {
+  return kind == "PropagationPolicy" || kind == "ClusterPropagationPolicy";
+}
+
+// A field of an object, or nullptr when absent, null or the parent is no object.
+const Json* Get(const Json* parent, std::string_view name) {
+  if (parent == nullptr) return nullptr;
+  const Json* value = Find(*parent, {name});
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+
+const Json& Items(const Json* parent, std::string_view name) {
+  static const Json& empty = *new Json(Json::array());
+  const Json* value = Get(parent, name);
+  return value == nullptr ? empty : *value;
+}
+
+bool NonEmpty(const Json* parent, std::string_view name) { return !Items(parent, name).empty(); }
+
+// --- Defaults
+// ----------------------------------------------------------------------------------------
+
+// Go decodes a policy into a struct and writes it again: a selector's apiVersion and kind are then
+// always there.
+void DefaultSelectors(Json& spec, const std::string& ns) {
+  const auto selectors = spec.find("resourceSelectors");
+  if (selectors == spec.end() || !selectors->is_array()) return;
+  for (Json& selector : *selectors) {
+    if (!selector.is_object()) continue;
+    for (const char* field : {"apiVersion", "kind"}) {
+      if (!selector.contains(field)) selector[field] = "";
+    }
+    if (ns.empty()) continue;
+    Json& own = selector["namespace"];
+    if (own.is_null() || own == "") own = ns;
+  }
+}
+
+void DefaultPlacement(Json& placement) {
+  if (const auto constraints = placement.find("spreadConstraints");
+      constraints != placement.end() && constraints->is_array()) {
+    for (Json& constraint : *constraints) {
+      if (!constraint.is_object()) continue;
+      if (GetString(constraint, {"spreadByField"}).empty() &&
+          GetString(constraint, {"spreadByLabel"}).empty()) {
+        constraint["spreadByField"] = "cluster";
+      }
+      if (GetInt(constraint, {"minGroups"}) == 0) constraint["minGroups"] = 1;
+    }
+  }
+  if (const auto scheduling = placement.find("replicaScheduling");
+      scheduling != placement.end() && scheduling->is_object() &&
+      GetString(*scheduling, {"replicaSchedulingType"}) == "Divided" &&
+      GetString(*scheduling, {"replicaDivisionPreference"}).empty()) {
+    (*scheduling)["replicaDivisionPreference"] = "Weighted";
+  }
+}
+
+void DefaultPropagation(Json& spec) {
+  if (const auto placement = spec.find("placement");
+      placement != spec.end() && placement->is_object()) {
+    DefaultPlacement(*placement);
+  }
+  if (const auto selectors = spec.find("resourceSelectors");
+      selectors != spec.end() && selectors->is_array()) {
+    for (const Json& selector : *selectors) {
+      if (GetString(selector, {"kind"}) == "ServiceImport" &&
+          GetString(selector, {"apiVersion"}) == "multicluster.x-k8s.io/v1alpha1") {
+        spec["propagateDeps"] = true;
+      }
+    }
+  }
+  const Json* application = Find(spec, {"failover", "application"});
+  if (application != nullptr && application->is_object() &&
+      GetString(*application, {"purgeMode"}) == "Gracefully" &&
+      Get(application, "gracePeriodSeconds") == nullptr) {
+    spec["failover"]["application"]["gracePeriodSeconds"] = 600;
+  }
+}
+
+// --- What the webhooks check
+// -----------------------------------------------------------------------------
+
+void CheckFieldSelector(const Json* affinity, const std::string& path, Errors* errors) {
+  for (const Json& expression : Items(Get(affinity, "fieldSelector"), "matchExpressions")) {
+    const std::string_view key = GetString(expression, {"key"});
+    const std::string_view op = GetString(expression, {"operator"});
+    if (key != "provider" && key != "region" && key != "zone") {
+      AddFieldError(errors, path + ".fieldSelector", "Invalid",
+                    StrCat("unsupported key \"", key, "\", must be provider, region or zone"));
+      return;
+    }
+    if (op != "In" && op != "NotIn") {
+      AddFieldError(errors, path + ".fieldSelector", "Invalid",
+                    StrCat("unsupported operator \"", op, "\", must be In or NotIn"));
+      return;
+    }
+  }
+}
+
+bool SelectsNothing(const Json& affinity) {
+  return Get(&affinity, "labelSelector") == nullptr && Get(&affinity, "fieldSelector") == nullptr &&
+         !NonEmpty(&affinity, "clusterNames") && !NonEmpty(&affinity, "exclude");
+}
+
+bool OverflowAllowed(const Json& placement) {
+  if (GetString(placement, {"replicaScheduling", "replicaSchedulingType"}) != "Divided") {
+    return false;
+  }
+  const std::string_view preference =
+      GetString(placement, {"replicaScheduling", "replicaDivisionPreference"});
+  return preference == "Aggregated" ||
+         (preference == "Weighted" &&
+          !GetString(placement, {"replicaScheduling", "weightPreference", "dynamicWeight"})
+               .empty());
+}
+
+void CheckOverflow(const Json& term, bool allowed, const std::string& path, Errors* errors) {
+  if (!NonEmpty(&term, "overflowAffinities")) return;
+  const std::string field = path + ".overflowAffinities";
+  if (!allowed) {
+    AddFieldError(errors, field, "Invalid",
+                  "overflowAffinities need dynamic weight or aggregated scheduling");
+  }
+  if (SelectsNothing(term)) {
+    AddFieldError(errors, field, "Invalid", "overflowAffinities need a term that selects clusters");
+  }
+  std::set<std::string> names = {std::string(GetString(term, {"affinityName"}))};
+  const Json& list = Items(&term, "overflowAffinities");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string at = StrCat(field, "[", i, "]");
+    const std::string name(GetString(list[i], {"affinityName"}));
+    if (const std::string problem = CheckLabelKey(name); !problem.empty()) {
+      AddFieldError(errors, at + ".affinityName", "Invalid", problem);
+    }
+    if (!names.insert(name).second) {
+      AddFieldError(errors, at + ".affinityName", "Duplicate",
+                    StrCat("the name \"", name, "\" is used twice in this term"));
+    }
+    CheckFieldSelector(&list[i], at, errors);
+  }
+}
+
+void CheckAffinities(const Json& placement, const std::string& path, Errors* errors) {
+  const Json& terms = Items(&placement, "clusterAffinities");
+  const bool overflow_allowed = OverflowAllowed(placement);
+  std::set<std::string> names;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    const std::string at = StrCat(path, ".clusterAffinities[", i, "]");
+    const std::string name(GetString(terms[i], {"affinityName"}));
+    if (const std::string problem = CheckLabelKey(name); !problem.empty()) {
+      AddFieldError(errors, at, "Invalid", StrCat("affinityName \"", name, "\": ", problem));
+    }
+    if (!names.insert(name).second) {
+      AddFieldError(errors, path + ".clusterAffinities", "Duplicate",
+                    StrCat("two terms have the name \"", name, "\""));
+    }
+    CheckFieldSelector(&terms[i], at, errors);
+    CheckOverflow(terms[i], overflow_allowed, at, errors);
+  }
+}
+
+void CheckSpread(const Json& placement, const std::string& path, Errors* errors) {
+  const Json& constraints = Items(&placement, "spreadConstraints");
+  const std::string field = path + ".spreadConstraints";
+  std::set<std::string> fields;
+  std::set<std::string> reported;
+  for (size_t i = 0; i < constraints.size(); ++i) {
+    const Json& constraint = constraints[i];
+    const std::string at = StrCat(field, "[", i, "]");
+    const std::string by_field(GetString(constraint, {"spreadByField"}));
+    const int64_t least = GetInt(constraint, {"minGroups"});
+    const int64_t most = GetInt(constraint, {"maxGroups"});
+    if (!by_field.empty() && !GetString(constraint, {"spreadByLabel"}).empty()) {
+      AddFieldError(errors, at, "Invalid", "spreadByField and spreadByLabel exclude each other");
+    }
+    if (least < 0) AddFieldError(errors, at, "Invalid", "minGroups may not be negative");
+    if (most < 0) AddFieldError(errors, at, "Invalid", "maxGroups may not be negative");
+    if (most > 0 && most < least) {
+      AddFieldError(errors, at, "Invalid", "maxGroups is lower than minGroups");
+    }
+    if (!by_field.empty() && !fields.insert(by_field).second && reported.insert(by_field).second) {
+      AddFieldError(errors, field, "Duplicate", StrCat("several constraints by ", by_field));
+    }
+  }
+  if (!fields.empty() && !fields.contains("cluster")) {
+    AddFieldError(errors, field, "Invalid", "a constraint by field needs one by cluster beside it");
+  }
+}
+
+void CheckWorkloadAffinity(const Json& placement, const std::string& path, Errors* errors) {
+  const Json* both = Get(&placement, "workloadAffinity");
+  std::vector<std::string> keys;
+  for (const std::string name : {"affinity", "antiAffinity"}) {
+    const Json* term = Get(both, name);
+    if (term == nullptr) continue;
+    keys.emplace_back(GetString(*term, {"groupByLabelKey"}));
+    if (const std::string problem = CheckLabelKey(keys.back()); !problem.empty()) {
+      AddFieldError(errors, StrCat(path, ".workloadAffinity.", name, ".groupByLabelKey"), "Invalid",
+                    problem);
+    }
+  }
+  if (keys.size() == 2 && keys[0] == keys[1]) {
+    AddFieldError(errors, path + ".workloadAffinity", "Invalid",
+                  "affinity and antiAffinity may not use the same groupByLabelKey");
+  }
+}
+
+void CheckPlacement(const Json& placement, Errors* errors) {
+  const std::string path = "spec.placement";
+  if (Get(&placement, "clusterAffinity") != nullptr && NonEmpty(&placement, "clusterAffinities")) {
+    AddFieldError(errors, path, "Invalid",
+                  "clusterAffinity and clusterAffinities exclude each other");
+  }
+  CheckFieldSelector(Get(&placement, "clusterAffinity"), path + ".clusterAffinity", errors);
+  CheckAffinities(placement, path, errors);
+  CheckSpread(placement, path, errors);
+  CheckWorkloadAffinity(placement, path, errors);
+  const Json& tolerations = Items(&placement, "clusterTolerations");
+  for (size_t i = 0; i < tolerations.size(); ++i) {
+    const std::string_view op = GetString(tolerations[i], {"operator"});
+    if (op == "Lt" || op == "Gt") {
+      AddFieldError(errors, StrCat(path, ".clusterTolerations[", i, "].operator"), "NotSupported",
+                    StrCat("\"", op, "\" is not one of: Exists, Equal"));
+    }
+  }
+}
+
+void CheckStatePreservation(const Json* failover, const std::string& path, Errors* errors) {
+  const Json& rules = Items(Get(failover, "statePreservation"), "rules");
+  for (size_t i = 0; i < rules.size(); ++i) {
+    if (const std::string problem = CheckLabelKey(GetString(rules[i], {"aliasLabelName"}));
+        !problem.empty()) {
+      AddFieldError(errors, StrCat(path, ".statePreservation.rules[", i, "].aliasLabelName"),
+                    "Invalid", problem);
+    }
+  }
+}
+
+void CheckFailover(const Json& spec, Errors* errors) {
+  const std::string path = "spec.failover.application";
+  const Json* application = Find(spec, {"failover", "application"});
+  if (application != nullptr && application->is_object()) {
+    if (!GetBool(spec, {"propagateDeps"})) {
+      AddFieldError(errors, "spec.propagateDeps", "Invalid",
+                    "must be true when application failover is set");
+    }
+    if (GetInt(*application, {"decisionConditions", "tolerationSeconds"}) < 0) {
+      AddFieldError(errors, path + ".decisionConditions.tolerationSeconds", "Invalid",
+                    "may not be negative");
+    }
+    const bool gracefully = GetString(*application, {"purgeMode"}) == "Gracefully";
+    const Json* grace = Get(application, "gracePeriodSeconds");
+    if (grace != nullptr && !gracefully) {
+      AddFieldError(errors, path + ".gracePeriodSeconds", "Invalid",
+                    "takes effect only with purgeMode Gracefully");
+    }
+    if (grace != nullptr && GetInt(*application, {"gracePeriodSeconds"}) <= 0) {
+      AddFieldError(errors, path + ".gracePeriodSeconds", "Invalid", "must be greater than 0");
+    }
+    CheckStatePreservation(application, path, errors);
+  }
+  const Json* cluster = Find(spec, {"failover", "cluster"});
+  CheckStatePreservation(cluster, "spec.failover.cluster", errors);
+}
+
+// `ns`: of the policy; empty for cluster-wide policies, which may select anywhere.
+void CheckSelectors(const Json& spec, const std::string& ns, Errors* errors) {
+  const Json& selectors = Items(&spec, "resourceSelectors");
+  const bool preempts = GetString(spec, {"preemption"}) == "Always";
+  for (size_t i = 0; i < selectors.size(); ++i) {
+    const std::string at = StrCat("spec.resourceSelectors[", i, "]");
+    if (!ns.empty() && GetString(selectors[i], {"namespace"}) != ns) {
+      AddFieldError(errors, at + ".namespace", "Invalid",
+                    StrCat("must be the policy's own namespace, ", ns));
+    }
+    if (preempts && GetString(selectors[i], {"name"}).empty()) {
+      AddFieldError(errors, at + ".name", "Invalid",
+                    "preemption Always needs selectors by name: an empty name would take over "
+                    "more than was meant");
+    }
+  }
+}
+
+void CheckSuspension(const Json& spec, Errors* errors) {
+  const Json* suspension = Get(&spec, "suspension");
+  if (suspension != nullptr && GetBool(*suspension, {"dispatching"}) &&
+      NonEmpty(Get(suspension, "dispatchingOnClusters"), "clusterNames")) {
+    AddFieldError(errors, "spec.suspension.suspension", "Invalid",
+                  "dispatching and dispatchingOnClusters.clusterNames exclude each other");
+  }
+}
+
+void CheckTextMaps(const Json& overriders, const std::string& path, Errors* errors) {
+  for (const bool labels : {true, false}) {
+    const std::string name = labels ? "labelsOverrider" : "annotationsOverrider";
+    const Json& list = Items(&overriders, name);
+    for (size_t i = 0; i < list.size(); ++i) {
+      const std::string at = StrCat(path, ".", name, "[", i, "].value");
+      for (const auto& [key, value] : Items(&list[i], "value").items()) {
+        std::string lower = key;
+        if (!labels) {
+          std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+            return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+          });
+        }
+        if (const std::string problem = CheckLabelKey(lower); !problem.empty()) {
+          AddFieldError(errors, at, "Invalid", StrCat("key \"", key, "\": ", problem));
+        }
+        if (!labels || value.get_ref<const std::string&>().find("${") != std::string::npos)
+          continue;
+        if (const std::string problem = CheckLabelValue(value.get_ref<const std::string&>());
+            !problem.empty()) {
+          AddFieldError(errors, at, "Invalid", StrCat("value of \"", key, "\": ", problem));
+        }
+      }
+    }
+  }
+}
+
+void CheckSubPatches(const Json& field, const std::string& name, const std::string& path,
+                     Errors* errors) {
+  const Json& operations = Items(&field, name);
+  for (size_t i = 0; i < operations.size(); ++i) {
+    const std::string at = StrCat(path, ".", name, "[", i, "]");
+    if (const std::string problem = CheckPointer(GetString(operations[i], {"subPath"}));
+        !problem.empty()) {
+      AddFieldError(errors, at + ".subPath", "Invalid", problem);
+    }
+    const bool has_value = Get(&operations[i], "value") != nullptr;
+    const bool removes = GetString(operations[i], {"operator"}) == "remove";
+    if (removes && has_value) {
+      AddFieldError(errors, at + ".value", "Invalid", "remove takes no value");
+    } else if (!removes && !has_value) {
+      AddFieldError(errors, at + ".value", "Invalid", "add and replace need a value");
+    }
+  }
+}
+
+void CheckRuleOverriders(const Json& overriders, const std::string& path, Errors* errors) {
+  CheckTextMaps(overriders, path, errors);
+  const Json& images = Items(&overriders, "imageOverrider");
+  for (size_t i = 0; i < images.size(); ++i) {
+    const Json* predicate = Get(&images[i], "predicate");
+    if (predicate == nullptr) continue;
+    if (const std::string problem = CheckPointer(GetString(*predicate, {"path"}));
+        !problem.empty()) {
+      AddFieldError(errors, StrCat(path, ".imageOverrider[", i, "].predicate.path"), "Invalid",
+                    problem);
+    }
+  }
+  const Json& fields = Items(&overriders, "fieldOverrider");
+  for (size_t i = 0; i < fields.size(); ++i) {
+    const std::string at = StrCat(path, ".fieldOverrider[", i, "]");
+    const bool json = NonEmpty(&fields[i], "json");
+    const bool yaml = NonEmpty(&fields[i], "yaml");
+    if (json && yaml) {
+      AddFieldError(errors, at, "Invalid", "json and yaml exclude each other");
+    } else if (!json && !yaml) {
+      AddFieldError(errors, at, "Required", "json or yaml must be set");
+    }
+    if (const std::string problem = CheckPointer(GetString(fields[i], {"fieldPath"}));
+        !problem.empty()) {
+      AddFieldError(errors, at + ".fieldPath", "Invalid", problem);
+    }
+    CheckSubPatches(fields[i], "json", at, errors);
+    CheckSubPatches(fields[i], "yaml", at, errors);
+  }
+}
+
+bool HasOverriders(const Json* overriders) {
+  static constexpr std::array<std::string_view, 6> kOwn = {"annotationsOverrider", "argsOverrider",
+                                                           "commandOverrider",     "imageOverrider",
+                                                           "labelsOverrider",      "plaintext"};
+  return std::any_of(kOwn.begin(), kOwn.end(),
+                     [&](std::string_view name) { return NonEmpty(overriders, name); });
+}
+
+void CheckOverrideSpec(const Json& spec, Errors* errors) {
+  const Json* target = Get(&spec, "targetCluster");
+  const Json* rules = Get(&spec, "overrideRules");
+  const bool with_rules = rules != nullptr && !rules->empty();
+  CheckFieldSelector(target, "spec.targetCluster", errors);
+  if (target != nullptr && with_rules) {
+    AddFieldError(errors, "spec.targetCluster", "Invalid",
+                  "targetCluster and overrideRules exclude each other");
+  }
+  if (with_rules && HasOverriders(Get(&spec, "overriders"))) {
+    AddFieldError(errors, "spec.overriders", "Invalid",
+                  "overriders and overrideRules exclude each other");
+  }
+  const Json& list = Items(&spec, "overrideRules");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string at = StrCat("spec.overrideRules[", i, "]");
+    if (const Json* overriders = Get(&list[i], "overriders"); overriders != nullptr) {
+      CheckRuleOverriders(*overriders, at + ".overriders", errors);
+    }
+    CheckFieldSelector(Get(&list[i], "targetCluster"), at + ".targetCluster", errors);
+  }
+}
+
+void CheckAnnotations(const Json& policy, bool propagation, Errors* errors) {
+  const auto check = [&](std::string_view name, std::initializer_list<std::string_view> allowed) {
+    const Json* value = Find(policy, {"metadata", "annotations", name});
+    if (value == nullptr) return;
+    const std::string_view text = GetString(*value, {});
+    if (std::find(allowed.begin(), allowed.end(), text) != allowed.end()) return;
+    AddFieldError(errors, StrCat("metadata.annotations.", name), "NotSupported",
+                  StrCat("\"", text, "\" is not one of: ", StrJoin(allowed, ", ")));
+  };
+  if (propagation) {
+    check(kOnPolicyDeleteAnnotation, {"Keep", "Withdraw"});
+  } else {
+    check(kContainersAnnotation, {"All", "Containers"});
+    check(kExpandAnnotation, {"true", "false"});
+  }
+}
+
+}  // namespace
+
+bool IsPolicyKind(std::string_view kind) {
+  return IsPropagation(kind) || kind == "OverridePolicy" || kind == "ClusterOverridePolicy";
+}
+
+void DefaultPolicy(Json& policy) {
+  const auto spec = policy.find("spec");
+  if (spec == policy.end() || !spec->is_object()) return;
+  const std::string kind(GetString(policy, {"kind"}));
+  const std::string ns(GetString(policy, {"metadata", "namespace"}));
+  ApplyDefaults(IsPropagation(kind) ? PropagationSpecSchema() : OverrideSpecSchema(), *spec);
+  if (kind != "ClusterOverridePolicy") DefaultSelectors(*spec, ns);
+  if (IsPropagation(kind)) DefaultPropagation(*spec);
+}
+
+std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
+  Errors errors;
+  ValidateIdentity(policy, &errors);
+  const std::string kind(GetString(policy, {"kind"}));
+  const bool propagation = IsPropagation(kind);
+  for (const auto& [name, unused] : policy.items()) {
+    if (name != "apiVersion" && name != "kind" && name != "metadata" && name != "spec" &&
+        name != "status") {
+      AddFieldError(&errors, name, "UnknownField", StrCat("unknown field \"", name, "\""));
+    }
+  }
+  const Json* spec = Get(&policy, "spec");
+  if (spec == nullptr) {
+    AddFieldError(&errors, "spec", "Required", "spec is missing");
+    return errors;
+  }
+  CheckSchema(propagation ? PropagationSpecSchema() : OverrideSpecSchema(), *spec, "spec", &errors);
+  CheckAnnotations(policy, propagation, &errors);
+  if (!errors.empty()) return errors;  // the rest relies on the right types
+  const std::string ns(GetString(policy, {"metadata", "namespace"}));
+  CheckSelectors(*spec, ns, &errors);
+  if (propagation) {
+    if (const Json* placement = Get(spec, "placement")) CheckPlacement(*placement, &errors);
+    CheckFailover(*spec, &errors);
+    CheckSuspension(*spec, &errors);
+  } else {
+    CheckOverrideSpec(*spec, &errors);
+    if (GetString(policy, {"metadata", "annotations", kExpandAnnotation}) == "true") {
+      CheckExpansions(*spec, "spec", &errors);
+    }
+  }
+  return errors;
+}
+
+}  // namespace sealane::kube
