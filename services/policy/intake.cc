@@ -292,13 +292,19 @@ void Intake::FinishDurable() {
       });
       break;
     }
+    if (event->result.durable_micros() == 0) {
+      event->result.set_durable_micros(ToMicros(env_.clock.Now()));
+      metrics_.intake_seconds.Observe(
+          static_cast<double>(event->result.durable_micros() - event->result.received_micros()) /
+          1e6);
+    }
+    if (!Answer(*event)) {
+      // Not acknowledged before it is answered: the bus is away; again when it may be back.
+      executor_.After(absl::Milliseconds(200), [this] { FinishDurable(); });
+      break;
+    }
     in_flight_.pop_front();
     through = event->sequence;
-    event->result.set_durable_micros(ToMicros(env_.clock.Now()));
-    metrics_.intake_seconds.Observe(
-        static_cast<double>(event->result.durable_micros() - event->result.received_micros()) /
-        1e6);
-    Answer(*event);
   }
   if (through == 0) return;
   state_.acknowledged_sequence = through;
@@ -306,14 +312,16 @@ void Intake::FinishDurable() {
   on_progress_();
 }
 
-void Intake::Answer(const InFlight& event) {
-  if (event.result.event_id().empty()) return;  // nobody could be waiting for it
+bool Intake::Answer(const InFlight& event) {
+  if (event.result.event_id().empty()) return true;  // nobody could be waiting for it
   const absl::Status status = bus_.Publish(hub::Deployed(event.platform, event.result.event_id()),
                                            event.result.SerializeAsString());
+  if (absl::IsUnavailable(status)) return false;
   if (!status.ok()) {
     log_.Warn("answer not sent", {{"event", event.result.event_id()},
                                   {"error", std::string(ToStd(status.message()))}});
   }
+  return true;
 }
 
 void Intake::Report(const v1::DeployEvent& request, const v1::OperationResult& result) {

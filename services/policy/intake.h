@@ -53,7 +53,8 @@ class Intake {
               v1::OperationResult& result, bool commit);
   void Write(const std::shared_ptr<InFlight>& event, const std::string& key, v1::StoredObject row);
   void FinishDurable();
-  void Answer(const InFlight& event);
+  // False: the bus is away.
+  bool Answer(const InFlight& event);
   void Report(const v1::DeployEvent& request, const v1::OperationResult& result);
 
   Env env_;

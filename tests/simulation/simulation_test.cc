@@ -14,7 +14,7 @@ std::vector<ClusterSpec> FiveClusters() {
   return {{"aliyun-beijing", "aliyun", "cn-beijing"},
           {"aliyun-shanghai", "aliyun", "cn-shanghai"},
           {"aws-virginia", "aws", "us-east-1"},
-          {"idc.local", "idc", "cn-beijing"},
+          {"idc-local", "idc", "cn-beijing"},
           {"tencent-shanghai", "tencent", "cn-shanghai"}};
 }
 

@@ -138,21 +138,26 @@ void World::Deploy(const std::vector<std::string>& manifests, bool remove) {
     operation.set_type(remove ? v1::Operation::DELETE : v1::Operation::APPLY);
     operation.set_manifest(manifest);
   }
-  // A platform repeats what was not acknowledged; the message id removes the duplicate.
-  auto send = std::make_shared<std::function<void()>>();
-  *send = [this, weak = std::weak_ptr<std::function<void()>>(send),
-           payload = event.SerializeAsString(), id = event.id()] {
-    AppendRequest request;
-    request.subject = std::string(platform::kDeploy);
-    request.payload = payload;
-    request.message_id = id;
-    platform_->Append(std::move(request),
-                      [this, again = weak.lock()](const absl::StatusOr<Appended>& result) {
-                        if (!result.ok())
-                          sim_.After(absl::Milliseconds(200), [again] { (*again)(); });
-                      });
-  };
-  (*send)();
+  Send(event.id(), event.SerializeAsString(), true);
+}
+
+void World::Send(const std::string& id, const std::string& payload, bool first) {
+  // A platform repeats what was not acknowledged (the message id removes the duplicate), and asks
+  // again, without message id, when the answer does not come.
+  AppendRequest request;
+  request.subject = std::string(platform::kDeploy);
+  request.payload = payload;
+  if (first) request.message_id = id;
+  platform_->Append(
+      std::move(request), [this, id, payload, first](const absl::StatusOr<Appended>& result) {
+        if (!result.ok()) {
+          sim_.After(absl::Milliseconds(200), [=, this] { Send(id, payload, first); });
+          return;
+        }
+        sim_.After(absl::Seconds(30), [=, this] {
+          if (!results_.contains(id)) Send(id, payload, false);
+        });
+      });
 }
 
 std::map<std::string, ClusterContent> World::Content() const {

@@ -77,6 +77,7 @@ class World {
   void AddProcess(const std::string& name, BusIdentity identity,
                   std::function<std::unique_ptr<Service>(ServiceContext)> make);
   void StartProcess(const std::string& name);
+  void Send(const std::string& id, const std::string& payload, bool first);
   void StopProcess(Process& process);
 
   SimExecutor sim_;
