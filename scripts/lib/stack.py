@@ -199,12 +199,15 @@ class Stack:
     # --- Stopping ---------------------------------------------------------------------------------
 
     def stop(self):
-        """Stops everything this object started, the last first."""
-        for process in reversed(list(self.processes.values())):
-            if process.child is not None and process.running():
-                process.signal(signal.SIGTERM)
-        for process in reversed(list(self.processes.values())):
-            if process.child is not None:
+        """Stops everything this object started: the bus last, since the others say goodbye on it."""
+        bus = [p for p in self.processes.values() if p.name == "nats"]
+        others = [p for p in self.processes.values() if p.name != "nats"]
+        for group in (others, bus):
+            started = [p for p in group if p.child is not None]
+            for process in started:
+                if process.running():
+                    process.signal(signal.SIGTERM)
+            for process in started:
                 process.stop()
         (self.state / "processes.json").unlink(missing_ok=True)
 
@@ -355,17 +358,20 @@ def stop_saved(state_dir):
     stopped = []
     entries = [e for e in json.loads(path.read_text("utf-8"))
                if e["started"] is not None and process_start_time(e["pid"]) == e["started"]]
-    for entry in reversed(entries):
-        os.kill(entry["pid"], signal.SIGTERM)
-    deadline = time.monotonic() + 10
-    for entry in reversed(entries):
-        while process_start_time(entry["pid"]) == entry["started"] and \
-                not is_zombie(entry["pid"]):
-            if time.monotonic() > deadline:
-                os.kill(entry["pid"], signal.SIGKILL)
-                break
-            time.sleep(0.02)
-        stopped.append(entry["name"])
+    # The bus last, since the others say goodbye on it.
+    for group in ([e for e in entries if e["name"] != "nats"],
+                  [e for e in entries if e["name"] == "nats"]):
+        for entry in group:
+            os.kill(entry["pid"], signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        for entry in group:
+            while process_start_time(entry["pid"]) == entry["started"] and \
+                    not is_zombie(entry["pid"]):
+                if time.monotonic() > deadline:
+                    os.kill(entry["pid"], signal.SIGKILL)
+                    break
+                time.sleep(0.02)
+            stopped.append(entry["name"])
     path.unlink(missing_ok=True)
     return stopped
 

@@ -143,10 +143,9 @@ class ApplicationTest(FleetTest):
                            "/spec/template/spec/containers/7/env/0/value")
         self.apply_text(bad)
 
-        def told():
-            apps = self.stack.get("apps", "classroom", "--kind", "Deployment")
-            return any("containers/7" in e for e in apps[0].get("renderErrors", []))
-        wait_until("the status names the override", told)
+        wait_until("the status names the override", lambda: "containers/7" in self.stack.sealane(
+            "status", "deployment/classroom", check=False))
+        wait_until("an event tells it", lambda: "RenderFailed" in self.stack.sealane("events"))
         self.assertEqual(sum(self.replicas().values()), 6)
 
     def test_an_unreachable_bus_is_told_in_time(self):

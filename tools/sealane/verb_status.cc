@@ -41,6 +41,19 @@ absl::StatusOr<std::vector<v1::AppStatus>> FindApps(Fleet& fleet, const Target& 
   return SelectApps(reply, target.name);
 }
 
+// Policy's explanation is a list with one object: {"renderErrors": {"<cluster>": "<why>"}, ...}.
+void AddRenderErrors(const std::string& explanation, v1::AppStatus& app) {
+  const Json list = Json::parse(explanation, nullptr, /*allow_exceptions=*/false);
+  if (!list.is_array()) return;
+  for (const Json& entry : list) {
+    const auto errors = entry.is_object() ? entry.find("renderErrors") : entry.end();
+    if (!entry.is_object() || errors == entry.end() || !errors->is_object()) continue;
+    for (const auto& [cluster, why] : errors->items()) {
+      if (why.is_string()) app.add_render_errors(StrCat(cluster, ": ", why.get<std::string>()));
+    }
+  }
+}
+
 // What the other services say about the object; a service that does not answer is left out.
 AppDetails Details(Fleet& fleet, const v1::AppStatus& app, absl::Duration timeout,
                    v1::QueryReply& placements) {
@@ -48,6 +61,8 @@ AppDetails Details(Fleet& fleet, const v1::AppStatus& app, absl::Duration timeou
   details.app = app;
   auto works = fleet.Query("policy", About("works", app.ref()), timeout);
   if (works.ok()) details.works = *std::move(works);
+  const auto explained = fleet.Query("policy", About("explain", app.ref()), timeout);
+  if (explained.ok()) AddRenderErrors(explained->body(), details.app);
   auto placed = fleet.Query("scheduler", About("placements", app.ref()), timeout);
   if (placed.ok() && placed->placements_size() > 0) {
     placements = *std::move(placed);

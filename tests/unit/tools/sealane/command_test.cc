@@ -190,6 +190,15 @@ TEST_F(CommandTest, StatusTellsHealthByItsExitCode) {
   EXPECT_EQ(Run({"status", "none"}), kRefused);
 }
 
+TEST_F(CommandTest, StatusNamesWhatCannotBeRendered) {
+  AddApp("Degraded");
+  script_.replies["explain"].set_body(R"([{"renderErrors": {"aws": "no such path /spec/x"}}])");
+  Run({"status", "web"});
+  EXPECT_THAT(out_.str(), HasSubstr("aws: no such path /spec/x"));
+  script_.replies["explain"].set_body(R"([{"renderErrors": 7}, 3])");  // not what policy says
+  EXPECT_EQ(Run({"status", "web"}), kNotHealthy);
+}
+
 TEST_F(CommandTest, StatusWaitsUntilHealthy) {
   v1::AppStatus& app = AddApp("Progressing");
   script_.messages = {app.SerializeAsString(), app.SerializeAsString()};
