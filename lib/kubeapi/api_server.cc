@@ -169,7 +169,14 @@ void ApiServer::Handle(const http::HttpRequest& http,
       http.headers.Get("Authorization") != StrCat("Bearer ", options_.token)) {
     return Fail(request, ApiError(401, "Unauthorized", "Unauthorized"));
   }
-  Dispatch(request);
+  // Bodies are checked against their types before they are used. Should a strange one slip through,
+  // reading it throws, and the request fails here rather than the server.
+  try {
+    Dispatch(request);
+  } catch (const Json::exception& error) {
+    Fail(request, BadRequest(StrCat("the request has an unexpected shape: ",
+                                    std::string_view(error.what()))));
+  }
 }
 
 void ApiServer::Dispatch(Request& request) {
@@ -394,6 +401,10 @@ void ApiServer::Write(Request& request) {
       auto object = body();
       if (!object.ok()) return Fail(request, object.status());
       delete_options = *std::move(object);
+      if (!delete_options.is_object()) {
+        return Fail(request, BadRequest("the object provided is unrecognized (must be of type "
+                                        "DeleteOptions): couldn't get version/kind"));
+      }
       if (delete_options.value("dryRun", Json::array()) == Json::array({"All"})) {
         options.dry_run = true;
       }

@@ -167,8 +167,6 @@ void DefaultService(Json& spec) {
   if (type == "NodePort" || type == "LoadBalancer")
     Default(spec, "externalTrafficPolicy", "Cluster");
   if (type == "LoadBalancer") Default(spec, "allocateLoadBalancerNodePorts", true);
-  Default(spec, "ipFamilyPolicy", "SingleStack");
-  Default(spec, "ipFamilies", {"IPv4"});
 }
 
 void DefaultJobSpec(Json& spec) {

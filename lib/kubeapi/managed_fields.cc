@@ -238,8 +238,10 @@ absl::StatusOr<Json> ApplyConfig(const Type& type, const Json& live, const Json&
     const Json metadata = config.value("metadata", Json::object());
     return ApiError(500, "",
                     StrCat("failed to create typed patch object (", Text(metadata, "namespace"),
-                           "/", Text(metadata, "name"), "; ", Text(config, "apiVersion"),
-                           ", Kind=", Text(config, "kind"), "): ", ToStd(status.message())));
+                           "/", Text(metadata, "name"), "; ",
+                           Text(config, "apiVersion").find('/') == std::string::npos ? "/" : "",
+                           Text(config, "apiVersion"), ", Kind=", Text(config, "kind"),
+                           "): ", ToStd(status.message())));
   }
   const FieldSet ignored = Union(Untracked(), reset);
   Json base = live.empty() ? Blank(type) : WithoutManagedFields(live);

@@ -30,6 +30,12 @@ bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
+// The $patch directive of a list item; empty when it has none.
+std::string DirectiveOf(const Json& item) {
+  const auto it = item.find("$patch");
+  return it != item.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
 // Directives mean nothing where there is nothing to merge with.
 Json WithoutDirectives(const Json& patch) {
   if (patch.is_object()) {
@@ -46,7 +52,7 @@ Json WithoutDirectives(const Json& patch) {
   if (patch.is_array()) {
     Json out = Json::array();
     for (const Json& item : patch) {
-      if (item.is_object() && item.value("$patch", "") == "delete") continue;
+      if (item.is_object() && DirectiveOf(item) == "delete") continue;
       out.push_back(WithoutDirectives(item));
     }
     return out;
@@ -192,7 +198,7 @@ class StrategicMerger {
     bool replace = false;
     for (const Json& item : patch) {
       if (!item.is_object()) return BadRequest("a list of objects cannot hold other values");
-      const std::string directive = item.value("$patch", "");
+      const std::string directive = DirectiveOf(item);
       if (directive == "replace") {
         replace = true;
         Json rest = WithoutDirectives(item);

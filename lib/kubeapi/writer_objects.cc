@@ -165,6 +165,8 @@ absl::Status Writer::AllocateService(const Json& before, Json& service) {
     spec["clusterIP"] = ip;
   }
   spec["clusterIPs"] = Json::array({spec["clusterIP"]});
+  if (!spec.contains("ipFamilyPolicy")) spec["ipFamilyPolicy"] = "SingleStack";
+  if (!spec.contains("ipFamilies")) spec["ipFamilies"] = {"IPv4"};
   if (type != "NodePort" && type != "LoadBalancer") return absl::OkStatus();
   if (!spec.value("allocateLoadBalancerNodePorts", true)) return absl::OkStatus();
   for (Json& port : spec["ports"]) {

@@ -1,0 +1,137 @@
+#include "lib/kubeapi/custom.h"
+
+#include "gtest/gtest.h"
+#include "lib/core/json.h"
+#include "tests/unit/lib/kubeapi/api_harness.h"
+
+namespace sealane::kubeapi {
+namespace {
+
+Json Crd(const Json& schema) {
+  return {{"apiVersion", "apiextensions.k8s.io/v1"},
+          {"kind", "CustomResourceDefinition"},
+          {"metadata", {{"name", "widgets.example.com"}}},
+          {"spec",
+           {{"group", "example.com"},
+            {"scope", "Namespaced"},
+            {"names", {{"plural", "widgets"}, {"kind", "Widget"}}},
+            {"versions",
+             {{{"name", "v1"},
+               {"served", true},
+               {"storage", true},
+               {"subresources",
+                {{"status", Json::object()},
+                 {"scale",
+                  {{"specReplicasPath", ".spec.replicas"},
+                   {"statusReplicasPath", ".status.replicas"}}}}},
+               {"schema", {{"openAPIV3Schema", schema}}}}}}}}};
+}
+
+const Json& Schema() {
+  static const Json* const schema = new Json(
+      {{"type", "object"},
+       {"properties",
+        {{"spec",
+          {{"type", "object"},
+           {"required", {"size"}},
+           {"properties",
+            {{"size", {{"type", "integer"}, {"minimum", 1}, {"maximum", 10}}},
+             {"replicas", {{"type", "integer"}}},
+             {"mode", {{"type", "string"}, {"enum", {"a", "b"}}, {"default", "a"}}},
+             {"code", {{"type", "string"}, {"pattern", "^[a-z]+$"}, {"maxLength", 4}}},
+             {"any", {{"x-kubernetes-int-or-string", true}}},
+             {"free", {{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}}},
+             {"tags",
+              {{"type", "array"},
+               {"x-kubernetes-list-type", "set"},
+               {"items", {{"type", "string"}}}}},
+             {"labels", {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}}}}}}},
+         {"status", {{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}}}}}});
+  return *schema;
+}
+
+std::vector<std::string> Faults(const Json& spec) {
+  std::vector<std::string> out;
+  for (const FieldError& error : ValidateCustom(Schema(), {{"spec", spec}})) {
+    out.push_back(error.field + " " + error.reason);
+  }
+  return out;
+}
+
+TEST(CustomTest, Validation) {
+  using Strings = std::vector<std::string>;
+  EXPECT_EQ(Faults({{"size", 1}, {"any", "x"}, {"free", {{"q", 1}}}, {"labels", {{"a", "b"}}}}),
+            Strings());
+  EXPECT_EQ(Faults({{"any", 3}}), Strings{"spec.size FieldValueRequired"});
+  EXPECT_EQ(Faults({{"size", 11}}), Strings{"spec.size FieldValueInvalid"});
+  EXPECT_EQ(Faults({{"size", "1"}}), Strings{"spec.size FieldValueTypeInvalid"});
+  EXPECT_EQ(Faults({{"size", 1}, {"mode", "z"}}), Strings{"spec.mode FieldValueNotSupported"});
+  EXPECT_EQ(Faults({{"size", 1}, {"code", "A1"}}), Strings{"spec.code FieldValueInvalid"});
+  EXPECT_EQ(Faults({{"size", 1}, {"code", "abcde"}}), Strings{"spec.code FieldValueTooLong"});
+  EXPECT_EQ(Faults({{"size", 1}, {"any", true}}), Strings{"spec.any FieldValueTypeInvalid"});
+  EXPECT_EQ(Faults({{"size", 1}, {"tags", {"a", "a"}}}),
+            Strings{"spec.tags[1] FieldValueDuplicate"});
+  EXPECT_EQ(Faults({{"size", 1}, {"labels", {{"a", 1}}}}),
+            Strings{"spec.labels.a FieldValueTypeInvalid"});
+}
+
+TEST(CustomTest, PruningAndDefaults) {
+  Json object = {{"kind", "Widget"},
+                 {"metadata", {{"name", "w"}}},
+                 {"spec", {{"size", 1}, {"extra", 1}, {"free", {{"kept", 1}}}}},
+                 {"more", 1}};
+  std::vector<std::string> unknown;
+  PruneCustom(Schema(), object, unknown);
+  DefaultCustom(Schema(), object);
+  EXPECT_EQ(unknown, (std::vector<std::string>{"more", "spec.extra"}));
+  EXPECT_EQ(object["spec"], Json({{"size", 1}, {"mode", "a"}, {"free", {{"kept", 1}}}}));
+}
+
+TEST(CustomTest, ServedFromCreationToDeletion) {
+  ApiHarness api;
+  api.MakeNamespace("ns");
+  const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  const std::string widgets = "/apis/example.com/v1/namespaces/ns/widgets";
+  EXPECT_EQ(api.Get(widgets).status, 404);
+  const ApiAnswer created = api.Post(crds, Crd(Schema()));
+  ASSERT_EQ(created.status, 201) << created.text;
+  api.sim.RunFor(absl::Seconds(1));
+  const ApiAnswer crd = api.Get(crds + "/widgets.example.com");
+  EXPECT_EQ(crd.body["status"]["conditions"][1]["type"], "Established");
+  const Json widget = {{"apiVersion", "example.com/v1"},
+                       {"kind", "Widget"},
+                       {"metadata", {{"name", "w"}}},
+                       {"spec", {{"size", 2}, {"replicas", 3}}}};
+  ASSERT_EQ(api.Post(widgets, widget).status, 201);
+  EXPECT_EQ(api.Get(widgets + "/w/scale").body["spec"]["replicas"], 3);
+  EXPECT_EQ(api.MergePatch(widgets + "/w/scale", {{"spec", {{"replicas", 5}}}}).status, 200);
+  const ApiAnswer scaled = api.Get(widgets + "/w");
+  EXPECT_EQ(scaled.body["spec"]["replicas"], 5);
+  EXPECT_EQ(scaled.body["metadata"]["generation"], 2);
+  // Without resourceVersion a custom object cannot be replaced.
+  EXPECT_EQ(api.Put(widgets + "/w", widget).status, 422);
+  EXPECT_EQ(api.Get("/apis/example.com/v1").body["resources"].size(), 3U);
+  ASSERT_EQ(api.Delete(crds + "/widgets.example.com").status, 200);
+  EXPECT_EQ(api.Get(widgets).status, 404);
+  EXPECT_EQ(api.Get("/apis/example.com").status, 404);
+}
+
+TEST(CustomTest, DefinitionsThatCannotBeHonouredAreRefused) {
+  ApiHarness api;
+  const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  Json rules = Schema();
+  rules["properties"]["spec"]["x-kubernetes-validations"] = {{{"rule", "self.size > 1"}}};
+  EXPECT_EQ(api.Post(crds, Crd(rules)).status, 422);
+  Json name = Crd(Schema());
+  name["metadata"]["name"] = "others.example.com";
+  EXPECT_EQ(api.Post(crds, name).status, 422);
+  Json two = Crd(Schema());
+  two["spec"]["versions"].push_back(two["spec"]["versions"][0]);
+  EXPECT_EQ(api.Post(crds, two).status, 422);
+  Json untyped = Schema();
+  untyped["properties"]["spec"].erase("type");
+  EXPECT_EQ(api.Post(crds, Crd(untyped)).status, 422);
+}
+
+}  // namespace
+}  // namespace sealane::kubeapi
