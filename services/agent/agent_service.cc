@@ -127,9 +127,9 @@ class AgentService final : public Service {
 
 Observer::Hooks AgentService::ObserverHooks() {
   Observer::Hooks hooks;
-  hooks.on_change = [this](const std::string& key) {
+  hooks.on_change = [this](const std::string& key, bool to_plan) {
     pods_.ItemChanged(key);
-    applier_.Add(key);
+    if (to_plan) applier_.Add(key);
     reporter_.Changed(key);
   };
   hooks.on_definition_change = [this] {

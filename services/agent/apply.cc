@@ -180,7 +180,11 @@ void Applier::Attempt(const std::string& key, bool looked_up, const Json* live, 
   }
   switch (decision.step) {
     case Step::kNothing:
-      if (InForce(*item)) Confirm(key, *item);
+      if (InForce(*item)) {
+        Confirm(key, *item);
+      } else if (item->work != nullptr) {
+        hooks_.on_outcome(key);  // perhaps a newer word on what is done already
+      }
       return done(ReconcileResult::Done());
     case Step::kLookUp:
       return LookUp(key, *type, target, done);

@@ -54,11 +54,15 @@ std::string Finalizers(const Json& object) {
   return StrJoin(out, ", ");
 }
 
-bool SameForReport(const Observed& a, const Observed& b) {
+bool SameForPlan(const Observed& a, const Observed& b) {
   return a.uid == b.uid && a.fields_hash == b.fields_hash && a.managed == b.managed &&
-         a.deleting == b.deleting && a.finalizers == b.finalizers && a.generation == b.generation &&
-         a.observed_generation == b.observed_generation && a.health == b.health &&
-         a.health_reason == b.health_reason && a.status_json == b.status_json;
+         a.deleting == b.deleting && a.finalizers == b.finalizers;
+}
+
+bool SameForReport(const Observed& a, const Observed& b) {
+  return a.generation == b.generation && a.observed_generation == b.observed_generation &&
+         a.health == b.health && a.health_reason == b.health_reason &&
+         a.status_json == b.status_json;
 }
 
 }  // namespace
@@ -163,9 +167,10 @@ void Observer::OnPut(const KindKey& kind_key, const Json& object) {
   const bool older = item.observed && item.observed->uid == seen.uid &&
                      seen.resource_version < item.observed->resource_version;
   if (older) return;
-  const bool changed = !item.observed || !SameForReport(*item.observed, seen);
+  const bool to_plan = !item.observed || !SameForPlan(*item.observed, seen);
+  const bool changed = to_plan || !SameForReport(*item.observed, seen);
   item.observed = std::move(seen);
-  if (changed) hooks_.on_change(key);
+  if (changed) hooks_.on_change(key, to_plan);
 }
 
 void Observer::OnDelete(const KindKey& kind_key, const Json& object) {
@@ -179,7 +184,7 @@ void Observer::OnDelete(const KindKey& kind_key, const Json& object) {
   const uint64_t version = ResourceVersionOf(object);
   if (version != 0 && version < it->second.observed->resource_version) return;
   it->second.observed.reset();
-  hooks_.on_change(key);
+  hooks_.on_change(key, /*to_plan=*/true);
 }
 
 void Observer::OnSynced(const KindKey& kind_key) {
@@ -201,7 +206,7 @@ void Observer::OnSynced(const KindKey& kind_key) {
     if (item.observed && !newer && !seen.contains(entry.first)) item.observed.reset();
     keys.push_back(entry.first);
   }
-  for (const std::string& key : keys) hooks_.on_change(key);
+  for (const std::string& key : keys) hooks_.on_change(key, /*to_plan=*/true);
 }
 
 }  // namespace sealane::agent

@@ -32,8 +32,9 @@ namespace sealane::agent {
 class Observer {
  public:
   struct Hooks {
-    // The observed state of this item changed, or became known.
-    std::function<void(const std::string& key)> on_change;
+    // The observed state of this item changed, or became known. `to_plan`: in a way that may need
+    // something to be done, not only to be reported.
+    std::function<void(const std::string& key, bool to_plan)> on_change;
     // A CustomResourceDefinition changed: the served kinds may have too.
     std::function<void()> on_definition_change;
   };
