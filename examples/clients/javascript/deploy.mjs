@@ -95,6 +95,14 @@ async function main(paths) {
     user: process.env.SEALANE_BUS_USER,
     pass: (await readFile(process.env.SEALANE_BUS_PASSWORD_FILE, "utf8")).trim(),
   });
+  try {
+    return await deployAndFollow(connection, paths);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function deployAndFollow(connection, paths) {
   // Follow before publishing, so that no change is missed.
   const changes = connection.subscribe("app-status.>");
 
@@ -138,7 +146,6 @@ async function main(paths) {
   } else {
     console.log("everything is healthy");
   }
-  await connection.close();
   return waiting.size > 0 ? 2 : 0;
 }
 
