@@ -120,9 +120,7 @@ void BindingIndex::SetBinding(const std::string& key, const v1::Binding& binding
     shape->terms = request.terms;
     shape->all_clusters = request.all_clusters;
   }
-  const bool follows = !request.workload || request.strategy == Strategy::kDuplicated ||
-                       request.strategy == Strategy::kStaticWeight;
-  (follows ? shape->following : shape->others).insert(own_key);
+  (request.FollowsClusters() ? shape->following : shape->others).insert(own_key);
   if (FailsBack(binding)) shape->failing_back.insert(own_key);
   entry.affinity_group = request.affinity_group;
   entry.anti_affinity_group = request.anti_affinity_group;

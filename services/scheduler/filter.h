@@ -29,7 +29,14 @@ struct FilterContext {
   const AffinityTerm& term;
   const Previous& previous;
   const WorkloadGroups* groups = nullptr;  // null: no other bindings
+  int64_t now_micros = 0;                  // for tolerations that end; 0: none has ended
 };
+
+// Until when the binding tolerates the taint, in microseconds: 0: not at all; kForever: always.
+// tolerationSeconds of a NoExecute taint count from the time it was added; the shortest of the
+// tolerations that cover the taint holds.
+inline constexpr int64_t kForever = INT64_MAX;
+[[nodiscard]] int64_t ToleratedUntilMicros(const v1::Binding& binding, const v1::Taint& taint);
 
 // A filter decides whether a cluster may be chosen at all. Both functions are pure; `why` is only
 // called for a cluster that does not pass, when somebody wants to read the reason.

@@ -104,31 +104,26 @@ class Planner {
       hard = HardReason(remaining.lost, fresh);
     }
     ScheduleInput input{request_, in_.snapshot, previous, in_.groups, in_.assumed};
+    input.now_micros = in_.now_micros;
     input.fresh = fresh;
     input.first_term = fresh ? 0 : term;
     if (hard.empty() && TryFailback(input, term)) return;
     if (!hard.empty()) {
       plan_.cause = hard;
       Apply(input, Schedule(input), fresh);
-    } else if (IsFunctionOfClusters()) {
+    } else if (request_.FollowsClusters()) {
       Grow(input);
     }
   }
 
   std::string HardReason(const std::string& lost, bool fresh) const {
+    if (placed_->last_scheduled_micros() == 0) return "first placement";
     if (!lost.empty()) return lost;
     if (std::string why = RulesChanged(in_.binding, *placed_); !why.empty()) return why;
     if (std::string why = ReplicasChanged(request_, *placed_); !why.empty()) return why;
     if (fresh) return "manual rebalance";
     if (placed_->state() != Name(Outcome::kScheduled)) return "tried again";
     return "";
-  }
-
-  // Strategies whose result depends on the clusters that match, not on the moment: they follow
-  // clusters that join.
-  [[nodiscard]] bool IsFunctionOfClusters() const {
-    return !request_.workload || request_.strategy == Strategy::kDuplicated ||
-           request_.strategy == Strategy::kStaticWeight;
   }
 
   // Without a reason to move: only clusters that come in addition are taken over, and static

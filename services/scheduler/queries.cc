@@ -78,6 +78,7 @@ void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
                    .previous;
   }
   ScheduleInput input{request, world.snapshot, previous, &world.index, &world.assumed.loads()};
+  input.now_micros = now_micros;
   input.first_term = term;
   input.explain = true;
   const ScheduleResult result = Schedule(input);

@@ -3,7 +3,6 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "lib/core/strings.h"
@@ -15,34 +14,15 @@ namespace {
 
 using google::protobuf::util::MessageDifferencer;
 
-constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-
-// Until when the taint is tolerated: 0: not at all; kNever: for ever.
-int64_t ToleratedUntil(const v1::Binding& binding, const v1::Taint& taint) {
-  int64_t until = 0;
-  bool tolerated = false;
-  for (const v1::Toleration& toleration : binding.placement().cluster_tolerations()) {
-    if (!Tolerates(toleration, taint)) continue;
-    int64_t ends = kNever;
-    if (toleration.has_toleration_seconds() && taint.time_added_micros() != 0) {
-      ends = taint.time_added_micros() +
-             std::max<int64_t>(0, toleration.toleration_seconds()) * 1'000'000;
-    }
-    until = tolerated ? std::min(until, ends) : ends;
-    tolerated = true;
-  }
-  return until;
-}
-
 // Why the cluster must be left because of a taint; "" when it need not. Lowers `again_at`.
 std::string TaintedOut(const Request& request, const ClusterInfo& cluster, int64_t now_micros,
                        int64_t* again_at) {
   if (request.all_clusters) return "";
   for (const v1::Taint& taint : cluster.taints) {
     if (taint.effect() != "NoExecute") continue;
-    const int64_t until = ToleratedUntil(*request.binding, taint);
+    const int64_t until = ToleratedUntilMicros(*request.binding, taint);
     if (until <= now_micros) return StrCat("taint {", sealane::Describe(taint), "}");
-    if (until != kNever) *again_at = std::min(*again_at, until);
+    if (until != kForever) *again_at = std::min(*again_at, until);
   }
   return "";
 }
@@ -88,8 +68,8 @@ Remaining RemainingPlacement(const Request& request, const AffinityTerm& term,
                              const WorkloadGroups* groups, int64_t now_micros) {
   Remaining remaining;
   remaining.previous = Previous(placed.clusters());
-  const FilterContext context{request, term, remaining.previous, groups};
-  int64_t again_at = kNever;
+  const FilterContext context{request, term, remaining.previous, groups, now_micros};
+  int64_t again_at = kForever;
   std::vector<std::pair<std::string, std::string>> lost;  // cluster, why
   for (const v1::TargetCluster& target : placed.clusters()) {
     const ClusterInfo* cluster = snapshot.Find(target.name());
@@ -111,7 +91,7 @@ Remaining RemainingPlacement(const Request& request, const AffinityTerm& term,
   }
   remaining.lost = StrJoin(texts, "; ");
   remaining.lost_count = static_cast<int64_t>(lost.size());
-  remaining.again_at_micros = again_at == kNever ? 0 : again_at;
+  remaining.again_at_micros = again_at == kForever ? 0 : again_at;
   return remaining;
 }
 

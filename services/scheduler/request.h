@@ -79,6 +79,12 @@ class Request {
 
   // Spread constraints that this strategy ignores, as Karmada does, unless honour_spread is set.
   [[nodiscard]] bool IgnoresSpread() const;
+  // Whether the result depends on which clusters match, and not on what room they have at the
+  // moment: then it follows clusters that join.
+  [[nodiscard]] bool FollowsClusters() const {
+    return !workload || strategy == Strategy::kDuplicated ||
+           (strategy == Strategy::kStaticWeight && !respect_capacity);
+  }
   // Whether replicas are given by what fits.
   [[nodiscard]] bool CountsCapacity() const {
     return strategy == Strategy::kDynamicWeight || strategy == Strategy::kAggregated ||

@@ -60,7 +60,9 @@ Outcome OutcomeOf(const absl::Status& status) {
 class Pipeline {
  public:
   Pipeline(const ScheduleInput& input, const AffinityTerm& term)
-      : input_(input), term_(term), context_{input.request, term, input.previous, input.groups} {}
+      : input_(input),
+        term_(term),
+        context_{input.request, term, input.previous, input.groups, input.now_micros} {}
 
   // True when scheduled; else `result` says why not.
   bool Run(ScheduleResult* result) {

@@ -58,6 +58,7 @@ struct ScheduleInput {
   const Previous& previous;
   const WorkloadGroups* groups = nullptr;
   const AssumedLoads* assumed = nullptr;
+  int64_t now_micros = 0;        // for tolerations that end
   bool fresh = false;            // divide all replicas anew
   size_t first_term = 0;         // where to begin; after the last term the earlier ones follow
   size_t term_count = SIZE_MAX;  // how many terms to try

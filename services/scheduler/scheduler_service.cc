@@ -1,7 +1,9 @@
 #include "services/scheduler/scheduler_service.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -70,6 +72,13 @@ class SchedulerService final : public Service {
 
   void Start() override;
   bool Ready(std::string* why_not) const override;
+  void Retire(std::function<void()> done) override {
+    if (lease_ == nullptr) {
+      done();
+    } else {
+      lease_->Release(std::move(done));
+    }
+  }
   bool Idle() const override {
     if (!synced_) return false;
     if (!leading_) return true;  // another process works
@@ -410,7 +419,8 @@ void SchedulerService::Report(const v1::Placed* before, const Plan& plan) {
   event.set_trace_id(row.trace_id());
   const std::string object = Describe(KeyOf(row.ref()));
   if (plan.moved) {
-    const bool first = before == nullptr || before->uid() != row.uid();
+    const bool first =
+        before == nullptr || before->uid() != row.uid() || before->clusters().empty();
     event.set_type("Normal");
     event.set_reason(first ? "Placed" : "Moved");
     event.set_message(StrCat(object, ": ", DescribeClusters(row), " (", plan.cause, ")"));

@@ -1,6 +1,8 @@
 // NoSchedule and NoExecute taints keep away what does not tolerate them. Sticky: a cluster in use
 // passes; an expired NoExecute taint removes it from the placement in force before (reasons.h).
 
+#include <algorithm>
+
 #include "lib/core/strings.h"
 #include "lib/model/toleration.h"
 #include "services/scheduler/filter.h"
@@ -9,9 +11,9 @@ namespace sealane::scheduler {
 namespace {
 
 const v1::Taint* Untolerated(const FilterContext& context, const ClusterInfo& cluster) {
-  const auto& tolerations = context.request.binding->placement().cluster_tolerations();
   for (const v1::Taint& taint : cluster.taints) {
-    if (!TaintIsTolerated(tolerations, taint)) return &taint;
+    const int64_t until = ToleratedUntilMicros(*context.request.binding, taint);
+    if (until == 0 || until <= context.now_micros) return &taint;
   }
   return nullptr;
 }
@@ -27,6 +29,23 @@ std::string WhyTaint(const FilterContext& context, const ClusterInfo& cluster) {
 }
 
 }  // namespace
+
+int64_t ToleratedUntilMicros(const v1::Binding& binding, const v1::Taint& taint) {
+  int64_t until = 0;
+  bool tolerated = false;
+  for (const v1::Toleration& toleration : binding.placement().cluster_tolerations()) {
+    if (!Tolerates(toleration, taint)) continue;
+    int64_t ends = kForever;
+    if (taint.effect() == "NoExecute" && toleration.has_toleration_seconds() &&
+        taint.time_added_micros() != 0) {
+      ends = taint.time_added_micros() +
+             std::max<int64_t>(0, toleration.toleration_seconds()) * 1'000'000;
+    }
+    until = tolerated ? std::min(until, ends) : ends;
+    tolerated = true;
+  }
+  return until;
+}
 
 const FilterPlugin kTaintTolerationFilter = {"TaintToleration", &TaintsTolerated, &WhyTaint};
 

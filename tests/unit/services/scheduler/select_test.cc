@@ -175,7 +175,7 @@ TEST(SelectTest, StaticWeightsIgnoreSpreadUnlessTold) {
 }
 
 TEST(SelectTest, ClustersWithRoomReplaceThoseWithout) {
-  const Snapshot snapshot = MakeSnapshot({MakeRoomy("a", 4), MakeRoomy("b", 3), MakeRoomy("c", 9)});
+  const Snapshot snapshot = MakeSnapshot({MakeRoomy("a", 4), MakeRoomy("b", 1), MakeRoomy("c", 9)});
   v1::Binding binding = MakeBinding(12, std::string(kDynamic));
   v1::SpreadConstraint* spread = binding.mutable_placement()->add_spread_constraints();
   spread->set_spread_by_field("cluster");

@@ -1,0 +1,302 @@
+// What must hold in every world: checked over random clusters, bindings and changes.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "lib/core/strings.h"
+#include "services/scheduler/plan.h"
+#include "tests/unit/services/scheduler/worlds.h"
+
+namespace sealane::scheduler {
+namespace {
+
+constexpr int kWorlds = 800;
+
+class Randomly {
+ public:
+  explicit Randomly(uint64_t seed) : engine_(seed) {}
+  int64_t Below(int64_t bound) {
+    return static_cast<int64_t>(engine_() % static_cast<uint64_t>(bound));
+  }
+  bool OneIn(int64_t n) { return Below(n) == 0; }
+
+  v1::ClusterStatus Cluster(int i) {
+    v1::ClusterStatus cluster = MakeRoomy(StrCat("c", i), Below(30), StrCat("r", Below(3)));
+    if (OneIn(4)) cluster.clear_region();
+    if (OneIn(2)) cluster.set_provider(StrCat("p", Below(2)));
+    for (int64_t z = Below(3); z > 0; --z) cluster.add_zones(StrCat("z", Below(4)));
+    (*cluster.mutable_labels())["tier"] = OneIn(2) ? "gold" : "silver";
+    if (OneIn(6)) {
+      v1::Taint* taint = cluster.add_taints();
+      taint->set_key("t");
+      taint->set_effect(OneIn(2) ? "NoSchedule" : "NoExecute");
+    }
+    if (OneIn(12)) cluster.set_deleting(true);
+    if (OneIn(12)) cluster.clear_api_enablements();
+    return cluster;
+  }
+
+  v1::Binding Binding() {
+    const char* placements[] = {kDynamic, kAggregatedPlacement, kEven, kDuplicatedPlacement};
+    v1::Binding binding = MakeBinding(static_cast<int>(1 + Below(40)), placements[Below(4)],
+                                      StrCat("web", Below(100)));
+    v1::Placement& placement = *binding.mutable_placement();
+    if (OneIn(3)) {
+      (*placement.mutable_cluster_affinity()
+            ->mutable_label_selector()
+            ->mutable_match_labels())["tier"] = "gold";
+    }
+    if (OneIn(3)) placement.add_cluster_tolerations()->set_operator_("Exists");
+    if (OneIn(2)) AddSpread(placement, "cluster");
+    if (OneIn(3)) AddSpread(placement, "region");
+    if (OneIn(5)) AddSpread(placement, "zone");
+    if (OneIn(5)) AddSpread(placement, "provider");
+    if (OneIn(3)) (*binding.mutable_options())["sealane.io/honour-spread"] = "true";
+    if (OneIn(3)) (*binding.mutable_options())["sealane.io/respect-capacity"] = "true";
+    return binding;
+  }
+
+ private:
+  void AddSpread(v1::Placement& placement, const char* field) {
+    v1::SpreadConstraint* spread = placement.add_spread_constraints();
+    spread->set_spread_by_field(field);
+    spread->set_min_groups(static_cast<int32_t>(1 + Below(2)));
+    spread->set_max_groups(static_cast<int32_t>(spread->min_groups() + Below(3)));
+  }
+
+  std::mt19937_64 engine_;
+};
+
+struct World {
+  v1::Binding binding;
+  std::vector<v1::ClusterStatus> clusters;
+  Snapshot snapshot;
+  v1::Placed row;
+  bool has_row = false;
+
+  explicit World(uint64_t seed) {
+    Randomly random(seed);
+    binding = random.Binding();
+    const int count = static_cast<int>(1 + random.Below(10));
+    for (int i = 0; i < count; ++i) clusters.push_back(random.Cluster(i));
+    snapshot = MakeSnapshot(clusters);
+  }
+
+  Plan Step() {
+    PlanInput input{binding, has_row ? &row : nullptr, snapshot};
+    input.now_micros = 1'000'000;
+    Plan plan = PlanPlacement(input);
+    if (plan.write) {
+      row = plan.row;
+      has_row = true;
+    }
+    return plan;
+  }
+  [[nodiscard]] bool scheduled() const { return row.state() == "Scheduled"; }
+};
+
+int64_t Sum(const TargetMap& targets) {
+  int64_t sum = 0;
+  for (const auto& entry : targets) sum += entry.second;
+  return sum;
+}
+
+// Replicas that stand elsewhere than before.
+int64_t Moved(const TargetMap& before, const TargetMap& after) {
+  int64_t moved = 0;
+  for (const auto& entry : before) {
+    const auto now = after.find(entry.first);
+    moved += std::max<int64_t>(0, entry.second - (now == after.end() ? 0 : now->second));
+  }
+  return moved;
+}
+
+TEST(PropertyTest, SumsAreExactAndFilteredClustersGetNothing) {
+  int scheduled = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    World world(seed);
+    const Request request(world.binding);
+    const ScheduleResult result = Decide(world.binding, world.snapshot);
+    if (result.outcome != Outcome::kScheduled) continue;
+    ++scheduled;
+    const TargetMap targets = ToMap(result.targets);
+    if (request.strategy == Strategy::kDuplicated) {
+      for (const auto& entry : targets) EXPECT_EQ(entry.second, request.replicas);
+    } else {
+      EXPECT_EQ(Sum(targets), request.replicas) << "seed " << seed;
+    }
+    for (const ClusterVerdict& verdict : result.verdicts) {
+      if (verdict.refused_by != 0) {
+        EXPECT_EQ(targets.count(verdict.cluster->name), 0u) << "seed " << seed;
+      }
+      if (request.CountsCapacity() && request.strategy != Strategy::kDuplicated) {
+        EXPECT_LE(verdict.replicas, verdict.allocatable) << "seed " << seed;
+      }
+    }
+  }
+  EXPECT_GT(scheduled, kWorlds / 4);
+}
+
+// The groups of a set of clusters under a constraint.
+int64_t Groups(const SpreadRule& rule, const std::vector<ClusterVerdict>& verdicts) {
+  std::set<std::string> groups;
+  for (const ClusterVerdict& verdict : verdicts) {
+    if (!verdict.selected) continue;
+    const ClusterInfo& cluster = *verdict.cluster;
+    if (rule.by == SpreadRule::By::kCluster) groups.insert(cluster.name);
+    if (rule.by == SpreadRule::By::kRegion) groups.insert(cluster.region);
+    if (rule.by == SpreadRule::By::kProvider) groups.insert(cluster.provider);
+    if (rule.by == SpreadRule::By::kZone) {
+      groups.insert(cluster.zones.begin(), cluster.zones.end());
+    }
+  }
+  return static_cast<int64_t>(groups.size());
+}
+
+TEST(PropertyTest, SpreadConstraintsHold) {
+  int checked = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    World world(seed);
+    const Request request(world.binding);
+    const ScheduleResult result = Decide(world.binding, world.snapshot);
+    if (result.outcome != Outcome::kScheduled || request.IgnoresSpread()) continue;
+    int64_t most_groups = 0;
+    for (const SpreadRule& rule : request.spread) {
+      most_groups = std::max(most_groups, rule.min_groups);
+    }
+    for (const SpreadRule& rule : request.spread) {
+      const int64_t groups = Groups(rule, result.verdicts);
+      EXPECT_GE(groups, rule.min_groups) << "seed " << seed << " by " << rule.Describe();
+      // Fewer clusters than groups are asked for: then the groups win, as in Karmada.
+      const int64_t most = rule.by == SpreadRule::By::kCluster
+                               ? std::max(rule.max_groups, most_groups)
+                               : rule.max_groups;
+      EXPECT_LE(groups, most) << "seed " << seed << " by " << rule.Describe();
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 100);
+}
+
+TEST(PropertyTest, TheSameInputGivesTheSameRow) {
+  for (uint64_t seed = 0; seed < kWorlds / 5; ++seed) {
+    World one(seed);
+    World other(seed);
+    // The order in which clusters became known does not matter.
+    other.snapshot = Snapshot();
+    for (auto it = other.clusters.rbegin(); it != other.clusters.rend(); ++it) {
+      other.snapshot.Set(*it);
+    }
+    one.Step();
+    other.Step();
+    EXPECT_EQ(one.row.SerializeAsString().size(), other.row.SerializeAsString().size());
+    EXPECT_EQ(ToMap(one.row), ToMap(other.row));
+    EXPECT_EQ(one.row.message(), other.row.message());
+  }
+}
+
+TEST(PropertyTest, RunningAgainChangesNothing) {
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    World world(seed);
+    world.Step();
+    const Plan again = world.Step();
+    EXPECT_FALSE(again.moved) << "seed " << seed << ": " << again.cause;
+    EXPECT_FALSE(again.write) << "seed " << seed;
+  }
+}
+
+TEST(PropertyTest, OtherCapacityMovesNothingThatIsPlaced) {
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    World world(seed);
+    world.Step();
+    if (!world.scheduled()) continue;
+    Randomly random(seed + 1'000'000);
+    for (v1::ClusterStatus cluster : world.clusters) {
+      (*cluster.mutable_resource_summary()->mutable_allocatable())["pods"] =
+          std::to_string(random.Below(60));
+      world.snapshot.Set(cluster);
+    }
+    EXPECT_FALSE(world.Step().moved) << "seed " << seed;
+  }
+}
+
+TEST(PropertyTest, OneReplicaMoreMovesNoneOfTheOthers) {
+  int checked = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    World world(seed);
+    const Request request(world.binding);
+    if (request.strategy != Strategy::kDynamicWeight && request.strategy != Strategy::kAggregated) {
+      continue;
+    }
+    if (!request.spread.empty()) continue;  // the choice of clusters may change with the need
+    world.Step();
+    if (!world.scheduled()) continue;
+    // What was placed is taken from the free room, as the next heartbeat will say.
+    const TargetMap before = ToMap(world.row);
+    for (v1::ClusterStatus cluster : world.clusters) {
+      const auto used = before.find(cluster.name());
+      if (used == before.end()) continue;
+      (*cluster.mutable_resource_summary()->mutable_allocated())["pods"] =
+          std::to_string(used->second);
+      world.snapshot.Set(cluster);
+    }
+    world.binding.set_replicas(world.binding.replicas() + 1);
+    world.Step();
+    if (!world.scheduled()) continue;
+    ++checked;
+    EXPECT_EQ(Moved(before, ToMap(world.row)), 0) << "seed " << seed;
+    EXPECT_EQ(Sum(ToMap(world.row)), world.binding.replicas()) << "seed " << seed;
+  }
+  EXPECT_GT(checked, 50);
+}
+
+TEST(PropertyTest, LosingAClusterMovesOnlyItsReplicas) {
+  int checked = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    World world(seed);
+    const Request request(world.binding);
+    if (request.strategy == Strategy::kStaticWeight || !request.spread.empty()) continue;
+    world.Step();
+    if (!world.scheduled()) continue;
+    const TargetMap before = ToMap(world.row);
+    const std::string lost = before.begin()->first;
+    world.snapshot.Remove(lost);
+    world.Step();
+    const TargetMap after = ToMap(world.row);
+    if (!world.scheduled()) {
+      EXPECT_EQ(after, before) << "the last good placement stays, seed " << seed;
+      continue;
+    }
+    ++checked;
+    EXPECT_EQ(after.count(lost), 0u);
+    TargetMap rest = before;
+    rest.erase(lost);
+    EXPECT_EQ(Moved(rest, after), 0) << "seed " << seed;
+  }
+  EXPECT_GT(checked, 50);
+}
+
+TEST(PropertyTest, EveryClusterHasReasonsOrIsFeasible) {
+  for (uint64_t seed = 0; seed < kWorlds / 5; ++seed) {
+    World world(seed);
+    world.Step();
+    EXPECT_EQ(world.row.decisions_size(), static_cast<int>(world.clusters.size()));
+    for (const v1::ClusterDecision& decision : world.row.decisions()) {
+      if (decision.selected()) {
+        EXPECT_TRUE(decision.reasons().empty());
+      }
+      if (decision.reasons().empty()) {
+        EXPECT_FALSE(decision.note().empty()) << "seed " << seed << " " << decision.cluster();
+      }
+      for (const std::string& reason : decision.reasons()) {
+        EXPECT_GT(reason.size(), reason.find(": ") + 2) << reason;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sealane::scheduler
