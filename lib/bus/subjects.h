@@ -56,6 +56,8 @@ inline constexpr std::string_view kClusterStatusTable = "cluster_status";
 inline constexpr std::string_view kAppStatusTable = "app_status";
 inline constexpr std::string_view kLeasesTable = "leases";
 inline constexpr std::string_view kDeployLog = "deploy";
+// The answers to deploy events, kept for a day for platforms that missed them.
+inline constexpr std::string_view kDeployedTable = "deployed";
 inline constexpr std::string_view kEventsLog = "events";
 // Prefix under which works, app_status and events are republished.
 inline constexpr std::string_view kLivePrefix = "live.";

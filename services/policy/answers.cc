@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/model/identity.h"
 
@@ -144,6 +145,26 @@ void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRe
     answer.Fail(StrCat("query.policy does not answer '", what,
                        "'; it answers objects, bindings, works, render, explain"));
   }
+}
+
+void AnswerResult(Bus& bus, const v1::QueryRequest& request,
+                  const std::shared_ptr<QueryAnswer>& answer) {
+  const auto platform = request.options().find("platform");
+  if (request.name().empty() || platform == request.options().end()) {
+    answer->Fail("results: name (the event's id) and options[platform] are required");
+    return;
+  }
+  bus.GetLast(kDeployedTable, hub::Deployed(platform->second, request.name()),
+              [answer](const absl::StatusOr<std::optional<BusMessage>>& found) {
+                if (!found.ok()) {
+                  answer->Fail(ToStd(found.status().message()));
+                  return;
+                }
+                v1::QueryReply reply;
+                if (found->has_value()) reply.set_body((*found)->payload);
+                answer->Send(reply);
+                answer->End();
+              });
 }
 
 }  // namespace sealane::policy

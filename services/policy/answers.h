@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+
+#include "lib/bus/bus.h"
 #include "lib/bus/query.h"
 #include "sealane/v1/query.pb.h"
 #include "services/policy/renderer.h"
@@ -12,5 +15,10 @@ namespace sealane::policy {
 // that made it; `explain` gives as JSON which policy claims the object and why the others do not.
 void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRequest& request,
                  QueryAnswer& answer);
+
+// Answers what = results: the DeployResult of the deploy event `name` of the platform in
+// options["platform"], as `body`; an empty body when there is none (yet).
+void AnswerResult(Bus& bus, const v1::QueryRequest& request,
+                  const std::shared_ptr<QueryAnswer>& answer);
 
 }  // namespace sealane::policy

@@ -144,7 +144,7 @@ void Intake::OnDelivery(const Delivery& delivery) {
     event->result.set_accepted(all);
   }
   // Answered from the executor, never inside the delivery: writes may still be on their way.
-  executor_.Post([this] { FinishDurable(); });
+  executor_.Post([this, event] { Progress(event); });
 }
 
 bool Intake::Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
@@ -274,37 +274,33 @@ void Intake::Write(const std::shared_ptr<InFlight>& event, const std::string& ke
                 {{"error", std::string(ToStd(revision.status().message()))}});
       event->failed = true;
     }
-    FinishDurable();
+    Progress(event);
   });
 }
 
-void Intake::FinishDurable() {
+void Intake::Progress(const std::shared_ptr<InFlight>& event) {
+  if (event->waiting > 0 || event->step == Step::kAnswering) return;
+  if (event->failed) {
+    if (in_flight_.empty()) return;  // given back already
+    // Someone else wrote (a second leader), or the row cannot be stored: begin again from the last
+    // acknowledged event with fresh eyes.
+    Stop();
+    executor_.After(absl::Seconds(1), [this, stop = stops_] {
+      if (stop == stops_) Start();
+    });
+    return;
+  }
+  if (event->step == Step::kWriting) {
+    event->result.set_durable_micros(ToMicros(env_.clock.Now()));
+    metrics_.intake_seconds.Observe(
+        static_cast<double>(event->result.durable_micros() - event->result.received_micros()) /
+        1e6);
+    Answer(event);
+  }
   uint64_t through = 0;
-  while (!in_flight_.empty() && in_flight_.front()->waiting == 0) {
-    const std::shared_ptr<InFlight> event = in_flight_.front();
-    if (event->failed) {
-      // Someone else wrote (a second leader), or the row cannot be stored: begin again from the
-      // last acknowledged event with fresh eyes.
-      Stop();
-      const uint64_t stop = ++stops_;
-      executor_.After(absl::Seconds(1), [this, stop] {
-        if (stop == stops_) Start();
-      });
-      break;
-    }
-    if (event->result.durable_micros() == 0) {
-      event->result.set_durable_micros(ToMicros(env_.clock.Now()));
-      metrics_.intake_seconds.Observe(
-          static_cast<double>(event->result.durable_micros() - event->result.received_micros()) /
-          1e6);
-    }
-    if (!Answer(*event)) {
-      // Not acknowledged before it is answered: the bus is away; again when it may be back.
-      executor_.After(absl::Milliseconds(200), [this] { FinishDurable(); });
-      break;
-    }
+  while (!in_flight_.empty() && in_flight_.front()->step == Step::kAnswered) {
+    through = in_flight_.front()->sequence;
     in_flight_.pop_front();
-    through = event->sequence;
   }
   if (through == 0) return;
   state_.acknowledged_sequence = through;
@@ -312,16 +308,26 @@ void Intake::FinishDurable() {
   on_progress_();
 }
 
-bool Intake::Answer(const InFlight& event) {
-  if (event.result.event_id().empty()) return true;  // nobody could be waiting for it
-  const absl::Status status = bus_.Publish(hub::Deployed(event.platform, event.result.event_id()),
-                                           event.result.SerializeAsString());
-  if (absl::IsUnavailable(status)) return false;
-  if (!status.ok()) {
-    log_.Warn("answer not sent", {{"event", event.result.event_id()},
-                                  {"error", std::string(ToStd(status.message()))}});
+void Intake::Answer(const std::shared_ptr<InFlight>& event) {
+  if (event->result.event_id().empty()) {  // nobody could be waiting for it
+    event->step = Step::kAnswered;
+    return;
   }
-  return true;
+  event->step = Step::kAnswering;
+  // Durable, so that a platform that was away can ask for it (query.policy, what = results).
+  AppendRequest request;
+  request.subject = hub::Deployed(event->platform, event->result.event_id());
+  request.payload = event->result.SerializeAsString();
+  bus_.Append(std::move(request),
+              [this, event, alive = executor_.alive()](const absl::StatusOr<Appended>& appended) {
+                if (alive.expired()) return;
+                if (!appended.ok() && !absl::IsInvalidArgument(appended.status())) {
+                  executor_.After(absl::Milliseconds(200), [this, event] { Answer(event); });
+                  return;
+                }
+                event->step = Step::kAnswered;
+                Progress(event);
+              });
 }
 
 void Intake::Report(const v1::DeployEvent& request, const v1::OperationResult& result) {

@@ -34,7 +34,9 @@ class Intake {
   [[nodiscard]] bool idle() const { return in_flight_.empty(); }
 
  private:
+  enum class Step { kWriting, kAnswering, kAnswered };
   struct InFlight {
+    Step step = Step::kWriting;
     uint64_t sequence = 0;
     std::string platform;
     v1::DeployResult result;
@@ -52,9 +54,10 @@ class Intake {
   bool Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
               v1::OperationResult& result, bool commit);
   void Write(const std::shared_ptr<InFlight>& event, const std::string& key, v1::StoredObject row);
-  void FinishDurable();
-  // False: the bus is away.
-  bool Answer(const InFlight& event);
+  // Takes an event one step on: its writes are durable, then its answer is, then it is
+  // acknowledged.
+  void Progress(const std::shared_ptr<InFlight>& event);
+  void Answer(const std::shared_ptr<InFlight>& event);
   void Report(const v1::DeployEvent& request, const v1::OperationResult& result);
 
   Env env_;

@@ -126,7 +126,9 @@ void PolicyService::Start() {
   queries_ = std::make_unique<QueryServer>(
       bus_, "policy",
       [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
-        if (synced_) {
+        if (request.what() == "results") {
+          AnswerResult(bus_, request, answer);
+        } else if (synced_) {
           AnswerQuery(state_, renderer_, request, *answer);
         } else {
           answer->Fail("the policy service is still reading its tables; ask again in a moment");
@@ -156,6 +158,9 @@ void PolicyService::EnsureStreams() {
   deploy.max_age = absl::Hours(24 * 7);
   deploy.max_bytes = int64_t{4} << 30;
   ensure(kDeployLog, deploy);
+  StreamConfig answers;
+  answers.max_age = absl::Hours(24);
+  ensure(kDeployedTable, answers);
 }
 
 void PolicyService::OnSynced() {

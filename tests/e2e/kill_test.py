@@ -70,6 +70,7 @@ class KillTest(FleetTest):
         """What must not change at all: the application that no event speaks about."""
         deployment = self.stack.cluster_get(
             cluster, f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/bystander")
+        self.assertIsNotNone(deployment, cluster)
         pods = self.stack.cluster_get(
             cluster, f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app%3Dbystander")
         return (deployment["metadata"]["uid"], deployment["metadata"]["generation"],

@@ -188,8 +188,8 @@ std::string Scenario::Mismatch(const std::map<std::string, ClusterContent>& actu
                                        ? "absent"
                                        : DeploymentIn(app, cluster, wanted->second).ToString();
         if (is != should) {
-          difference += StrCat(deployment, " in ", cluster.name, " is ", is, ", should be ", should,
-                               "\n");
+          difference +=
+              StrCat(deployment, " in ", cluster.name, " is ", is, ", should be ", should, "\n");
         }
       }
       if (difference.empty()) break;

@@ -68,6 +68,7 @@ World::World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble)
                });
   }
   platform_ = server_.Connect(BusIdentity::Platform("paas"), "paas");
+  queries_ = std::make_unique<QueryClient>(*platform_, sim_.env());
   answers_ = platform_->Subscribe(platform::kDeployedAll, [this](const BusMessage& message) {
     v1::DeployResult result;
     if (result.ParseFromString(message.payload)) results_[result.event_id()] = std::move(result);
@@ -138,25 +139,43 @@ void World::Deploy(const std::vector<std::string>& manifests, bool remove) {
     operation.set_type(remove ? v1::Operation::DELETE : v1::Operation::APPLY);
     operation.set_manifest(manifest);
   }
-  Send(event.id(), event.SerializeAsString(), true);
+  outbox_.push_back({event.id(), event.SerializeAsString()});
+  if (outbox_.size() == 1) SendNext();
 }
 
-void World::Send(const std::string& id, const std::string& payload, bool first) {
-  // A platform repeats what was not acknowledged (the message id removes the duplicate), and asks
-  // again, without message id, when the answer does not come.
+void World::SendNext() {
+  // A platform keeps the order of its events: the next one goes when the one before is stored. What
+  // is not acknowledged is sent again; the message id removes the duplicate.
   AppendRequest request;
   request.subject = std::string(platform::kDeploy);
-  request.payload = payload;
-  if (first) request.message_id = id;
-  platform_->Append(
-      std::move(request), [this, id, payload, first](const absl::StatusOr<Appended>& result) {
-        if (!result.ok()) {
-          sim_.After(absl::Milliseconds(200), [=, this] { Send(id, payload, first); });
-          return;
+  request.message_id = outbox_.front().first;
+  request.payload = outbox_.front().second;
+  platform_->Append(std::move(request), [this](const absl::StatusOr<Appended>& result) {
+    if (!result.ok()) {
+      sim_.After(absl::Milliseconds(200), [this] { SendNext(); });
+      return;
+    }
+    const std::string id = outbox_.front().first;
+    outbox_.pop_front();
+    if (!outbox_.empty()) SendNext();
+    sim_.After(absl::Seconds(10), [this, id] { AskForResult(id); });
+  });
+}
+
+void World::AskForResult(const std::string& id) {
+  if (results_.contains(id)) return;
+  v1::QueryRequest request;
+  request.set_what("results");
+  request.set_name(id);
+  (*request.mutable_options())["platform"] = "paas";
+  queries_->Query(
+      "policy", request, absl::Seconds(5), [this, id](const absl::StatusOr<v1::QueryReply>& reply) {
+        v1::DeployResult result;
+        if (reply.ok() && !reply->body().empty() && result.ParseFromString(reply->body())) {
+          results_[id] = std::move(result);
+        } else {
+          sim_.After(absl::Seconds(5), [this, id] { AskForResult(id); });
         }
-        sim_.After(absl::Seconds(30), [=, this] {
-          if (!results_.contains(id)) Send(id, payload, false);
-        });
       });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -7,11 +8,13 @@
 #include <vector>
 
 #include "lib/bus/memory_bus.h"
+#include "lib/bus/query.h"
 #include "lib/core/sim_executor.h"
 #include "lib/runtime/service.h"
 #include "lib/telemetry/metrics.h"
 #include "sealane/v1/app.pb.h"
 #include "sealane/v1/deploy.pb.h"
+#include "sealane/v1/query.pb.h"
 #include "services/agent/state_store.h"
 #include "tests/simulation/scenario.h"
 #include "tools/kubesim/cluster.h"
@@ -77,7 +80,8 @@ class World {
   void AddProcess(const std::string& name, BusIdentity identity,
                   std::function<std::unique_ptr<Service>(ServiceContext)> make);
   void StartProcess(const std::string& name);
-  void Send(const std::string& id, const std::string& payload, bool first);
+  void SendNext();
+  void AskForResult(const std::string& id);
   void StopProcess(Process& process);
 
   SimExecutor sim_;
@@ -91,6 +95,8 @@ class World {
   std::map<std::string, v1::DeployResult> results_;
   std::map<std::string, v1::AppStatus> app_status_;
   size_t published_ = 0;
+  std::deque<std::pair<std::string, std::string>> outbox_;  // id and payload, in order
+  std::unique_ptr<QueryClient> queries_;
 };
 
 }  // namespace sealane::simulation
