@@ -97,7 +97,7 @@ absl::Status Fleet::StartServer() {
 }
 
 absl::Status Fleet::StartServices() {
-  for (const char* name : {"sealane-policy", "sealane-scheduler", "sealane-status"}) {
+  for (const std::string& name : options_.services) {
     auto process = StartProgram(
         name, {StrCat(options_.bin_dir, "/", name), StrCat("--bus-url=nats://127.0.0.1:", port_),
                StrCat("--bus-user=", kHubUser), StrCat("--bus-password=", kPassword),

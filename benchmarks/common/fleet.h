@@ -18,6 +18,7 @@ struct FleetOptions {
   std::string bin_dir;  // of the service binaries
   std::string nats_server = "nats-server";
   std::vector<std::string> clusters;  // each gets an account
+  std::vector<std::string> services = {"sealane-policy", "sealane-scheduler", "sealane-status"};
   std::string log_level = "warn";
   bool keep = false;  // leave the directory with logs and store behind
 };

@@ -85,12 +85,7 @@ void AppKeeper::Run() {
   queue_.Start();
 }
 
-void AppKeeper::Pause() {
-  running_ = false;
-  queue_.Pause();
-}
-
-// A standby only keeps its view warm: its leader looks at every row when it begins to lead.
+// Until Run, rows are only collected: then every one is looked at.
 void AppKeeper::Touch(std::string_view row_key) {
   if (running_) queue_.Add(row_key);
 }
@@ -264,7 +259,7 @@ void AppKeeper::Write(const std::string& row_key, App& app, const v1::AppStatus&
         metrics_.app_write_errors.Increment();
         log_.Warn("an application's status could not be written",
                   {{"row", row_key}, {"error", result.status().ToString()}});
-        if (running_) queue_.AddAfter(row_key, absl::Seconds(1));
+        queue_.AddAfter(row_key, absl::Seconds(1));
       });
 }
 
@@ -276,7 +271,7 @@ void AppKeeper::Remove(const std::string& row_key, App& app) {
                             [this, row_key](const absl::StatusOr<uint64_t>& result) {
                               if (result.ok()) return;
                               metrics_.app_write_errors.Increment();
-                              if (running_) queue_.AddAfter(row_key, absl::Seconds(1));
+                              queue_.AddAfter(row_key, absl::Seconds(1));
                             });
 }
 

@@ -34,9 +34,8 @@ class AppKeeper {
 
   // Follows bindings, placements, work_status and app_status. `on_synced` once, when all four are.
   void Start(std::function<void()> on_synced);
-  // From here on rows are written; every row is looked at once. Pause stops that again.
+  // From here on rows are written; every row is looked at once.
   void Run();
-  void Pause();
 
   // The object was applied; nullopt: it is gone. `row_key`: RowKey(key).
   void SetObject(const std::string& row_key, const ObjectKey& key,

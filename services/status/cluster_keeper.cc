@@ -14,6 +14,8 @@
 namespace sealane::status {
 namespace {
 
+constexpr size_t kMaxStrangers = 1000;
+
 bool HasFailoverTaint(const v1::ClusterStatus& row) {
   return std::any_of(row.taints().begin(), row.taints().end(),
                      [](const v1::Taint& taint) { return taint.source() == "failover"; });
@@ -39,35 +41,19 @@ ClusterKeeper::ClusterKeeper(Env env, Bus& bus, const Options& options, StatusMe
       executor_(env.executor) {}
 
 void ClusterKeeper::Start(std::function<void()> on_synced) {
-  rows_.Start(
-      [this](const std::string& key) {
-        // Another leader's word, or our own: both are told to the applications.
-        if (const auto name = DecodeToken(key); name.ok() && !running_) on_word_(*name);
-      },
-      std::move(on_synced));
+  rows_.Start([](const std::string&) {}, std::move(on_synced));
   heartbeats_ =
       bus_.Subscribe(hub::kHeartbeats, [this](const BusMessage& message) { OnHeartbeat(message); });
 }
 
 void ClusterKeeper::Run() {
   running_ = true;
-  for (auto& entry : clusters_) {
-    const v1::ClusterStatus* row = RowOf(entry.first);
-    if (entry.second.lease != nullptr && row != nullptr) {
-      entry.second.lease->Adopt(ReadinessOf(*row));
-    }
-    queue_.Add(entry.first);
-  }
+  for (const auto& entry : clusters_) queue_.Add(entry.first);
   for (const auto& entry : rows_.rows()) {
     if (const auto name = DecodeToken(entry.first); name.ok()) queue_.Add(*name);
   }
   UpdateStorm();
   queue_.Start();
-}
-
-void ClusterKeeper::Pause() {
-  running_ = false;
-  queue_.Pause();
 }
 
 const v1::ClusterStatus* ClusterKeeper::RowOf(std::string_view name) const {
@@ -89,8 +75,15 @@ void ClusterKeeper::SetRegistered(const std::string& name,
     if (cluster.registered.uid() != registered->uid()) {
       cluster.lease.reset();
       cluster.heartbeat.reset();
+      cluster.settled.clear();
     }
     cluster.registered = *std::move(registered);
+  }
+  if (const auto it = strangers_.find(name); it != strangers_.end() && Registered(name)) {
+    const Stranger stranger = std::move(it->second);
+    strangers_.erase(it);
+    const bool fresh = env_.clock.Monotonic() - stranger.heard_at < options_.lease.lease;
+    if (fresh && clusters_.at(name).heartbeat == nullptr) OnHeartbeat(stranger.message);
   }
   UpdateStorm();
   queue_.Add(name);
@@ -103,6 +96,34 @@ void ClusterKeeper::SetTaintPolicy(const std::string& name, std::optional<TaintP
     return std::tie(a.created_micros, a.name) < std::tie(b.created_micros, b.name);
   });
   for (const auto& entry : clusters_) queue_.Add(entry.first);
+}
+
+std::vector<std::string> ClusterKeeper::Joining() const {
+  std::vector<std::string> names;
+  for (const auto& entry : rows_.rows()) {
+    const v1::ClusterStatus& row = entry.second.value;
+    const v1::Condition* settled = FindCondition(row, kSettledCondition);
+    if (settled != nullptr && settled->status() == "False") names.push_back(row.name());
+  }
+  return names;
+}
+
+void ClusterKeeper::SetProgress(const std::string& name, int64_t placed, int64_t healthy) {
+  const auto it = clusters_.find(name);
+  const v1::ClusterStatus* row = RowOf(name);
+  if (it == clusters_.end() || row == nullptr) return;
+  Cluster& cluster = it->second;
+  const int64_t before = std::exchange(cluster.placed, healthy == placed ? placed : -1);
+  // Twice the same, so that a cluster to which things are still being added does not count as done.
+  if (placed == 0 || healthy < placed || before != placed) return;
+  const v1::Condition* joining = FindCondition(*row, kSettledCondition);
+  const int64_t since = joining == nullptr ? 0 : joining->last_transition_micros();
+  const absl::Duration took = env_.clock.Now() - FromMicros(since);
+  cluster.settled = StrCat(placed, " of ", placed, " placed objects are healthy, ",
+                           absl::FormatDuration(absl::Trunc(took, absl::Seconds(1))),
+                           " after the cluster became ready");
+  Tell("Normal", "ClusterJoined", name, cluster.settled);
+  queue_.Add(name);
 }
 
 ClusterWord ClusterKeeper::Word(std::string_view name) const {
@@ -119,6 +140,11 @@ double ClusterKeeper::HeartbeatAge(std::string_view name) const {
   const auto it = clusters_.find(name);
   if (it == clusters_.end() || it->second.lease == nullptr || !it->second.lease->heard()) return -1;
   return absl::ToDoubleSeconds(env_.clock.Monotonic() - it->second.lease->heard_at());
+}
+
+void ClusterKeeper::Remember(const std::string& name, const BusMessage& message) {
+  if (strangers_.size() >= kMaxStrangers && strangers_.count(name) == 0) return;
+  strangers_[name] = {message, env_.clock.Monotonic()};
 }
 
 bool ClusterKeeper::IsOld(const Cluster& cluster, const v1::ClusterStatus* row,
@@ -146,6 +172,7 @@ void ClusterKeeper::OnHeartbeat(const BusMessage& message) {
   const auto it = clusters_.find(name);
   if (it == clusters_.end()) {
     metrics_.heartbeats_unknown_cluster.Increment();
+    Remember(name, message);
     return;
   }
   Cluster& cluster = it->second;
@@ -187,6 +214,11 @@ void ClusterKeeper::Reconcile(const std::string& name) {
   if (cluster.lease == nullptr) {
     cluster.lease = std::make_unique<ClusterLease>(
         options_.lease, now, before, previous != nullptr && previous->last_heartbeat_micros() != 0);
+    // It spoke before our view was complete.
+    if (cluster.heartbeat != nullptr) {
+      cluster.lease->Heard(now, cluster.heartbeat->api_healthy(),
+                           absl::Seconds(cluster.heartbeat->lease_seconds()));
+    }
   }
   const Readiness readiness = cluster.lease->Judge(now);
   v1::ClusterStatus wanted =
@@ -196,6 +228,7 @@ void ClusterKeeper::Reconcile(const std::string& name) {
                                              .heard_micros = cluster.heard_micros,
                                              .readiness = readiness,
                                              .storm = storm_,
+                                             .settled = cluster.settled,
                                              .policies = policies_,
                                              .now_micros = now_micros});
 

@@ -44,14 +44,18 @@ class ClusterKeeper {
 
   // Follows its table and the heartbeats. `on_synced` once.
   void Start(std::function<void()> on_synced);
-  // From here on rows are written; Pause stops that again (another process leads).
+  // From here on rows are written.
   void Run();
-  void Pause();
 
   // The Cluster object was applied; nullopt: it is gone.
   void SetRegistered(const std::string& name, std::optional<v1::ClusterStatus> registered);
   // A ClusterTaintPolicy was applied; nullopt: it is gone.
   void SetTaintPolicy(const std::string& name, std::optional<TaintPolicy> policy);
+
+  // How far the objects placed in a cluster are; asked for again and again while it is joining.
+  void SetProgress(const std::string& name, int64_t placed, int64_t healthy);
+  // Clusters that have been ready but never had everything healthy.
+  [[nodiscard]] std::vector<std::string> Joining() const;
 
   [[nodiscard]] ClusterWord Word(std::string_view name) const;
   // Age of the last heartbeat in seconds; -1: none in this process' life.
@@ -69,11 +73,21 @@ class ClusterKeeper {
     std::unique_ptr<ClusterLease> lease;
     std::unique_ptr<v1::Heartbeat> heartbeat;  // the last one
     int64_t heard_micros = 0;
+    int64_t placed = -1;  // when everything was healthy at the last look; else -1
+    std::string settled;  // see ClusterInput
     absl::Duration written_at = -absl::InfiniteDuration();
     absl::Duration check_at = absl::InfiniteDuration();
   };
 
+  // The last heartbeat of a cluster that is not registered: it counts when the Cluster object comes
+  // within one lease, so that joining does not wait for the next one.
+  struct Stranger {
+    BusMessage message;
+    absl::Duration heard_at;
+  };
+
   void OnHeartbeat(const BusMessage& message);
+  void Remember(const std::string& name, const BusMessage& message);
   [[nodiscard]] bool IsOld(const Cluster& cluster, const v1::ClusterStatus* row,
                            const v1::Heartbeat& heartbeat) const;
   void Reconcile(const std::string& name);
@@ -99,7 +113,8 @@ class ClusterKeeper {
   std::function<void(const std::string&)> on_word_;
   Logger log_{"status"};
   std::map<std::string, Cluster, std::less<>> clusters_;
-  std::vector<TaintPolicy> policies_;  // sorted by creation, then name
+  std::map<std::string, Stranger, std::less<>> strangers_;  // bounded
+  std::vector<TaintPolicy> policies_;                       // sorted by creation, then name
   std::set<std::pair<absl::Duration, std::string>> checks_;
   TimerId timer_ = 0;
   absl::Duration timer_at_ = absl::InfiniteDuration();

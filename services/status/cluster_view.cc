@@ -77,6 +77,12 @@ v1::ClusterStatus BuildClusterStatus(const FailoverOptions& options, const Clust
   SetReady(row, input.readiness, row.last_heartbeat_micros() != 0,
            input.heartbeat != nullptr ? input.heartbeat->api_message() : std::string(),
            input.now_micros);
+  if (FindCondition(row, kSettledCondition) == nullptr && input.readiness == Readiness::kTrue) {
+    SetCondition(row, kSettledCondition, "False", "Joining",
+                 "what is placed in the new cluster is not healthy yet", input.now_micros);
+  } else if (!input.settled.empty()) {
+    SetCondition(row, kSettledCondition, "True", "Joined", input.settled, input.now_micros);
+  }
   const std::vector<v1::Taint> taints = ComputeTaints(options, {.registered = input.registered,
                                                                 .previous = previous,
                                                                 .conditions = row,

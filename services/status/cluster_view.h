@@ -28,6 +28,8 @@ struct ClusterInput {
   int64_t heard_micros = 0;                     // when it came, by our clock
   Readiness readiness = Readiness::kUnknown;
   bool storm = false;
+  // Everything that is placed in the cluster is healthy; empty: not, or not yet. What to say of it.
+  std::string settled;
   const std::vector<TaintPolicy>& policies;
   int64_t now_micros = 0;
 };

@@ -20,6 +20,10 @@ namespace status {
 inline constexpr std::string_view kReadyCondition = "Ready";
 inline constexpr std::string_view kApiEnablementsCondition = "CompleteAPIEnablements";
 
+// Sealane's own: False from the first time a cluster is ready until everything placed there is
+// healthy for the first time, then True for good.
+inline constexpr std::string_view kSettledCondition = "Settled";
+
 // nullptr when the cluster has no such condition.
 [[nodiscard]] const v1::Condition* FindCondition(const v1::ClusterStatus& cluster,
                                                  std::string_view type);

@@ -38,12 +38,6 @@ void ClusterLease::Heard(absl::Duration now, bool api_healthy, absl::Duration le
   lease_ = lease > absl::ZeroDuration() ? lease : options_.lease;
 }
 
-void ClusterLease::Adopt(std::optional<Readiness> reported) {
-  if (reported == reported_) return;
-  reported_ = reported;
-  candidate_.reset();
-}
-
 Readiness ClusterLease::Observed(absl::Duration now) const {
   if (now > expiry()) return Readiness::kUnknown;
   if (heard_) return api_healthy_ ? Readiness::kTrue : Readiness::kFalse;

@@ -37,8 +37,6 @@ class ClusterLease {
 
   // A heartbeat arrived. `lease` zero or less: the default.
   void Heard(absl::Duration now, bool api_healthy, absl::Duration lease);
-  // Another process has judged meanwhile: its word is the one in force.
-  void Adopt(std::optional<Readiness> reported);
   // The judgement now. Call it after each Heard and at each NextChange.
   [[nodiscard]] Readiness Judge(absl::Duration now);
   // When Judge may answer otherwise without a heartbeat in between; infinite when it will not.

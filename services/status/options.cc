@@ -18,7 +18,6 @@ std::vector<Flag> OptionFlags() {
       {"capacity-interval", "How often at most a cluster's capacity is published.", "5s"},
       {"events-max-age", "How long events are kept.", "168h"},
       {"events-max-bytes", "How much of events is kept.", "1073741824"},
-      {"leader-election", "Take part in the election of one leader.", "true", true},
   };
 }
 
@@ -37,7 +36,6 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
   SEALANE_ASSIGN_OR_RETURN(options.events_max_age, flags.GetDuration("events-max-age"));
   SEALANE_ASSIGN_OR_RETURN(options.events_max_bytes,
                            flags.GetInt("events-max-bytes", 1 << 20, int64_t{1} << 50));
-  options.elect_leader = flags.GetBool("leader-election");
   return options;
 }
 

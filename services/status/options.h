@@ -23,8 +23,6 @@ struct Options {
   // How long and how much the log of events keeps.
   absl::Duration events_max_age = absl::Hours(7 * 24);
   int64_t events_max_bytes = int64_t{1} << 30;
-  // Take part in the election of one leader; without it, this process always leads.
-  bool elect_leader = true;
 };
 
 // The flags of sealane-status, with the defaults above.

@@ -55,7 +55,6 @@ StatusMetrics::StatusMetrics(Registry& r)
                                         "Writes of cluster_status that failed for good.")),
       readiness_changes(r.AddCounter("sealane_status_readiness_changes_total",
                                      "Changes of a cluster's condition Ready.")),
-      leader(r.AddGauge("sealane_status_leader", "1 when this process leads.")),
       failover_storm(r.AddGauge("sealane_status_failover_storm",
                                 "1 while failover waits because too many clusters are not ready.")),
       failover_clusters(r.AddGauge("sealane_status_failover_clusters",

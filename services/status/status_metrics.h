@@ -34,7 +34,6 @@ struct StatusMetrics {
   Counter& cluster_writes;
   Counter& cluster_write_errors;
   Counter& readiness_changes;
-  Gauge& leader;
   Gauge& failover_storm;
   Gauge& failover_clusters;
   Gauge& app_queue_depth;

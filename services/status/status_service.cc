@@ -38,30 +38,15 @@ StatusService::StatusService(ServiceContext context, const Options& options)
                {.store = [this](const std::string& key, std::string_view bytes,
                                 uint64_t) { return StoreObject(key, bytes); },
                 .erase = [this](const std::string& key) { EraseObject(key); }}),
-      executor_(context_.env.executor) {
-  if (!options_.elect_leader) return;
-  LeaderLeaseOptions lease;
-  lease.service = std::string(kService);
-  lease.instance = context_.instance;
-  lease.replicas = context_.bus_replicas;
-  lease_ = std::make_unique<LeaderLease>(
-      context_.bus, context_.env, std::move(lease), [this] { SetLeading(true); },
-      [this] { SetLeading(false); });
-}
+      executor_(context_.env.executor) {}
 
 StatusService::~StatusService() = default;
 
 void StatusService::Start() {
   EnsureStreams();
   objects_.Start([](const std::string&) {}, [this] { OnSynced(); });
-  queries_ = std::make_unique<Queries>(context_.env, context_.bus, apps_, clusters_);
   clusters_.Start([this] { OnSynced(); });
   apps_.Start([this] { OnSynced(); });
-  if (lease_ != nullptr) {
-    lease_->Start();
-  } else {
-    SetLeading(true);
-  }
   UpdateMetrics();
 }
 
@@ -141,33 +126,15 @@ void StatusService::EraseObject(const std::string& key) {
   apps_.ClusterChanged(special.name);
 }
 
+// Nothing is written, removed or answered before everything has been seen.
 void StatusService::OnSynced() {
-  --unsynced_;
-  RunIfReady();
-}
-
-void StatusService::SetLeading(bool leading) {
-  if (leading_ == leading) return;
-  leading_ = leading;
-  metrics_.leader.Set(leading ? 1 : 0);
-  if (leading) {
-    RunIfReady();
-    return;
-  }
-  running_ = false;
-  apps_.Pause();
-  clusters_.Pause();
-}
-
-// Nothing is written or removed before everything has been seen.
-void StatusService::RunIfReady() {
-  if (running_ || !leading_ || unsynced_ > 0) return;
-  running_ = true;
-  log_.Info("leading", {{"apps", std::to_string(apps_.apps())},
+  if (--unsynced_ > 0) return;
+  log_.Info("working", {{"apps", std::to_string(apps_.apps())},
                         {"works", std::to_string(apps_.works())},
                         {"clusters", std::to_string(clusters_.rows().size())}});
   clusters_.Run();
   apps_.Run();
+  queries_ = std::make_unique<Queries>(context_.env, context_.bus, apps_, clusters_);
 }
 
 bool StatusService::Ready(std::string* why_not) const {
@@ -183,6 +150,10 @@ bool StatusService::Idle() const {
 void StatusService::UpdateMetrics() {
   clusters_.UpdateMetrics();
   apps_.UpdateMetrics();
+  for (const std::string& cluster : clusters_.Joining()) {
+    const AppKeeper::Progress progress = apps_.ProgressOf(cluster);
+    clusters_.SetProgress(cluster, progress.placed, progress.healthy);
+  }
   const auto works = apps_.CountWorks();
   for (const auto& entry : clusters_.rows().rows()) {
     const v1::ClusterStatus& row = entry.second.value;

@@ -7,7 +7,6 @@
 
 #include "lib/bus/event_sink.h"
 #include "lib/core/scoped_executor.h"
-#include "lib/runtime/leader_lease.h"
 #include "lib/runtime/service.h"
 #include "lib/telemetry/log.h"
 #include "services/status/app_keeper.h"
@@ -22,8 +21,6 @@ namespace sealane::status {
 // The status service: judges clusters by their heartbeats (`cluster_status`), makes one picture of
 // each application out of its clusters' words (`app_status`), tells what happened (`events`), and
 // answers query.status. Reads `objects`, `bindings`, `placements`, `work_status`, heartbeats.
-//
-// Several may run: one leads and writes, the others keep a warm view.
 class StatusService final : public Service {
  public:
   StatusService(ServiceContext context, const Options& options);
@@ -45,8 +42,6 @@ class StatusService final : public Service {
   bool StoreObject(const std::string& key, std::string_view bytes);
   void EraseObject(const std::string& key);
   void OnSynced();
-  void SetLeading(bool leading);
-  void RunIfReady();
   void UpdateMetrics();
 
   ServiceContext context_;
@@ -56,14 +51,11 @@ class StatusService final : public Service {
   Logger log_{"status"};
   std::map<std::string, Special> special_;  // rows of `objects` that are no applications
   int unsynced_ = 3;                        // views that have not been replayed yet
-  bool leading_ = false;
-  bool running_ = false;
   EventSink events_;
   AppKeeper apps_;
   ClusterKeeper clusters_;
   Projection objects_;
   std::unique_ptr<Queries> queries_;
-  std::unique_ptr<LeaderLease> lease_;
   ScopedExecutor executor_;
 };
 

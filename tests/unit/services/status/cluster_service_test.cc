@@ -1,5 +1,7 @@
 // Clusters in the status service: heartbeats, leases, taints, failover.
 
+#include <algorithm>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/services/status/status_fixture.h"
@@ -131,6 +133,40 @@ TEST_F(StatusServiceTest, FailoverTimerSurvivesARestart) {
   BeatFor({"a", "b"}, absl::Seconds(150));
   EXPECT_EQ(Ready("a"), "True");
   EXPECT_THAT(Taints("c"), Contains("cluster.karmada.io/unreachable:NoExecute"));
+}
+
+TEST_F(StatusServiceTest, JoiningEndsWhenEverythingPlacedIsHealthy) {
+  Register("a");
+  Beat("a");
+  const auto settled = [&] { return FindCondition(*Cluster("a"), kSettledCondition)->status(); };
+  EXPECT_EQ(settled(), "False");
+  Deploy("one", {"a"});
+  Deploy("two", {"a"});
+  Say(MakeWord("a", "one", 2), "a");
+  BeatFor({"a"}, absl::Seconds(20));
+  EXPECT_EQ(settled(), "False");
+  Say(MakeWord("a", "two", 2), "a");
+  BeatFor({"a"}, absl::Seconds(20));
+  EXPECT_EQ(settled(), "True");
+  EXPECT_THAT(FindCondition(*Cluster("a"), kSettledCondition)->message(),
+              HasSubstr("2 of 2 placed objects are healthy"));
+  // Once in a cluster's life, whatever happens later.
+  Say(MakeWord("a", "two", 1), "a");
+  StartService();
+  BeatFor({"a"}, absl::Seconds(20));
+  EXPECT_EQ(settled(), "True");
+  EXPECT_EQ(std::count(events_.begin(), events_.end(), "ClusterJoined"), 1);
+}
+
+TEST_F(StatusServiceTest, HeartbeatBeforeRegistrationCountsForOneLease) {
+  Beat("early");
+  Beat("stale");
+  sim_.RunFor(absl::Seconds(20));
+  Register("early");
+  EXPECT_EQ(Ready("early"), "True");
+  sim_.RunFor(absl::Seconds(30));
+  Register("stale");
+  EXPECT_EQ(Ready("stale"), "Unknown");
 }
 
 TEST_F(StatusServiceTest, UnregisteredClusterLosesItsRow) {

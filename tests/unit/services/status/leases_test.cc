@@ -74,14 +74,6 @@ TEST(ClusterLeaseTest, RestartedServiceGivesOneLease) {
   EXPECT_EQ(lease.Judge(At(1041)), Readiness::kUnknown);
 }
 
-TEST(ClusterLeaseTest, AdoptedWordOfAnotherLeaderIsInForce) {
-  ClusterLease lease({}, At(0), Readiness::kTrue, true);
-  lease.Heard(At(0), true, absl::ZeroDuration());
-  lease.Adopt(Readiness::kUnknown);
-  EXPECT_EQ(lease.Judge(At(1)), Readiness::kUnknown);
-  EXPECT_EQ(lease.Judge(At(31)), Readiness::kTrue);
-}
-
 TEST(ReadinessTest, NamesRoundTrip) {
   for (const Readiness readiness : {Readiness::kUnknown, Readiness::kTrue, Readiness::kFalse}) {
     EXPECT_EQ(ParseReadiness(ReadinessName(readiness)), readiness);

@@ -39,7 +39,6 @@ class StatusServiceTest : public ::testing::Test {
         hub_(server_.Connect(BusIdentity::Hub())),
         clusters_(*hub_, sim_.env(), kClusterStatusTable),
         apps_(*hub_, sim_.env(), kAppStatusTable) {
-    options_.elect_leader = false;
     for (const std::string_view table :
          {kObjectsTable, kBindingsTable, kPlacementsTable, kWorksTable}) {
       StreamConfig config;
