@@ -14,6 +14,8 @@ namespace {
 
 // How long a client takes to see that its consumer is gone: two missed heartbeats.
 constexpr absl::Duration kNoticeAfter = absl::Seconds(2);
+// Of subjects that are private to an account (see MemoryBus).
+constexpr std::string_view kAccountPrefix = "$ACC.";
 
 }  // namespace
 
@@ -59,6 +61,8 @@ void MemoryServer::Restart(absl::Duration downtime) {
 
 bool MemoryServer::Route(const BusMessage& message) {
   bool found = false;
+  // What stays in an account is not seen by HUB, whatever it subscribes to.
+  const bool private_subject = message.subject.starts_with(kAccountPrefix);
   // Members of a queue group, over all connections of an account.
   std::map<std::string, std::vector<std::pair<MemoryBus*, uint64_t>>> groups;
   for (const auto& connection : connections_) {
@@ -67,6 +71,7 @@ bool MemoryServer::Route(const BusMessage& message) {
     for (const auto& item : bus->core_) {
       const MemoryBus::Core& core = item.second;
       if (!SubjectMatches(core.hub_filter, message.subject)) continue;
+      if (private_subject && !core.hub_filter.starts_with(kAccountPrefix)) continue;
       found = true;
       if (core.queue_group.empty()) {
         bus->Deliver(item.first, message);

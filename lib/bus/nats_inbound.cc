@@ -231,6 +231,8 @@ natsStatus NatsInbound::MakeOptions(natsOptions** out, uint64_t key) const {
   then(natsOptions_SetSendAsap(o, true));
   then(natsOptions_SetFailRequestsOnDisconnect(o, true));
   then(natsOptions_UseGlobalMessageDelivery(o, true));
+  // A server that does not read must not hold the executor: the connection is given up instead.
+  then(natsOptions_SetWriteDeadline(o, 2000));
   then(natsOptions_SetDisconnectedCB(o, OnDisconnected, Closure(key)));
   then(natsOptions_SetReconnectedCB(o, OnReconnected, Closure(key)));
   then(natsOptions_SetClosedCB(o, OnClosed, Closure(key)));
