@@ -117,6 +117,7 @@ class Stack:
         self.clusters = []
         self.nats_port = None
         self.platform = "demo"
+        self.starting = False
 
     # --- Starting ---------------------------------------------------------------------------------
 
@@ -126,6 +127,7 @@ class Stack:
         if self.logs.exists():
             shutil.rmtree(self.logs)  # a log is about one run
         self.clusters = list(clusters)
+        self.starting = True
         self.start_nats()
         for name in SERVICES:
             self.start_service(name)
@@ -135,6 +137,7 @@ class Stack:
             self.wait_ready(name)
         for cluster in self.clusters:
             self.wait_ready(f"agent-{cluster.name}")
+        self.starting = False
 
     def start_nats(self):
         self.nats_port = self.nats_port or free_port()
@@ -281,9 +284,11 @@ class Stack:
         while True:
             if condition():
                 return
-            if not process.running():
-                raise StackError(f"{name} ended with exit code {process.child.returncode}",
-                                 process.log)
+            # While all of it starts, one that ended may be what the others wait for.
+            for watched in self.processes.values() if self.starting else [process]:
+                if not watched.running():
+                    raise StackError(f"{watched.name} ended with exit code "
+                                     f"{watched.child.returncode}", watched.log)
             if time.monotonic() > deadline:
                 why = self.why_not_ready(name)
                 raise StackError(f"{name} was not ready within {timeout} s{why}", process.log)
