@@ -116,7 +116,8 @@ void MergeOldest(Owners& owners, const Manager& manager) {
   if (updates.size() <= kMaxUpdateManagers) return;
   std::stable_sort(updates.begin(), updates.end(),
                    [](const auto& a, const auto& b) { return a->second.time < b->second.time; });
-  Owned merged{{}, manager.api_version, ""};
+  Owned merged;
+  merged.api_version = manager.api_version;
   for (size_t i = 0; i <= updates.size() - kMaxUpdateManagers; ++i) {
     merged.set = Union(merged.set, updates[i]->second.set);
     merged.time = std::max(merged.time, updates[i]->second.time);
