@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "lib/core/strings.h"
 #include "lib/model/identity.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/request.h"
@@ -61,7 +62,7 @@ std::string ShapeKey(const v1::Binding& binding) {
     *affinity.mutable_cluster_affinity() = binding.placement().cluster_affinity();
   }
   *affinity.mutable_cluster_affinities() = binding.placement().cluster_affinities();
-  return (binding.explicit_all_clusters() ? "all" : "") + Serialize(affinity);
+  return StrCat(binding.explicit_all_clusters() ? "all" : "", Serialize(affinity));
 }
 
 bool FailsBack(const v1::Binding& binding) {

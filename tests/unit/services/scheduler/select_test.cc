@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 
+#include "lib/core/strings.h"
 #include "services/scheduler/select_groups.h"
 #include "tests/unit/services/scheduler/worlds.h"
 
@@ -67,7 +68,7 @@ TEST(ChooseGroupsTest, ManyGroupsStayFast) {
   std::vector<Group> groups;
   std::mt19937_64 random(5);
   for (int i = 0; i < 5000; ++i) {
-    groups.push_back({"g" + std::to_string(i), static_cast<int64_t>(1 + random() % 3),
+    groups.push_back({StrCat("g", i), static_cast<int64_t>(1 + random() % 3),
                       static_cast<int64_t>(random() % 1'000'000)});
   }
   const GroupChoice choice = ChooseGroups(groups, {100, 400, 900});
