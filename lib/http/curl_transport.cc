@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <set>
@@ -24,6 +25,26 @@ constexpr size_t kPauseBytes = 8 << 20;
 
 curl_blob Blob(const std::string& text) {
   return curl_blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
+}
+
+// A server name other than the URL's host: the name goes into the URL, where TLS takes it from, and
+// connections to it are made to the host that was there.
+CurlTransportOptions UseServerName(CurlTransportOptions options, curl_slist** connect_to) {
+  *connect_to = nullptr;
+  const size_t start = options.base_url.find("://");
+  if (options.tls_server_name.empty() || start == std::string::npos) return options;
+  const size_t host = start + 3;
+  const size_t end = std::min(options.base_url.find('/', host), options.base_url.size());
+  const std::string authority = options.base_url.substr(host, end - host);
+  const size_t colon = authority.rfind(':');
+  const bool has_port =
+      colon != std::string::npos && authority.find(']', colon) == std::string::npos;
+  const std::string port = has_port ? authority.substr(colon + 1) : "443";
+  const std::string name = authority.substr(0, has_port ? colon : std::string::npos);
+  *connect_to = curl_slist_append(
+      nullptr, StrCat(options.tls_server_name, ":", port, ":", name, ":", port).c_str());
+  options.base_url.replace(host, end - host, StrCat(options.tls_server_name, ":", port));
+  return options;
 }
 
 absl::Status CurlError(CURLcode code, const char* detail) {
@@ -72,7 +93,9 @@ class CurlTransport::Impl {
   using RequestPtr = std::shared_ptr<Request>;
 
   Impl(CurlTransportOptions options, Executor& executor)
-      : options_(std::move(options)), executor_(executor), multi_(curl_multi_init()) {
+      : options_(UseServerName(std::move(options), &connect_to_)),
+        executor_(executor),
+        multi_(curl_multi_init()) {
     curl_multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS,
                       static_cast<long>(options_.max_concurrent + 16));
@@ -86,6 +109,7 @@ class CurlTransport::Impl {
     curl_multi_wakeup(multi_);
     thread_.join();
     curl_multi_cleanup(multi_);
+    curl_slist_free_all(connect_to_);
   }
 
   RequestPtr Make(HttpRequest request, const RequestOptions& options) {
@@ -181,6 +205,7 @@ class CurlTransport::Impl {
     r->easy = easy;
     active_.insert(r);
     const std::string url = options_.base_url + r->request.path;
+    if (connect_to_ != nullptr) curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to_);
     curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
     curl_easy_setopt(easy, CURLOPT_PRIVATE, r.get());
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error);
@@ -399,6 +424,7 @@ class CurlTransport::Impl {
     request.header_list = nullptr;
   }
 
+  curl_slist* connect_to_ = nullptr;
   const CurlTransportOptions options_;
   ScopedExecutor executor_;
   CURLM* multi_;
