@@ -14,13 +14,13 @@ StoredObject::~StoredObject() = default;
 
 const std::string& StoredObject::Body() const {
   if (body_.empty()) {
-    body_ = "{";
+    body_.push_back('{');  // GCC 12 misreads the assignment of a literal here when it optimises
     for (const auto& [key, value] : value_->items()) {
       if (key == "kind" || key == "apiVersion") continue;
-      if (body_.size() > 1) body_ += ",";
+      if (body_.size() > 1) body_.push_back(',');
       body_ += StrCat("\"", key, "\":", value.dump(-1, ' ', false, Json::error_handler_t::replace));
     }
-    body_ += "}";
+    body_.push_back('}');
   }
   return body_;
 }
