@@ -197,8 +197,8 @@ class Journal final : public StateStore {
     const std::string record = Record(key, value);
     const absl::Status written = WriteAll(fd_, record, end_, path_);
     if (!written.ok()) {
-      // A half-written record must not stay in front of the next one.
-      if (ftruncate(fd_, static_cast<off_t>(end_)) != 0) return Errno("cut", path_);
+      // Half a record may stay; the next one is written over it.
+      if (ftruncate(fd_, static_cast<off_t>(end_)) != 0) return written;
       return written;
     }
     Index(key, !value, end_, value ? static_cast<uint32_t>(value->size()) : 0);
