@@ -104,7 +104,7 @@ class RunServiceTest : public ::testing::Test {
   int port_ = FreePort();
 };
 
-ProcessResult Run(const std::vector<std::string>& flags) {
+ProcessResult RunProbe(const std::vector<std::string>& flags) {
   std::vector<std::string> argv = {kProbe};
   argv.insert(argv.end(), flags.begin(), flags.end());
   auto result = RunProcess(argv, absl::Seconds(30));
@@ -113,12 +113,12 @@ ProcessResult Run(const std::vector<std::string>& flags) {
 }
 
 TEST_F(RunServiceTest, HelpAndVersion) {
-  const ProcessResult help = Run({"--help"});
+  const ProcessResult help = RunProbe({"--help"});
   EXPECT_EQ(help.exit_code, 0);
   EXPECT_THAT(help.output,
               AllOf(HasSubstr("Shows what every service has in common."), HasSubstr("--bus-url"),
                     HasSubstr("--listen"), HasSubstr("--fail"), HasSubstr("SEALANE_BUS_URL")));
-  const ProcessResult version = Run({"--version"});
+  const ProcessResult version = RunProbe({"--version"});
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_THAT(version.output, StartsWith("sealane-probe "));
 }
@@ -133,14 +133,14 @@ TEST_F(RunServiceTest, BadFlagsEndWithCode2AndNameTheFlag) {
            {"--bus-cert=/dev/null", "--bus-key"},
            {"--listen=nonsense", "nonsense"},
            {"--fail=invalid", "--fail: was asked for"}}) {
-    const ProcessResult result = Run({flag});
+    const ProcessResult result = RunProbe({flag});
     EXPECT_EQ(result.exit_code, 2) << flag << ": " << result.output;
     EXPECT_THAT(result.output, HasSubstr(named));
   }
 }
 
 TEST_F(RunServiceTest, WhatCannotStartEndsWithCode1AndSaysWhy) {
-  const ProcessResult result = Run({"--fail=unavailable"});
+  const ProcessResult result = RunProbe({"--fail=unavailable"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output, HasSubstr("no luck today"));
 }
