@@ -57,6 +57,26 @@ bool HasType(const FieldSchema& schema, const Json& value) {
   return true;
 }
 
+bool IsZero(const FieldSchema& field, const Json& value) {
+  if (field.type == FieldSchema::Type::kString) {
+    return value.is_string() && value.get_ref<const std::string&>().empty();
+  }
+  return field.omit_zero && (value == false || value == 0);
+}
+
+// A required field that Go writes even when it was not given.
+const char* EmptyForm(const FieldSchema& field) {
+  if (!field.required) return nullptr;
+  if (field.type == FieldSchema::Type::kString) {
+    return field.allowed.empty() && field.min_size == 0 ? "\"\"" : nullptr;
+  }
+  const bool plain = field.type == FieldSchema::Type::kObject &&
+                     std::all_of(field.fields.begin(), field.fields.end(), [](const auto& f) {
+                       return !f.second.required && f.second.default_json.empty();
+                     });
+  return plain ? "{}" : nullptr;
+}
+
 // The known name that is closest to a mistyped one, or "".
 std::string_view Suggestion(const FieldSchema& schema, const std::string& name) {
   const auto lower = [](std::string text) {
@@ -120,6 +140,10 @@ FieldSchema FieldSchema::Minimum(int64_t value) && {
   minimum = value;
   return std::move(*this);
 }
+FieldSchema FieldSchema::OmitZero() && {
+  omit_zero = true;
+  return std::move(*this);
+}
 FieldSchema FieldSchema::Size(size_t least, size_t most) && {
   min_size = least;
   max_size = most;
@@ -162,6 +186,25 @@ void ApplyDefaults(const FieldSchema& schema, Json& value) {
       value.erase(it);
     } else if (!absent) {
       ApplyDefaults(field, *it);
+    }
+  }
+}
+
+void RoundTrip(const FieldSchema& schema, Json& value) {
+  if (schema.type == FieldSchema::Type::kList && value.is_array()) {
+    for (Json& item : value) RoundTrip(schema.item.front(), item);
+  }
+  if (schema.type != FieldSchema::Type::kObject || !value.is_object()) return;
+  for (const auto& [name, field] : schema.fields) {
+    const auto it = value.find(name);
+    if (it != value.end()) {
+      if (!field.required && IsZero(field, *it)) {
+        value.erase(it);
+      } else {
+        RoundTrip(field, *it);
+      }
+    } else if (const char* empty = EmptyForm(field); empty != nullptr) {
+      value[name] = Json::parse(empty);
     }
   }
 }

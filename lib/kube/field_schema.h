@@ -31,10 +31,12 @@ struct FieldSchema {
   size_t min_size = 0;                                      // kString: bytes; kList: items
   size_t max_size = SIZE_MAX;
   std::string default_json;  // "" for none; applies when the field is absent or null
+  bool omit_zero = false;    // kBool, numbers: false and 0 mean the same as absent
 
   FieldSchema Required() &&;
   FieldSchema Default(std::string_view json) &&;
   FieldSchema Minimum(int64_t value) &&;
+  FieldSchema OmitZero() &&;
   FieldSchema Size(size_t least, size_t most = SIZE_MAX) &&;
 };
 
@@ -50,6 +52,10 @@ struct FieldSchema {
 
 // Fills in defaults, at every depth, and drops nulls.
 void ApplyDefaults(const FieldSchema& schema, Json& value);
+// What becomes of a value that a Go program decodes and writes again, as Karmada's webhooks do:
+// optional empty texts and omit_zero fields go; required texts and objects that were absent become
+// empty.
+void RoundTrip(const FieldSchema& schema, Json& value);
 // Appends every difference between the value and the schema, with the field's path below `path`.
 void CheckSchema(const FieldSchema& schema, const Json& value, const std::string& path,
                  std::vector<v1::FieldError>* errors);

@@ -43,17 +43,11 @@ bool NonEmpty(const Json* parent, std::string_view name) { return !Items(parent,
 // --- Defaults
 // ----------------------------------------------------------------------------------------
 
-// Go decodes a policy into a struct and writes it again: a selector's apiVersion and kind are then
-// always there.
 void DefaultSelectors(Json& spec, const std::string& ns) {
   const auto selectors = spec.find("resourceSelectors");
   if (selectors == spec.end() || !selectors->is_array()) return;
   for (Json& selector : *selectors) {
     if (!selector.is_object()) continue;
-    for (const char* field : {"apiVersion", "kind"}) {
-      if (!selector.contains(field)) selector[field] = "";
-    }
-    if (ns.empty()) continue;
     Json& own = selector["namespace"];
     if (own.is_null() || own == "") own = ns;
   }
@@ -450,8 +444,11 @@ void DefaultPolicy(Json& policy) {
   if (spec == policy.end() || !spec->is_object()) return;
   const std::string kind(GetString(policy, {"kind"}));
   const std::string ns(GetString(policy, {"metadata", "namespace"}));
-  ApplyDefaults(IsPropagation(kind) ? PropagationSpecSchema() : OverrideSpecSchema(), *spec);
-  if (kind != "ClusterOverridePolicy") DefaultSelectors(*spec, ns);
+  const FieldSchema& schema = IsPropagation(kind) ? PropagationSpecSchema() : OverrideSpecSchema();
+  ApplyDefaults(schema, *spec);
+  // A ClusterOverridePolicy passes no webhook that rewrites it.
+  if (kind != "ClusterOverridePolicy") RoundTrip(schema, *spec);
+  if (!ns.empty()) DefaultSelectors(*spec, ns);
   if (IsPropagation(kind)) DefaultPropagation(*spec);
 }
 

@@ -14,6 +14,7 @@
 #include "lib/kube/json_access.h"
 #include "lib/kube/json_patch.h"
 #include "lib/kube/kinds.h"
+#include "lib/kube/manifest.h"
 #include "services/policy/override_rules.h"
 
 namespace sealane::policy {
@@ -309,11 +310,10 @@ bool Concerns(const OverrideRule& rule, const v1::ClusterStatus& cluster) {
   return rule.every_cluster || rule.target.Matches(cluster);
 }
 
-}  // namespace
-
-absl::Status ApplyOverrides(const std::vector<const OverridePolicy*>& policies,
-                            const v1::ClusterStatus& cluster, Json& manifest,
-                            std::vector<v1::AppliedOverride>* applied) {
+// Applies the policies in the given order.
+absl::Status ApplyInOrder(const std::vector<const OverridePolicy*>& policies,
+                          const v1::ClusterStatus& cluster, Json& manifest,
+                          std::vector<v1::AppliedOverride>* applied) {
   for (const OverridePolicy* policy : policies) {
     for (size_t i = 0; i < policy->rules->rules.size(); ++i) {
       const OverrideRule& rule = policy->rules->rules[i];
@@ -330,6 +330,25 @@ absl::Status ApplyOverrides(const std::vector<const OverridePolicy*>& policies,
       SEALANE_RETURN_IF_ERROR(
           Annotate(RuleRun(matched, manifest, applied).Run(*overriders), where));
     }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ApplyOverrides(const std::vector<const OverridePolicy*>& policies,
+                            const v1::ClusterStatus& cluster, Json& manifest,
+                            std::vector<v1::AppliedOverride>* applied) {
+  std::vector<const OverridePolicy*> wide;
+  std::vector<const OverridePolicy*> own;
+  for (const OverridePolicy* policy : policies) {
+    (policy->cluster_wide() ? wide : own).push_back(policy);
+  }
+  for (const auto* stage : {&wide, &own}) {
+    if (stage->empty()) continue;
+    const v1::ObjectRef ref = kube::RefOf(manifest);
+    SEALANE_RETURN_IF_ERROR(
+        ApplyInOrder(RelevantOverrides({ref, manifest}, *stage), cluster, manifest, applied));
   }
   return absl::OkStatus();
 }

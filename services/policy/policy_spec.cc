@@ -237,4 +237,15 @@ std::vector<const OverridePolicy*> RelevantOverrides(
   return ordered;
 }
 
+std::vector<const OverridePolicy*> PossibleOverrides(
+    const ObjectView& object, const std::vector<const OverridePolicy*>& candidates) {
+  std::vector<const OverridePolicy*> possible = RelevantOverrides(object, candidates);
+  if (possible.empty() || !possible.front()->cluster_wide()) return possible;
+  std::erase_if(possible, [](const OverridePolicy* policy) { return !policy->cluster_wide(); });
+  for (const OverridePolicy* policy : candidates) {
+    if (!policy->cluster_wide()) possible.push_back(policy);
+  }
+  return possible;
+}
+
 }  // namespace sealane::policy

@@ -86,4 +86,9 @@ struct OverridePolicy {
 [[nodiscard]] std::vector<const OverridePolicy*> RelevantOverrides(
     const ObjectView& object, const std::vector<const OverridePolicy*>& candidates);
 
+// The override policies that may come to concern an object while it is rendered: those that concern
+// it as it is and, where cluster-wide ones change it first, every one of its namespace.
+[[nodiscard]] std::vector<const OverridePolicy*> PossibleOverrides(
+    const ObjectView& object, const std::vector<const OverridePolicy*>& candidates);
+
 }  // namespace sealane::policy

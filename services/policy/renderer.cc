@@ -157,7 +157,7 @@ absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* bi
   }
   const ObjectView view{common.ref(), manifest};
   std::vector<const OverridePolicy*> overrides =
-      RelevantOverrides(view, state_.policies.OverridesFor(common.ref()));
+      PossibleOverrides(view, state_.policies.OverridesFor(common.ref()));
   ObjectRenderer renderer(manifest, std::move(overrides), workload);
   for (const auto& [token, target] : targets) {
     const Row<v1::ClusterStatus>* cluster = state_.clusters.Find(token);

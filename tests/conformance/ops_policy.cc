@@ -62,7 +62,7 @@ absl::StatusOr<Json> RunOverride(const Json& in) {
   const v1::ClusterStatus cluster = ClusterFromJson(in.at("cluster"), &ignored);
   std::vector<v1::AppliedOverride> applied;
   SEALANE_RETURN_IF_ERROR(policy::ApplyOverrides(
-      policy::RelevantOverrides({ref, object}, candidates), cluster, object, &applied));
+      policy::PossibleOverrides({ref, object}, candidates), cluster, object, &applied));
   return Json{{"object", std::move(object)}};
 }
 
