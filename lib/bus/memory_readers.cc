@@ -252,9 +252,8 @@ void MemoryBus::StartConsumer(uint64_t id) {
     consumer.sent_at.clear();
     consumer.started = true;
     if (consumer.options.on_bound) {
-      executor_.Post([on_bound = consumer.options.on_bound, floor = durable.floor] {
-        on_bound(floor);
-      });
+      executor_.Post(
+          [on_bound = consumer.options.on_bound, floor = durable.floor] { on_bound(floor); });
     }
     PumpConsumer(id);
   });

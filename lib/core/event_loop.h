@@ -64,7 +64,6 @@ class EventLoop final : public Executor {
  private:
   using Deadline = std::pair<absl::Duration, TimerId>;  // monotonic time, then order of creation
 
-
   SystemClock clock_;
   SystemRandom random_;
   absl::Mutex mutex_;

@@ -24,8 +24,8 @@ namespace sealane {
 #define SEALANE_CONCAT_INNER(a, b) a##b
 #define SEALANE_CONCAT(a, b) SEALANE_CONCAT_INNER(a, b)
 
-#define SEALANE_RETURN_IF_ERROR(expr)                       \
-  do {                                                      \
+#define SEALANE_RETURN_IF_ERROR(expr)                                                         \
+  do {                                                                                        \
     if (absl::Status sealane_status_ = (expr); !sealane_status_.ok()) return sealane_status_; \
   } while (false)
 

@@ -21,7 +21,7 @@ inline std::string_view ToStd(absl::string_view s) { return {s.data(), s.size()}
 namespace internal {
 inline void AppendPiece(std::string& out, std::string_view piece) { out.append(piece); }
 template <typename T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 inline void AppendPiece(std::string& out, T piece) {
   if constexpr (std::same_as<T, char>) {
     out.push_back(piece);

@@ -38,10 +38,10 @@ struct ObjectKey {
 // --- Keys of rows ------------------------------------------------------------------------------
 //
 // A row's key is part of a NATS subject: tokens of [A-Za-z0-9_=-] separated by dots. Every other
-// byte is written =HH (upper-case hex), an empty token is "=", and "=" itself is "=3D". A token whose
-// encoded form exceeds 120 bytes is cut and ends in "==" and the FNV-1a hash of the whole, so that a
-// subject stays below NATS' limits; it can then not be decoded, which nobody needs: the identity is in
-// the row.
+// byte is written =HH (upper-case hex), an empty token is "=", and "=" itself is "=3D". A token
+// whose encoded form exceeds 120 bytes is cut and ends in "==" and the FNV-1a hash of the whole, so
+// that a subject stays below NATS' limits; it can then not be decoded, which nobody needs: the
+// identity is in the row.
 
 [[nodiscard]] std::string EncodeToken(std::string_view text);
 // Fails for a malformed or shortened token.
