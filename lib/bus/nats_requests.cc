@@ -149,6 +149,7 @@ absl::Status JetStreamError(int code, int err_code, std::string_view description
     case 10071:  // wrong last sequence of the subject
     case 10164:
       return absl::AbortedError(ToAbsl(text));
+    case kErrStreamInvalidConfig:
     case 10054:  // larger than the stream's messages may be
       return InvalidArgument(text);
     case kErrConsumerNotFound:

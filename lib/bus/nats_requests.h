@@ -30,6 +30,8 @@ inline constexpr int kErrConsumerNotFound = 10014;
 inline constexpr int kErrStreamNotFound = 10059;
 inline constexpr int kErrStreamNameInUse = 10058;
 inline constexpr int kErrMessageNotFound = 10037;
+// The settings cannot be changed into these (2.9 says so of a republished prefix, as a code 500).
+inline constexpr int kErrStreamInvalidConfig = 10052;
 
 // Requests and their answers over one connection: all answers come to one inbox subscription and
 // are told apart by its last token. Every request ends: with its answer, its time-out, or the

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <fstream>
 #include <mutex>
 
@@ -119,6 +121,11 @@ void TcpProxy::Run() {
 // --- NatsWorld
 // -------------------------------------------------------------------------------------------
 
+std::string NatsServerPath() {
+  const char* path = getenv("NATS_SERVER");
+  return path != nullptr && *path != '\0' ? path : "nats-server";
+}
+
 ServerConfigOptions NatsWorld::FleetOptions(int port, const std::string& store_dir) {
   ServerConfigOptions options;
   options.listen_port = port;
@@ -142,7 +149,7 @@ NatsWorld::NatsWorld() : port_(FreePort()) {
 NatsWorld::~NatsWorld() { loop_.Stop(); }
 
 void NatsWorld::StartServer() {
-  auto started = Subprocess::Start({"nats-server", "-c", StrCat(dir_.path(), "/server.conf")},
+  auto started = Subprocess::Start({NatsServerPath(), "-c", StrCat(dir_.path(), "/server.conf")},
                                    StrCat(dir_.path(), "/server.log"));
   ASSERT_TRUE(started.ok()) << started.status();
   server_.emplace(std::move(*started));
@@ -163,6 +170,8 @@ void NatsWorld::StartServer() {
 }
 
 void NatsWorld::StopServer() { server_->Kill(9); }
+
+void NatsWorld::FreezeServer(bool frozen) { server_->Signal(frozen ? SIGSTOP : SIGCONT); }
 
 void NatsWorld::RestartServer() {
   StopServer();

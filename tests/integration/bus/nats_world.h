@@ -38,6 +38,9 @@ class TcpProxy {
   std::thread thread_;
 };
 
+// The server to test: the path in $NATS_SERVER, else nats-server of PATH.
+[[nodiscard]] std::string NatsServerPath();
+
 // A real nats-server on a private port with a store of its own, and an event loop.
 class NatsWorld final : public ContractWorld {
  public:
@@ -59,6 +62,8 @@ class NatsWorld final : public ContractWorld {
   std::unique_ptr<NatsBus> ConnectNats(NatsOptions options);
   void StopServer();
   void StartServer();
+  // Stops the server's process without ending it (true), or lets it go on.
+  void FreezeServer(bool frozen);
   // One call of the JetStream interface, as HUB.
   JetStreamReply JetStream(const std::string& call, const std::string& json);
   [[nodiscard]] int port() const { return port_; }

@@ -1,0 +1,288 @@
+// An agent's or a platform's credentials in hostile hands: raw protocol against HUB, forged reply
+// subjects included. Each attack succeeds against subject permissions inside one shared account.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/bus/subjects.h"
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "tests/integration/bus/nats_world.h"
+#include "tests/support/status_matchers.h"
+
+namespace sealane {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Speaks the protocol by hand.
+class RawClient {
+ public:
+  RawClient(int port, const std::string& user, const std::string& password) {
+    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    const Json options = {{"verbose", false}, {"pedantic", false},  {"user", user},
+                          {"pass", password}, {"headers", true},    {"no_responders", true},
+                          {"lang", "raw"},    {"version", "1.0.0"}, {"protocol", 1}};
+    Send(StrCat("CONNECT ", options.dump(), "\r\n"));
+    Sync();
+  }
+  ~RawClient() { close(fd_); }
+  void Send(const std::string& text) { (void)!send(fd_, text.data(), text.size(), MSG_NOSIGNAL); }
+  void Publish(const std::string& subject, const std::string& reply, const std::string& payload) {
+    Send(StrCat("PUB ", subject, " ", reply, reply.empty() ? "" : " ", payload.size(), "\r\n",
+                payload, "\r\n"));
+  }
+  void Subscribe(const std::string& subject) { Send(StrCat("SUB ", subject, " ", ++sid_, "\r\n")); }
+  // Until the server has handled everything sent, and `ms` longer.
+  void Sync(int ms = 0) {
+    const size_t from = received_.size();
+    Send("PING\r\n");
+    for (int i = 0; i < 1000 && !closed_ && received_.find("PONG\r\n", from) == std::string::npos;
+         ++i) {
+      Read(20);
+    }
+    while (ms > 0 && !closed_) {
+      Read(20);
+      ms -= 20;
+    }
+  }
+  [[nodiscard]] const std::string& received() const { return received_; }
+
+ private:
+  void Read(int ms) {
+    pollfd p{fd_, POLLIN, 0};
+    if (poll(&p, 1, ms) <= 0) return;
+    char buffer[65536];
+    const ssize_t n = read(fd_, buffer, sizeof(buffer));
+    if (n > 0) received_.append(buffer, static_cast<size_t>(n));
+    if (n <= 0) closed_ = true;
+  }
+  int fd_ = -1;
+  int sid_ = 0;
+  bool closed_ = false;
+  std::string received_;
+};
+
+class AttacksTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    world_.Do([&] { hub_ = world_.Connect(BusIdentity::Hub()); });
+    ASSERT_TRUE(WaitConnected(world_, *hub_));
+    StreamConfig works = TableConfig("works");
+    works.republish_prefix = "live.";
+    ASSERT_OK(EnsureNow(world_, *hub_, works));
+    ASSERT_OK(EnsureNow(world_, *hub_, TableConfig("work_status")));
+    ASSERT_OK(EnsureNow(world_, *hub_, TableConfig("objects")));
+    StreamConfig deploy;
+    deploy.name = "deploy";
+    deploy.subjects.emplace_back("deploy.>");
+    deploy.last_per_subject = false;
+    ASSERT_OK(EnsureNow(world_, *hub_, deploy));
+    ASSERT_OK(AppendNow(world_, *hub_, "works.a.w1", "work of a"));
+    ASSERT_OK(AppendNow(world_, *hub_, "works.a.empty", ""));
+    ASSERT_OK(AppendNow(world_, *hub_, "works.b.w1", "SECRET of b"));
+    ASSERT_OK(AppendNow(world_, *hub_, "objects.o1", "SECRET object"));
+    // A service that answers to whatever reply subject a request carries, as ours do.
+    world_.Do([&] {
+      snapshots_ = hub_->Subscribe(hub::kSnapshotRequests, [&](const BusMessage& m) {
+        (void)hub_->Publish(m.reply, "snapshot part");
+      });
+      heartbeats_ = hub_->Subscribe(hub::kHeartbeats, [&](const BusMessage& m) {
+        if (!m.reply.empty()) (void)hub_->Publish(m.reply, "careless answer");
+      });
+    });
+    before_ = State();
+  }
+  void TearDown() override {
+    world_.Do([&] {
+      snapshots_.reset();
+      heartbeats_.reset();
+      hub_.reset();
+    });
+  }
+  // Sequences and sizes of everything an attack must not touch.
+  std::map<std::string, std::string> State() {
+    std::map<std::string, std::string> state;
+    for (const char* stream : {"works", "objects"}) {
+      const JetStreamReply reply = world_.JetStream(StrCat("STREAM.INFO.", stream), "");
+      if (!reply.status.ok() || !reply.body->contains("state")) {
+        state[stream] = reply.status.ToString();
+        continue;
+      }
+      const Json& s = (*reply.body)["state"];
+      state[stream] =
+          StrCat(s["messages"].get<int>(), " messages up to ", s["last_seq"].get<int>(), ", ",
+                 s["bytes"].get<int>(), " bytes, ", s["consumer_count"].get<int>(), " consumers");
+    }
+    return state;
+  }
+  RawClient Platform() { return {world_.port(), PlatformUser("paas"), "p-secret"}; }
+  RawClient Agent() { return {world_.port(), ClusterUser("a"), "a-secret"}; }
+
+  NatsWorld world_;
+  std::unique_ptr<Bus> hub_;
+  std::unique_ptr<Subscription> snapshots_;
+  std::unique_ptr<Subscription> heartbeats_;
+  std::map<std::string, std::string> before_;
+};
+
+TEST_F(AttacksTest, ForgedReplySubjectsWriteNothingInHub) {
+  RawClient agent = Agent();
+  const std::vector<std::string> replies = {
+      "works.b.injected",
+      "works.a.injected",
+      "live.works.b.injected",
+      "objects.injected",
+      "$JS.API.STREAM.PURGE.works",
+      "$JS.API.STREAM.DELETE.works",
+      "$JS.API.STREAM.DELETE.objects",
+      "$JS.API.DIRECT.GET.works.works.b.w1",
+      "heartbeats.b",
+      "work_status.b.injected",
+  };
+  for (const std::string& reply : replies) {
+    agent.Publish("work_status.w9", reply, "status");  // answered by the stream: a PubAck
+    agent.Publish("snap.works", reply, "");            // answered by our service
+    agent.Publish("hb", reply, "beat");
+    agent.Publish("ctl.capacity", reply, "");  // nobody: "no responders"
+    agent.Publish("$JS.API.DIRECT.GET.works.works.a.w1", reply, "");
+    agent.Publish("$JS.API.DIRECT.GET.works.works.a.empty", reply, "");
+    agent.Publish("$JS.API.STREAM.INFO.works", reply, "");
+  }
+  agent.Sync(500);
+  EXPECT_EQ(State(), before_);
+  // Its own word did arrive, under its own name only.
+  std::vector<std::string> rows;
+  std::unique_ptr<Subscription> watch;
+  bool synced = false;
+  world_.Do([&] {
+    watch = hub_->Watch({"work_status", ""}, [&](const WatchEvent& event) {
+      if (event.type == WatchEvent::Type::kPut) rows.push_back(event.message.subject);
+      if (event.type == WatchEvent::Type::kSynced) synced = true;
+    });
+  });
+  ASSERT_TRUE(world_.Wait([&] { return synced; }));
+  // (An answer sent to work_status.> by way of a reply subject is an import again: it may become a
+  // row of the agent's own, which it may write anyhow.)
+  EXPECT_THAT(rows, testing::Contains("work_status.a.w9"));
+  EXPECT_THAT(rows, testing::Each(testing::StartsWith("work_status.a.")));
+  world_.Do([&] { watch.reset(); });
+}
+
+TEST_F(AttacksTest, AnswersToControlRequestsCannotForgeEither) {
+  RawClient agent = Agent();
+  agent.Subscribe("ctl.>");
+  agent.Sync();
+  bool answered = false;
+  world_.Do([&] {
+    hub_->Request(hub::Control("a", "capacity"), "", absl::Seconds(2),
+                  [&](const absl::StatusOr<BusMessage>&) { answered = true; });
+  });
+  agent.Sync(500);
+  const std::string& got = agent.received();
+  const size_t at = got.find("MSG ctl.capacity 1 ");
+  ASSERT_NE(at, std::string::npos) << got;
+  const size_t reply_at = at + std::string("MSG ctl.capacity 1 ").size();
+  const std::string reply = got.substr(reply_at, got.find(' ', reply_at) - reply_at);
+  for (const char* forged :
+       {"works.b.injected", "$JS.API.STREAM.PURGE.works", "objects.injected"}) {
+    agent.Publish(reply, forged, "answer");
+  }
+  agent.Sync(300);
+  ASSERT_TRUE(world_.Wait([&] { return answered; }));
+  EXPECT_EQ(State(), before_);
+}
+
+TEST_F(AttacksTest, NothingOfOthersCanBeReadOrSubscribed) {
+  RawClient agent = Agent();
+  for (const char* subject :
+       {">", "*", "live.>", "live.works.b.>", "works.>", "works.b.>", "_INBOX.>", "_R_.>", "$JS.>",
+        "$SYS.>", "heartbeats.>", "work_status.>", "deliver.here"}) {
+    agent.Subscribe(subject);
+  }
+  agent.Sync();
+  const std::string consumer =
+      R"({"stream_name":"works","config":{"deliver_subject":"_INBOX.mine","ack_policy":"none","deliver_policy":"all"}})";
+  agent.Publish("$JS.API.CONSUMER.CREATE.works", "_INBOX.mine", consumer);
+  agent.Publish("$JS.API.CONSUMER.DURABLE.CREATE.works.evil", "_INBOX.mine", consumer);
+  agent.Publish("$JS.API.STREAM.MSG.GET.works", "_INBOX.mine", R"({"last_by_subj":"works.b.w1"})");
+  agent.Publish("$JS.API.DIRECT.GET.works.works.b.w1", "_INBOX.mine", "");
+  agent.Publish("$JS.API.STREAM.NAMES", "_INBOX.mine", "");
+  agent.Publish("$JS.API.STREAM.CREATE.evil", "_INBOX.mine",
+                R"({"name":"evil","subjects":["works.b.>"]})");
+  agent.Publish("snap.works.b", "_INBOX.mine", "");
+  agent.Publish("$SYS.REQ.SERVER.PING", "_INBOX.mine", "");
+  ASSERT_OK(AppendNow(world_, *hub_, "works.b.w2", "SECRET too"));
+  ASSERT_OK(AppendNow(world_, *hub_, "works.a.w2", "for a"));
+  agent.Sync(500);
+  EXPECT_THAT(agent.received(), HasSubstr("for a")) << "its own works do come";
+  EXPECT_THAT(agent.received(), HasSubstr("Permissions Violation"));
+  EXPECT_EQ(agent.received().find("SECRET"), std::string::npos) << agent.received();
+  EXPECT_EQ(agent.received().find("objects"), std::string::npos) << agent.received();
+  EXPECT_THAT(State()["works"], HasSubstr("5 messages up to 5, "));
+}
+
+TEST_F(AttacksTest, APlatformsForgedRepliesWriteNothingInHub) {
+  std::unique_ptr<Subscription> queries;
+  world_.Do([&] {
+    queries = hub_->Subscribe(
+        "query.*", [&](const BusMessage& m) { (void)hub_->Publish(m.reply, "careless answer"); });
+  });
+  RawClient platform = Platform();
+  const std::vector<std::string> replies = {"works.b.injected",
+                                            "objects.injected",
+                                            "live.works.b.injected",
+                                            "work_status.a.injected",
+                                            "deploy.ci",
+                                            "deployed.ci.forged",
+                                            "$JS.API.STREAM.PURGE.works",
+                                            "$JS.API.STREAM.DELETE.works",
+                                            "$JS.API.STREAM.DELETE.objects"};
+  for (const std::string& reply : replies) {
+    platform.Publish("deploy", reply, "event");   // answered by the stream: a PubAck
+    platform.Publish("query.policy", reply, "");  // answered by a service
+    platform.Publish("$JS.API.DIRECT.GET.works.works.a.empty", reply, "");
+    platform.Publish("$JS.API.STREAM.PURGE.works", reply, "");
+    platform.Publish("objects.injected", reply, "");
+    platform.Publish("deploy.ci", reply, "");
+  }
+  for (const char* subject : {">", "live.>", "works.>", "deployed.ci.>", "_R_.>", "$JS.>"}) {
+    platform.Subscribe(subject);
+  }
+  platform.Publish("$JS.API.DIRECT.GET.objects.objects.o1", "_INBOX.mine", "");
+  ASSERT_OK(AppendNow(world_, *hub_, "work_status.a.w1", "SECRET status"));
+  platform.Sync(500);
+  EXPECT_EQ(State(), before_);
+  EXPECT_EQ(platform.received().find("SECRET"), std::string::npos) << platform.received();
+  EXPECT_THAT(platform.received(), HasSubstr("Permissions Violation"));
+  // What it may say arrived, under its own name only.
+  const JetStreamReply info = world_.JetStream("STREAM.INFO.deploy", R"({"subjects_filter":">"})");
+  ASSERT_OK(info.status);
+  EXPECT_EQ((*info.body)["state"]["subjects"], Json({{"deploy.paas", replies.size()}}));
+  world_.Do([&] { queries.reset(); });
+}
+
+TEST_F(AttacksTest, NobodyGetsInWithoutALogin) {
+  const std::vector<std::pair<std::string, std::string>> logins = {
+      {"", ""}, {ClusterUser("a"), "b-secret"}, {ClusterUser("a"), ""}, {"sealane", ""}};
+  for (const auto& login : logins) {
+    RawClient stranger(world_.port(), login.first, login.second);
+    EXPECT_THAT(stranger.received(), HasSubstr("Authorization Violation")) << login.first;
+  }
+}
+
+}  // namespace
+}  // namespace sealane
