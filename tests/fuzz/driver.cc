@@ -1,0 +1,72 @@
+// Runs a fuzz target without libFuzzer: every file of the corpus, then mutations of them from a
+// fixed seed, so that a failure is found again. Usage: NAME_fuzz ITERATIONS CORPUS_DIRECTORY
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace {
+
+void Run(const std::string& input) {
+  // NOLINTNEXTLINE: the entry point's signature is libFuzzer's.
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
+}
+
+std::string Mutate(const std::vector<std::string>& corpus, std::mt19937& random) {
+  std::string text = corpus[random() % corpus.size()];
+  for (unsigned steps = 1 + random() % 6; steps > 0; --steps) {
+    const size_t at = text.empty() ? 0 : random() % text.size();
+    switch (random() % 5) {
+      case 0:
+        text.insert(at, 1, static_cast<char>(random() % 256));
+        break;
+      case 1:
+        if (!text.empty()) text[at] = static_cast<char>(random() % 256);
+        break;
+      case 2:
+        if (!text.empty()) text.erase(at, 1 + random() % 8);
+        break;
+      case 3:
+        text.insert(at, text.substr(text.empty() ? 0 : random() % text.size(), random() % 32));
+        break;
+      default: {
+        const std::string& other = corpus[random() % corpus.size()];
+        const size_t from = other.empty() ? 0 : random() % other.size();
+        text.insert(at, other.substr(from, random() % 64));
+      }
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: %s ITERATIONS CORPUS_DIRECTORY\n", argv[0]);
+    return 2;
+  }
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(argv[2]))
+    paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<std::string> corpus = {""};
+  for (const auto& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  for (const std::string& input : corpus) Run(input);
+  std::mt19937 random(1);
+  const int iterations = std::atoi(argv[1]);
+  for (int i = 0; i < iterations; ++i) Run(Mutate(corpus, random));
+  std::printf("%d inputs\n", iterations + static_cast<int>(corpus.size()));
+  return 0;
+}
