@@ -52,6 +52,14 @@ class PolicyService final : public Service {
 
   void Start() override;
   bool Ready(std::string* why_not) const override;
+  // A successor need not wait for the end of the lease.
+  void Retire(std::function<void()> done) override {
+    if (lease_ == nullptr) {
+      done();
+    } else {
+      lease_->Release(std::move(done));
+    }
+  }
   bool Idle() const override {
     if (!synced_) return false;
     if (!leading_) return true;  // another process works
