@@ -1,0 +1,191 @@
+#include "services/policy/policy_spec.h"
+
+#include "lib/core/json.h"
+#include "services/policy/admission.h"
+#include "services/policy/binding.h"
+#include "tests/support/status_matchers.h"
+
+namespace sealane::policy {
+namespace {
+
+Json Manifest(const std::string& kind, const std::string& name, const std::string& ns, Json spec) {
+  Json metadata = {{"name", name}};
+  if (!ns.empty()) metadata["namespace"] = ns;
+  return {{"apiVersion", "policy.karmada.io/v1alpha1"},
+          {"kind", kind},
+          {"metadata", std::move(metadata)},
+          {"spec", std::move(spec)}};
+}
+
+Json Selector(const std::string& name = "", const Json& labels = nullptr) {
+  Json selector = {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}};
+  if (!name.empty()) selector["name"] = name;
+  if (!labels.is_null()) selector["labelSelector"]["matchLabels"] = labels;
+  return selector;
+}
+
+PropagationPolicy Propagation(const std::string& name, Json spec, const std::string& ns = "shop") {
+  Json manifest = Manifest(ns.empty() ? "ClusterPropagationPolicy" : "PropagationPolicy", name, ns,
+                           std::move(spec));
+  const Admission admission = Admit(manifest);
+  EXPECT_TRUE(admission.errors.empty()) << admission.errors.front().ShortDebugString();
+  auto policy = ParsePropagationPolicy(manifest);
+  EXPECT_OK(policy);
+  return *std::move(policy);
+}
+
+class SelectTest : public ::testing::Test {
+ protected:
+  SelectTest() {
+    object_ = {{"apiVersion", "apps/v1"},
+               {"kind", "Deployment"},
+               {"metadata", {{"name", "web"}, {"namespace", "shop"}, {"labels", {{"app", "web"}}}}},
+               {"spec", {{"replicas", 3}}}};
+    ref_.set_api_version("apps/v1");
+    ref_.set_kind("Deployment");
+    ref_.set_namespace_("shop");
+    ref_.set_name("web");
+  }
+  std::string Select(const std::vector<PropagationPolicy>& policies) {
+    std::vector<const PropagationPolicy*> candidates;
+    for (const auto& policy : policies) candidates.push_back(&policy);
+    const PropagationPolicy* chosen = SelectPolicy({ref_, object_}, candidates);
+    return chosen == nullptr ? "" : chosen->ref.name();
+  }
+  Json object_;
+  v1::ObjectRef ref_;
+};
+
+TEST_F(SelectTest, NameBeforeLabelBeforeAllThenSmallestName) {
+  const auto all = Propagation("a-all", {{"resourceSelectors", {Selector()}}});
+  const auto label =
+      Propagation("b-label", {{"resourceSelectors", {Selector("", {{"app", "web"}})}}});
+  const auto name = Propagation("c-name", {{"resourceSelectors", {Selector("web")}}});
+  const auto other = Propagation("d-name", {{"resourceSelectors", {Selector("web")}}});
+  const auto wrong = Propagation("0", {{"resourceSelectors", {Selector("", {{"app", "db"}})}}});
+  EXPECT_EQ(Select({all, label, other, name, wrong}), "c-name");
+  EXPECT_EQ(Select({all, label}), "b-label");
+  EXPECT_EQ(Select({wrong}), "");
+}
+
+TEST_F(SelectTest, PriorityBeforeFitButNamespaceBeforeAll) {
+  const auto name = Propagation("name", {{"resourceSelectors", {Selector("web")}}});
+  const auto high = Propagation("z", {{"resourceSelectors", {Selector()}}, {"priority", 5}});
+  const auto wide =
+      Propagation("wide", {{"resourceSelectors", {Selector("web")}}, {"priority", 99}}, "");
+  EXPECT_EQ(Select({name, high, wide}), "z");
+  EXPECT_EQ(Select({wide}), "wide");
+  auto gone = high;
+  gone.deleting = true;
+  EXPECT_EQ(Select({name, gone}), "name");
+}
+
+TEST_F(SelectTest, Preemption) {
+  const Json named = {Selector("web")};
+  auto low = Propagation("low", {{"resourceSelectors", named}});
+  auto high = Propagation(
+      "high", {{"resourceSelectors", named}, {"priority", 1}, {"preemption", "Always"}});
+  auto wide = Propagation(
+      "wide", {{"resourceSelectors", named}, {"priority", 9}, {"preemption", "Always"}}, "");
+  auto same = Propagation("same", {{"resourceSelectors", named}, {"preemption", "Always"}});
+  EXPECT_TRUE(Preempts(high, low));
+  EXPECT_FALSE(Preempts(low, high));
+  EXPECT_FALSE(Preempts(same, low)) << "only a strictly higher priority";
+  EXPECT_FALSE(Preempts(wide, low)) << "never from a policy of the namespace";
+  EXPECT_TRUE(Preempts(same, wide));
+}
+
+TEST_F(SelectTest, OverridesInOrder) {
+  const auto make = [](const std::string& kind, const std::string& name, const Json& selectors) {
+    auto policy = ParseOverridePolicy(Manifest(kind, name, kind == "OverridePolicy" ? "shop" : "",
+                                               {{"resourceSelectors", selectors}}));
+    EXPECT_OK(policy);
+    return *std::move(policy);
+  };
+  const std::vector<OverridePolicy> policies = {
+      make("OverridePolicy", "b", Json::array({Selector("web")})),
+      make("OverridePolicy", "z", Json::array()),
+      make("ClusterOverridePolicy", "c", Json::array({Selector("web")})),
+      make("ClusterOverridePolicy", "a", Json::array({Selector("", {{"app", "web"}})})),
+      make("OverridePolicy", "x", Json::array({Selector("other")}))};
+  std::vector<const OverridePolicy*> candidates;
+  for (const auto& policy : policies) candidates.push_back(&policy);
+  std::string order;
+  for (const OverridePolicy* policy : RelevantOverrides({ref_, object_}, candidates)) {
+    order += policy->ref.name();
+  }
+  EXPECT_EQ(order, "aczb");
+}
+
+TEST_F(SelectTest, BindingTakesFromObjectAndPolicy) {
+  auto policy = Propagation("p", {{"resourceSelectors", {Selector()}},
+                                  {"propagateDeps", true},
+                                  {"conflictResolution", "Overwrite"},
+                                  {"suspension", {{"dispatching", true}}},
+                                  {"placement", {{"clusterAffinity", {{"clusterNames", {"a"}}}}}}});
+  v1::StoredObject row;
+  *row.mutable_ref() = ref_;
+  row.set_uid("u");
+  row.set_generation(4);
+  v1::Binding binding;
+  FillFromObject(row, object_, binding);
+  FillFromPolicy(policy, binding);
+  EXPECT_EQ(binding.replicas(), 3);
+  EXPECT_EQ(binding.labels().at("app"), "web");
+  EXPECT_TRUE(binding.propagate_deps());
+  EXPECT_TRUE(binding.suspension().dispatching());
+  EXPECT_EQ(binding.placement().cluster_affinity().cluster_names(0), "a");
+  FillFromPolicy(Propagation("q", {{"resourceSelectors", {Selector()}}}), binding);
+  EXPECT_FALSE(binding.has_suspension());
+  EXPECT_TRUE(binding.has_placement());
+  EXPECT_EQ(binding.conflict_resolution(), "Abort");
+}
+
+std::vector<std::string> Fields(Json manifest) {
+  std::vector<std::string> fields;
+  for (const auto& error : Admit(manifest).errors)
+    fields.push_back(error.field() + ":" + error.reason());
+  return fields;
+}
+
+TEST(Admission, NamesTheFieldAndTheReason) {
+  using V = std::vector<std::string>;
+  const Json selectors = {Selector()};
+  EXPECT_EQ(Fields(Manifest("PropagationPolicy", "p", "shop",
+                            {{"resourceSelector", selectors}, {"resourceSelectors", selectors}})),
+            V{"spec.resourceSelector:UnknownField"});
+  EXPECT_EQ(Fields(Manifest("PropagationPolicy", "p", "shop", Json::object())),
+            V{"spec.resourceSelectors:Required"});
+  EXPECT_EQ(Fields(Manifest("PropagationPolicy", "p", "shop",
+                            {{"resourceSelectors", selectors}, {"priority", "high"}})),
+            V{"spec.priority:TypeMismatch"});
+  EXPECT_EQ(
+      Fields(Manifest("PropagationPolicy", "p", "shop",
+                      {{"resourceSelectors", selectors},
+                       {"placement", {{"spreadConstraints", {{{"spreadByField", "region"}}}}}}})),
+      V{"spec.placement.spreadConstraints:Invalid"});
+  EXPECT_EQ(Fields(Manifest("ClusterOverridePolicy", "o", "",
+                            {{"overrideRules", {{{"targetCluster", Json::object()}}}}})),
+            V{"spec.overrideRules[0].overriders:Required"});
+  Json expanding =
+      Manifest("OverridePolicy", "o", "shop",
+               {{"overrideRules",
+                 {{{"overriders",
+                    {{"labelsOverrider",
+                      {{{"operator", "add"}, {"value", {{"a", "${cluster.nam}"}}}}}}}}}}}});
+  expanding["metadata"]["annotations"]["sealane.io/expand"] = "true";
+  EXPECT_EQ(Fields(expanding),
+            V{"spec.overrideRules[0].overriders.labelsOverrider[0].value.a:Invalid"});
+  EXPECT_EQ(Fields({{"apiVersion", "config.karmada.io/v1alpha1"},
+                    {"kind", "ResourceInterpreterCustomization"},
+                    {"metadata", {{"name", "x"}}}}),
+            V{"kind:NotSupported"});
+  EXPECT_EQ(Fields({{"apiVersion", "apps/v1"},
+                    {"kind", "Deployment"},
+                    {"metadata", {{"name", "x"}, {"namespace", "d"}}},
+                    {"spec", {{"replicas", "three"}}}}),
+            V{"spec.replicas:Invalid"});
+}
+
+}  // namespace
+}  // namespace sealane::policy
