@@ -219,15 +219,33 @@ class Planner {
 
   // Whether somebody who reads the row would care. Estimates and counts inside the decisions change
   // with every heartbeat; they are renewed when the row is written for another reason.
-  static bool Differs(v1::Placed a, v1::Placed b) {
-    for (v1::Placed* row : {&a, &b}) {
-      row->clear_decisions();
-      row->clear_scheduled_micros();
-      row->clear_last_scheduled_micros();
-      row->clear_trace_id();
-      if (row->state() == Name(Outcome::kScheduled)) row->clear_message();
+  // The decisions are by far the largest part of a row: they are neither copied nor compared.
+  static bool Differs(const v1::Placed& a, const v1::Placed& b) {
+    if (a.uid() != b.uid() || a.binding_revision() != b.binding_revision() ||
+        a.revision() != b.revision() || a.affinity_name() != b.affinity_name() ||
+        a.state() != b.state() || a.cause() != b.cause() ||
+        a.clusters_size() != b.clusters_size()) {
+      return true;
     }
-    return !google::protobuf::util::MessageDifferencer::Equals(a, b);
+    if (a.state() != Name(Outcome::kScheduled) && a.message() != b.message()) return true;
+    for (int i = 0; i < a.clusters_size(); ++i) {
+      if (DiffersInside(a.clusters(i), b.clusters(i))) return true;
+    }
+    if (a.observed_options_size() != b.observed_options_size()) return true;
+    for (const auto& option : a.observed_options()) {
+      const auto other = b.observed_options().find(option.first);
+      if (other == b.observed_options().end() || other->second != option.second) return true;
+    }
+    return a.has_observed_placement() != b.has_observed_placement() ||
+           DiffersInside(a.ref(), b.ref()) ||
+           DiffersInside(a.observed_placement(), b.observed_placement());
+  }
+
+  // Equal bytes are equal messages; maps may stand in another order, which the slow way sees.
+  template <typename Message>
+  static bool DiffersInside(const Message& a, const Message& b) {
+    return a.SerializeAsString() != b.SerializeAsString() &&
+           !google::protobuf::util::MessageDifferencer::Equals(a, b);
   }
 
   const PlanInput& in_;
