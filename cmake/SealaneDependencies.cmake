@@ -14,6 +14,7 @@ find_package(ZLIB REQUIRED)
 find_package(Boost REQUIRED)
 # Debian's cnats-config.cmake names a static library that the package does not ship; pkg-config works.
 pkg_check_modules(libnats REQUIRED IMPORTED_TARGET libnats)
+pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 if(SEALANE_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()

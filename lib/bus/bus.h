@@ -69,6 +69,16 @@ struct AppendRequest {
   // Refuse (ABORTED) unless the subject's last sequence is this; 0: the subject must be empty.
   std::optional<uint64_t> expected_last_sequence;
   bool remove = false;  // write a delete marker (header KV-Operation: DEL, empty payload)
+  // May be stored after appends that were asked for later (never so for the same subject, if the
+  // caller awaits each answer). A burst of such appends travels in fewer, larger packets.
+  bool unordered = false;
+};
+
+// Where a stream is. The creation time tells two lives of a stream of the same name apart.
+struct StreamState {
+  int64_t created_micros = 0;
+  uint64_t last_sequence = 0;
+  bool operator==(const StreamState&) const = default;
 };
 
 struct Appended {
@@ -180,6 +190,10 @@ class Bus {
   // The same, but a delete marker is told as a message: for writers, who need its sequence.
   virtual void GetLastOrMarker(std::string_view stream, std::string_view subject,
                                GetHandler handler) = 0;
+
+  // NOT_FOUND: there is no such stream; UNAVAILABLE: unknown.
+  using StreamStateHandler = std::function<void(absl::StatusOr<StreamState>)>;
+  virtual void GetStreamState(std::string_view stream, StreamStateHandler handler) = 0;
 
   // --- State
   // --------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ void EventSink::Emit(v1::Event event) {
   request.subject = hub::Event(event.service(), event.reason());
   request.payload = event.SerializeAsString();
   request.message_id = event.id();
+  request.unordered = true;
   waiting_.push_back(std::move(request));
   Pump();
 }

@@ -36,6 +36,7 @@ class MemoryBus final : public Bus {
   std::unique_ptr<DurableConsumer> Consume(const ConsumerOptions& options,
                                            DeliveryHandler handler) override;
   void GetLast(std::string_view stream, std::string_view subject, GetHandler handler) override;
+  void GetStreamState(std::string_view stream, StreamStateHandler handler) override;
   void GetLastOrMarker(std::string_view stream, std::string_view subject,
                        GetHandler handler) override;
   std::unique_ptr<Subscription> OnState(StateHandler handler) override;

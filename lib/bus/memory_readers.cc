@@ -124,6 +124,25 @@ void MemoryBus::GetLast(std::string_view stream, std::string_view subject, GetHa
   Get(stream, subject, false, std::move(handler));
 }
 
+void MemoryBus::GetStreamState(std::string_view stream, StreamStateHandler handler) {
+  if (!connected_) {
+    executor_.Post(
+        [handler = std::move(handler)] { handler(Unavailable("not connected to the bus")); });
+    return;
+  }
+  const auto shared = std::make_shared<StreamStateHandler>(std::move(handler));
+  const uint64_t operation = Await([shared](const absl::Status& lost) { (*shared)(lost); });
+  ToServer([this, operation, shared, stream = std::string(stream)] {
+    absl::StatusOr<StreamState> state = NotFound(StrCat("there is no stream ", stream));
+    if (const MemoryStreams::Stream* found = server_.streams_->Find(stream)) {
+      state = StreamState{found->created_micros, found->last_sequence};
+    }
+    FromServer([this, operation, shared, state] {
+      if (Answered(operation)) (*shared)(state);
+    });
+  });
+}
+
 void MemoryBus::GetLastOrMarker(std::string_view stream, std::string_view subject,
                                 GetHandler handler) {
   Get(stream, subject, true, std::move(handler));

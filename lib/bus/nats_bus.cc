@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <deque>
 #include <map>
 #include <utility>
@@ -20,6 +21,9 @@
 
 namespace sealane {
 namespace {
+
+// Fewer appends on their way are sent at once: nothing would be gained by gathering them.
+constexpr int kGatherFrom = 24;
 
 absl::Status Disconnected() { return Unavailable("not connected to the bus"); }
 
@@ -80,6 +84,28 @@ Headers ParseHeaderBlock(std::string_view block) {
   return headers;
 }
 
+// {"stream":"works", "seq":12} and nothing else: what nearly every acknowledgement is.
+bool ParsePlainAck(std::string_view text, uint64_t* sequence) {
+  constexpr std::string_view kBegin = R"({"stream":")";
+  if (!text.starts_with(kBegin)) return false;
+  const size_t quote = text.find('"', kBegin.size());
+  if (quote == std::string_view::npos) return false;
+  text.remove_prefix(quote + 1);
+  if (text.starts_with(", ")) text.remove_prefix(2);
+  if (text.starts_with(",")) text.remove_prefix(1);
+  constexpr std::string_view kSequence = R"("seq":)";
+  if (!text.starts_with(kSequence)) return false;
+  text.remove_prefix(kSequence.size());
+  uint64_t value = 0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end.ec != std::errc() || value == 0 || end.ptr + 1 != text.data() + text.size() ||
+      *end.ptr != '}') {
+    return false;
+  }
+  *sequence = value;
+  return true;
+}
+
 bool ParseStored(const Json& body, BusMessage* message) {
   const auto it = body.find("message");
   if (it == body.end()) return false;
@@ -108,6 +134,16 @@ class NatsBusImpl final : public NatsBus {
     handlers.on_error = [this](std::string_view what) { OnError(what); };
     main_ = std::make_unique<NatsConnection>(env_, options_, "", std::move(handlers));
     requests_ = std::make_unique<NatsRequests>(env_, *main_);
+    if (!options_.gather_appends) return;
+    NatsConnection::Handlers bulk;
+    bulk.on_state = [this](bool connected) {
+      // What was on its way over it is of unknown fate; its answers may never come.
+      if (!connected) requests_->FailAll(Unavailable("a connection to the bus was lost"));
+    };
+    bulk.on_lost = [] {};  // it receives nothing
+    bulk.on_error = [this](std::string_view what) { OnError(what); };
+    bulk_ = std::make_unique<NatsConnection>(env_, options_, "/bulk", std::move(bulk),
+                                             NatsConnection::Sending::kGathered);
   }
 
   // --- Core --------------------------------------------------------------------------------------
@@ -217,6 +253,16 @@ class NatsBusImpl final : public NatsBus {
 
   void GetLast(std::string_view stream, std::string_view subject, GetHandler handler) override {
     Get(stream, subject, /*markers=*/false, std::move(handler));
+  }
+  void GetStreamState(std::string_view stream, StreamStateHandler handler) override {
+    if (const absl::Status status = CheckName(stream); !status.ok()) {
+      executor_.Post([handler = std::move(handler), status] { handler(status); });
+      return;
+    }
+    requests_->JetStream(StrCat("STREAM.INFO.", stream), Json(),
+                         [handler = std::move(handler)](const JetStreamReply& reply) {
+                           handler(ReadStreamState(reply));
+                         });
   }
   void GetLastOrMarker(std::string_view stream, std::string_view subject,
                        GetHandler handler) override {
@@ -328,19 +374,23 @@ class NatsBusImpl final : public NatsBus {
                            std::to_string(*request.expected_last_sequence));
     }
     if (request.remove) headers.emplace_back("KV-Operation", "DEL");
-    ++appending_;
-    requests_->Request(request.subject, request.remove ? std::string_view() : request.payload,
-                       headers, options_.append_timeout,
-                       [this, alive = executor_.alive(),
-                        handler = std::move(handler)](const absl::StatusOr<BusMessage>& answer) {
-                         if (alive.expired()) return;
-                         --appending_;
-                         const absl::StatusOr<Appended> result = ParseAck(answer);
-                         if (result.ok()) ++stats_.appends;
-                         if (absl::IsDeadlineExceeded(result.status())) ++stats_.append_timeouts;
-                         if (handler) handler(result);
-                         if (!alive.expired()) SendWaiting();
-                       });
+    const bool gather = ++appending_ > kGatherFrom && request.unordered && bulk_ != nullptr;
+    NatsConnection& way = gather && bulk_->connected() ? *bulk_ : *main_;
+    requests_->RequestOver(
+        way, request.subject, request.remove ? std::string_view() : request.payload, headers,
+        options_.append_timeout,
+        [this, alive = executor_.alive(),
+         handler = std::move(handler)](const absl::StatusOr<BusMessage>& answer) {
+          if (alive.expired()) return;
+          --appending_;
+          const absl::StatusOr<Appended> result = ParseAck(answer);
+          if (result.ok()) ++stats_.appends;
+          if (absl::IsDeadlineExceeded(result.status())) {
+            ++stats_.append_timeouts;
+          }
+          if (handler) handler(result);
+          if (!alive.expired()) SendWaiting();
+        });
   }
 
   void SendWaiting() {
@@ -353,13 +403,14 @@ class NatsBusImpl final : public NatsBus {
 
   static absl::StatusOr<Appended> ParseAck(const absl::StatusOr<BusMessage>& answer) {
     if (!answer.ok()) return answer.status();
+    Appended appended;
+    if (ParsePlainAck(answer->payload, &appended.sequence)) return appended;
     const Json body = Json::parse(answer->payload, nullptr, /*allow_exceptions=*/false);
     if (!body.is_object()) return Unavailable("not an acknowledgement of a stream");
     if (const auto error = body.find("error"); error != body.end()) {
       return JetStreamError(error->value("code", 0), error->value("err_code", 0),
                             error->value("description", ""));
     }
-    Appended appended;
     appended.sequence = body.value("seq", uint64_t{0});
     appended.duplicate = body.value("duplicate", false);
     if (appended.sequence == 0) return Unavailable("not an acknowledgement of a stream");
@@ -443,6 +494,7 @@ class NatsBusImpl final : public NatsBus {
   std::deque<std::pair<AppendRequest, AppendHandler>> waiting_;
   std::map<uint64_t, std::shared_ptr<StateHandler>> states_;
   std::unique_ptr<NatsConnection> main_;
+  std::unique_ptr<NatsConnection> bulk_;  // options_.gather_appends
   std::unique_ptr<NatsRequests> requests_;
   std::unique_ptr<NatsConnection> feed_;
   std::unique_ptr<NatsRequests> feed_requests_;

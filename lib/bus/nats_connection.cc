@@ -33,22 +33,24 @@ absl::Status ToStatus(natsStatus s) {
 }  // namespace
 
 NatsConnection::NatsConnection(Env env, NatsOptions options, std::string_view role,
-                               Handlers handlers)
+                               Handlers handlers, Sending sending)
     : env_(env),
       options_(std::move(options)),
       handlers_(std::move(handlers)),
       inbox_(StrCat("_INBOX.", Hex64(env.random.Next()), Hex64(env.random.Next()))),
       executor_(env.executor) {
-  inbound_ = std::make_shared<NatsInbound>(env.executor, options_, StrCat(options_.name, role),
-                                           [this, alive = executor_.alive()] {
-                                             if (!alive.expired()) Drain();
-                                           });
+  inbound_ =
+      std::make_shared<NatsInbound>(env.executor, options_, StrCat(options_.name, role),
+                                    sending == Sending::kAtOnce, [this, alive = executor_.alive()] {
+                                      if (!alive.expired()) Drain();
+                                    });
   inbound_->Connect();
 }
 
 NatsConnection::~NatsConnection() {
   for (auto& item : subs_) NatsInbound::Unregister(item.second.key);
   inbound_->Stop();
+  NatsInbound::Destroy(spent_);
   if (connection_ != nullptr) Dispose(connection_);
 }
 
@@ -147,8 +149,14 @@ absl::Status NatsConnection::Publish(const std::string& subject, const std::stri
     s = natsMsgHeader_Set(message, headers[i].first.c_str(), headers[i].second.c_str());
   }
   if (s == NATS_OK) s = natsConnection_PublishMsg(connection_, message);
-  natsMsg_Destroy(message);
+  if (message != nullptr) Spend(message);
   return ToStatus(s);
+}
+
+void NatsConnection::Spend(natsMsg* message) {
+  spent_.push_back(message);
+  if (spent_.size() == 1) executor_.Post([this] { NatsInbound::Destroy(spent_); });
+  if (spent_.size() >= kItemsPerTurn) NatsInbound::Destroy(spent_);
 }
 
 uint64_t NatsConnection::Subscribe(const std::string& filter, const std::string& queue_group,

@@ -16,6 +16,7 @@
 #include "lib/core/scoped_executor.h"
 
 struct __natsConnection;
+struct __natsMsg;
 struct __natsSubscription;
 
 namespace sealane {
@@ -44,8 +45,12 @@ class NatsConnection {
   };
   using MessageHandler = std::function<void(BusMessage&)>;
 
-  // `role` is appended to the connection's name. `lossy`: the inbound limit applies.
-  NatsConnection(Env env, NatsOptions options, std::string_view role, Handlers handlers);
+  // Whether what is published leaves at once, or is gathered for about a millisecond.
+  enum class Sending { kAtOnce, kGathered };
+
+  // `role` is appended to the connection's name.
+  NatsConnection(Env env, NatsOptions options, std::string_view role, Handlers handlers,
+                 Sending sending = Sending::kAtOnce);
   ~NatsConnection();
   NatsConnection(const NatsConnection&) = delete;
   NatsConnection& operator=(const NatsConnection&) = delete;
@@ -82,6 +87,8 @@ class NatsConnection {
   void Detach(Sub& sub);
   void Reap();
   void Dispose(__natsConnection* connection);
+  // Published; destroyed in batches, the last of a turn at its end.
+  void Spend(__natsMsg* message);
 
   Env env_;
   const NatsOptions options_;
@@ -96,6 +103,7 @@ class NatsConnection {
   // Unsubscribed, to be destroyed at the time.
   std::vector<std::pair<absl::Duration, __natsSubscription*>> dying_;
   TimerId reap_timer_ = 0;
+  std::vector<__natsMsg*> spent_;
   ScopedExecutor executor_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_map.h"
 #include "lib/core/strings.h"
 
@@ -69,10 +70,11 @@ void CopyMessage(natsMsg* from, BusMessage& to) {
 
 }  // namespace
 
-NatsInbound::NatsInbound(Executor& executor, NatsOptions options, std::string name,
+NatsInbound::NatsInbound(Executor& executor, NatsOptions options, std::string name, bool send_asap,
                          std::function<void()> drain)
     : options_(std::move(options)),
       name_(std::move(name)),
+      send_asap_(send_asap),
       drain_(std::move(drain)),
       executor_(&executor) {
   InitLibrary();
@@ -123,6 +125,11 @@ void NatsInbound::PushMessage(uint64_t subscription, bool bounded, natsMsg* mess
   item.bytes = static_cast<size_t>(natsMsg_GetDataLength(message)) + 256;
   CopyMessage(message, item.message);
   absl::MutexLock lock(&mutex_);
+  if (executor_ == nullptr) {
+    natsMsg_Destroy(message);
+    return;
+  }
+  spent_.push_back(message);
   if (bounded && bytes_ + item.bytes > options_.max_inbound_bytes) {
     ++dropped_;
     if (!std::exchange(lost_, true)) {
@@ -137,7 +144,10 @@ void NatsInbound::PushMessage(uint64_t subscription, bool bounded, natsMsg* mess
 
 std::deque<NatsInbound::Item> NatsInbound::Take(size_t max, bool* more) {
   std::deque<Item> taken;
+  std::vector<natsMsg*> spent;
+  absl::Cleanup destroy = [&spent] { Destroy(spent); };  // after the lock is released
   absl::MutexLock lock(&mutex_);
+  spent.swap(spent_);
   posted_ = false;
   if (queue_.size() <= max) {
     taken.swap(queue_);
@@ -155,6 +165,11 @@ std::deque<NatsInbound::Item> NatsInbound::Take(size_t max, bool* more) {
   return taken;
 }
 
+void NatsInbound::Destroy(std::vector<natsMsg*>& messages) {
+  for (natsMsg* message : messages) natsMsg_Destroy(message);
+  messages.clear();
+}
+
 uint64_t NatsInbound::dropped() const {
   absl::MutexLock lock(&mutex_);
   return dropped_;
@@ -168,8 +183,9 @@ void NatsInbound::OnMessage(natsConnection* /*connection*/, natsSubscription* /*
   const Target target = Find(closure);
   if (target.inbound != nullptr) {
     target.inbound->PushMessage(target.subscription, target.bounded, message);
+  } else {
+    natsMsg_Destroy(message);
   }
-  natsMsg_Destroy(message);
 }
 
 void NatsInbound::OnDisconnected(natsConnection* connection, void* closure) {
@@ -228,7 +244,7 @@ natsStatus NatsInbound::MakeOptions(natsOptions** out, uint64_t key) const {
   then(natsOptions_SetMaxReconnect(o, -1));
   then(natsOptions_SetReconnectWait(o, 250));
   then(natsOptions_SetReconnectJitter(o, 250, 500));
-  then(natsOptions_SetSendAsap(o, true));
+  then(natsOptions_SetSendAsap(o, send_asap_));
   then(natsOptions_SetFailRequestsOnDisconnect(o, true));
   then(natsOptions_UseGlobalMessageDelivery(o, true));
   // A server that does not read must not hold the executor: the connection is given up instead.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -29,8 +30,9 @@ class NatsInbound : public std::enable_shared_from_this<NatsInbound> {
     size_t bytes = 0;
   };
 
-  // `drain` is posted to the executor when something waits.
-  NatsInbound(Executor& executor, NatsOptions options, std::string name,
+  // `drain` is posted to the executor when something waits. `send_asap`: what is published leaves
+  // at once, else the library gathers it for about a millisecond.
+  NatsInbound(Executor& executor, NatsOptions options, std::string name, bool send_asap,
               std::function<void()> drain);
 
   // Starts a thread that connects until it succeeds, then queues kOpened.
@@ -43,10 +45,13 @@ class NatsInbound : public std::enable_shared_from_this<NatsInbound> {
   static void Unregister(uint64_t key);
 
   void Push(Item item);
-  // A message of a subscription, unless the bound is exceeded.
+  // A message of a subscription, unless the bound is exceeded. Takes the message.
   void PushMessage(uint64_t subscription, bool bounded, natsMsg* message);
   // What waits, at most `max` items; sets `*more`.
   std::deque<Item> Take(size_t max, bool* more);
+  // Destroys messages. Each one goes through a thread of the library, which is woken for it unless
+  // it is busy: so they are destroyed in batches.
+  static void Destroy(std::vector<natsMsg*>& messages);
   [[nodiscard]] uint64_t dropped() const;
 
   // Callbacks for the library; the closure is a key.
@@ -66,6 +71,7 @@ class NatsInbound : public std::enable_shared_from_this<NatsInbound> {
 
   const NatsOptions options_;
   const std::string name_;
+  const bool send_asap_;
   const std::function<void()> drain_;
   mutable absl::Mutex mutex_;
   absl::CondVar stopped_;
@@ -75,6 +81,7 @@ class NatsInbound : public std::enable_shared_from_this<NatsInbound> {
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
+  std::vector<natsMsg*> spent_ ABSL_GUARDED_BY(mutex_);  // copied, to be destroyed
   uint64_t connection_key_ = 0;
   std::thread connector_;  // of the executor thread alone
 };

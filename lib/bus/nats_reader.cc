@@ -78,13 +78,12 @@ void NatsReader::CloseInbox() {
 // -------------------------------------------------------------------------------------
 
 bool NatsReader::ReadLife(const JetStreamReply& reply, Life* life) {
-  if (reply.body == nullptr) return false;
-  const auto created = ParseKubeTime(reply.body->value("created", ""));
-  const auto state = reply.body->find("state");
+  const absl::StatusOr<StreamState> state = ReadStreamState(reply);
+  if (!state.ok()) return false;
   const auto config = reply.body->find("config");
-  if (!created.ok() || state == reply.body->end() || config == reply.body->end()) return false;
-  life->created_micros = ToMicros(*created);
-  life->last_sequence = state->value("last_seq", uint64_t{0});
+  if (config == reply.body->end()) return false;
+  life->created_micros = state->created_micros;
+  life->last_sequence = state->last_sequence;
   const Json subjects = config->value("subjects", Json::array());
   life->subject = subjects.size() == 1 ? subjects[0].get<std::string>() : ">";
   return true;

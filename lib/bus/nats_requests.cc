@@ -8,6 +8,7 @@
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/core/time.h"
 
 namespace sealane {
 namespace {
@@ -45,10 +46,11 @@ uint64_t NatsRequests::Add(Handler handler, absl::Duration timeout, bool many) {
   return id;
 }
 
-void NatsRequests::Request(const std::string& subject, std::string_view payload,
-                           const Headers& headers, absl::Duration timeout, Handler handler) {
+void NatsRequests::RequestOver(NatsConnection& way, const std::string& subject,
+                               std::string_view payload, const Headers& headers,
+                               absl::Duration timeout, Handler handler) {
   const uint64_t id = Add(std::move(handler), timeout, false);
-  const absl::Status status = connection_.Publish(subject, ReplySubject(id), payload, headers);
+  const absl::Status status = way.Publish(subject, ReplySubject(id), payload, headers);
   if (!status.ok()) FinishLater(id, status);
 }
 
@@ -171,6 +173,16 @@ absl::Status JetStreamError(int code, int err_code, std::string_view description
       break;
   }
   return code >= 500 || code == 0 ? Unavailable(text) : InvalidArgument(text);
+}
+
+absl::StatusOr<StreamState> ReadStreamState(const JetStreamReply& reply) {
+  if (!reply.status.ok()) return reply.status;
+  const auto created = ParseKubeTime(reply.body->value("created", ""));
+  const auto state = reply.body->find("state");
+  if (!created.ok() || state == reply.body->end()) {
+    return Unavailable("malformed description of a stream");
+  }
+  return StreamState{ToMicros(*created), state->value("last_seq", uint64_t{0})};
 }
 
 bool ParseDeliveryInfo(std::string_view reply, DeliveryInfo* info) {

@@ -45,7 +45,12 @@ class NatsRequests {
 
   // One answer. "No responders" is UNAVAILABLE.
   void Request(const std::string& subject, std::string_view payload, const Headers& headers,
-               absl::Duration timeout, Handler handler);
+               absl::Duration timeout, Handler handler) {
+    RequestOver(connection_, subject, payload, headers, timeout, std::move(handler));
+  }
+  // Sent over another connection of the same account; the answer comes over this one.
+  void RequestOver(NatsConnection& way, const std::string& subject, std::string_view payload,
+                   const Headers& headers, absl::Duration timeout, Handler handler);
   // Answers until Forget(the id returned). Told UNAVAILABLE when the request cannot be delivered.
   uint64_t RequestMany(const std::string& subject, std::string_view payload, Handler handler);
   void Forget(uint64_t id);
@@ -84,6 +89,9 @@ class NatsRequests {
 
 // What a JetStream error means to us.
 [[nodiscard]] absl::Status JetStreamError(int code, int err_code, std::string_view description);
+
+// What the answer of STREAM.INFO says. UNAVAILABLE when it is malformed.
+[[nodiscard]] absl::StatusOr<StreamState> ReadStreamState(const JetStreamReply& reply);
 
 // The parts of a delivered message's reply subject ($JS.ACK...).
 struct DeliveryInfo {

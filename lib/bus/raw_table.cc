@@ -42,6 +42,12 @@ RawTable::RawTable(Bus& bus, Env env, std::string_view name, std::string_view fi
       filter_(filter),
       writer_(Hex64(env.random.Next())),
       view_(view),
+      sole_writer_(bus, env, name_,
+                   {[this]() -> std::optional<StreamState> {
+                      if (!ever_synced_ || replaying_ || pending_count_ > 0) return std::nullopt;
+                      return StreamState{stream_created_micros_, last_sequence_};
+                    },
+                    [this](bool follow) { Follow(follow); }}),
       executor_(env.executor) {}
 
 RawTable::~RawTable() = default;
@@ -49,6 +55,23 @@ RawTable::~RawTable() = default;
 void RawTable::Start(ChangeHandler on_change, std::function<void()> on_synced) {
   on_change_ = std::move(on_change);
   on_synced_ = std::move(on_synced);
+  Watch();
+}
+
+void RawTable::Follow(bool follow) {
+  if (!follow) {
+    watch_.reset();
+    return;
+  }
+  // What is acknowledged while the snapshot begins could be missing in it: nothing is sent until it
+  // was told.
+  replaying_ = true;
+  watch_wanted_ = true;
+  if (sending_ == 0) Watch();
+}
+
+void RawTable::Watch() {
+  watch_wanted_ = false;
   WatchOptions options;
   options.stream = name_;
   options.filter = StrCat(name_, ".", filter_.empty() ? ">" : filter_);
@@ -58,6 +81,7 @@ void RawTable::Start(ChangeHandler on_change, std::function<void()> on_synced) {
 TableStats RawTable::stats() const {
   TableStats stats = stats_;
   stats.in_flight = pending_count_;
+  stats.following = watch_ != nullptr || watch_wanted_;
   return stats;
 }
 
@@ -297,11 +321,15 @@ void RawTable::Send(const std::string& key, Entry& entry) {
   request.headers.emplace_back(kWriterHeader, WriterOf(op.number));
   request.expected_last_sequence = entry.revision;
   request.remove = op.remove;
+  request.unordered = true;  // a key has one write on its way at a time
   bus_.Append(std::move(request), [this, alive = executor_.alive(), key,
                                    attempt = pending.attempt](absl::StatusOr<Appended> result) {
     if (alive.expired()) return;
     --sending_;
+    if (!result.ok() && !absl::IsInvalidArgument(result.status())) sole_writer_.Doubt();
     OnAppended(key, attempt, result);
+    if (alive.expired()) return;
+    if (watch_wanted_ && sending_ == 0) Watch();
     Pump();
   });
 }

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/bus/bus.h"
+#include "lib/bus/sole_writer.h"
 #include "lib/core/backoff.h"
 #include "lib/core/env.h"
 #include "lib/core/scoped_executor.h"
@@ -27,6 +28,7 @@ struct TableStats {
   uint64_t retries = 0;       // sent again after an unknown result
   uint64_t conflicts = 0;     // another writer got in between
   size_t in_flight = 0;       // keys with writes that are not durable yet
+  bool following = true;      // the rows of the stream are sent to us
 };
 
 // What is the same for tables of every type: following the stream, the revisions, and the writes
@@ -62,6 +64,10 @@ class RawTable {
   RawTable& operator=(const RawTable&) = delete;
 
   void Start(ChangeHandler on_change, std::function<void()> on_synced);
+  // This process alone writes the table (it leads), or not any more. A sole writer's rows are not
+  // sent back to it: see lib/bus/sole_writer.h. Another's row is then seen half a minute late, or
+  // when a write meets it. Only for a table without filter.
+  void SetSoleWriter(bool sole) { sole_writer_.Set(sole); }
   [[nodiscard]] bool synced() const { return ever_synced_; }
   [[nodiscard]] uint64_t last_sequence() const { return last_sequence_; }
   [[nodiscard]] int64_t stream_created_micros() const { return stream_created_micros_; }
@@ -112,6 +118,8 @@ class RawTable {
     std::unique_ptr<Pending> pending;
   };
 
+  void Follow(bool follow);
+  void Watch();
   void OnEvent(const WatchEvent& event);
   void OnReset(const WatchEvent& event);
   void OnRow(const BusMessage& message, bool live);
@@ -161,6 +169,8 @@ class RawTable {
   StringSet changed_;  // own writes not yet told
   std::vector<std::string> changed_order_;
   std::unique_ptr<Subscription> watch_;
+  bool watch_wanted_ = false;  // once no write is on its way
+  SoleWriter sole_writer_;
   ScopedExecutor executor_;
 };
 

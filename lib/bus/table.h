@@ -49,6 +49,9 @@ class Table : private RawTable::View {
     raw_.Start(std::move(on_change), std::move(on_synced));
   }
 
+  // As RawTable::SetSoleWriter.
+  void SetSoleWriter(bool sole) { raw_.SetSoleWriter(sole); }
+
   [[nodiscard]] bool synced() const { return raw_.synced(); }
   // nullptr when there is no such row. The pointer is valid until control returns to the executor.
   [[nodiscard]] const Row<T>* Find(std::string_view key) const {

@@ -83,6 +83,7 @@ class Process {
     std::string instance = flags_.Get("instance");
     if (instance.empty()) instance = DefaultInstance();
     bus_options.name = StrCat(definition_.name, " ", instance);
+    bus_options.gather_appends = definition_.writes_bursts;
     bus_url_ = StrJoin(bus_options.urls, ",");
     bus_options.on_error = [this](std::string_view what) {
       if (what == bus_error_) return;  // the same again: every attempt to connect says it

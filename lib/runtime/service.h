@@ -40,9 +40,10 @@ class Service {
 
 // How a process makes its service from flags.
 struct ServiceDefinition {
-  std::string name;         // "sealane-policy"
-  std::string summary;      // one line for --help
-  std::vector<Flag> flags;  // besides the common ones (bus, metrics, logging, instance)
+  std::string name;            // "sealane-policy"
+  std::string summary;         // one line for --help
+  std::vector<Flag> flags;     // besides the common ones (bus, metrics, logging, instance)
+  bool writes_bursts = false;  // NatsOptions::gather_appends
   std::function<absl::StatusOr<std::unique_ptr<Service>>(const Flags&, ServiceContext)> make;
 };
 

@@ -185,6 +185,9 @@ void PolicyService::OnSynced() {
 void PolicyService::SetLeading(bool leading) {
   leading_ = leading;
   metrics_.leader.Set(leading ? 1 : 0);
+  state_.objects.SetSoleWriter(leading);
+  state_.bindings.SetSoleWriter(leading);
+  state_.works.SetSoleWriter(leading);
   if (leading) {
     WorkIfPossible();
     return;
@@ -329,6 +332,7 @@ std::unique_ptr<Service> MakePolicyService(ServiceContext context, PolicyOptions
 ServiceDefinition PolicyDefinition() {
   ServiceDefinition definition;
   definition.name = "sealane-policy";
+  definition.writes_bursts = true;
   definition.summary = "Takes deploy events, matches policies, renders one manifest per cluster.";
   definition.flags = {{"skipped-namespaces",
                        "Comma-separated namespaces that are never propagated; * ends a prefix",

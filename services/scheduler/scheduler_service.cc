@@ -192,6 +192,7 @@ void SchedulerService::OnTableSynced() {
 void SchedulerService::SetLeading(bool leading) {
   leading_ = leading;
   metrics_.leader.Set(leading ? 1 : 0);
+  world_.placements.SetSoleWriter(leading);
   if (leading) {
     WorkIfPossible();
   } else {
@@ -456,6 +457,7 @@ std::unique_ptr<Service> MakeSchedulerService(ServiceContext context, Options op
 ServiceDefinition SchedulerDefinition() {
   ServiceDefinition definition;
   definition.name = "sealane-scheduler";
+  definition.writes_bursts = true;
   definition.summary = "Decides in which clusters each object runs, and says why.";
   definition.flags = OptionFlags();
   definition.make = [](const Flags& flags,

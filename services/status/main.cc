@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   using sealane::status::StatusService;
   sealane::ServiceDefinition definition;
   definition.name = "sealane-status";
+  definition.writes_bursts = true;
   definition.summary = "Judges clusters, and makes one picture of each application.";
   definition.flags = sealane::status::OptionFlags();
   definition.make =
