@@ -10,11 +10,11 @@
 #include <utility>
 
 #include "lib/core/strings.h"
+#include "lib/model/divide.h"
 #include "lib/model/identity.h"
 #include "sealane/v1/cluster.pb.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/scheduler/binding_index.h"
-#include "services/scheduler/divide.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/schedule.h"
 
@@ -157,11 +157,11 @@ double MeasureReference(const Snapshot& snapshot, double seconds) {
   const AffinityMatcher affinity(binding.placement().cluster_affinity());
   int64_t sum = 0;
   const DecisionRate rate = Measure(seconds, [&] {
-    std::vector<scheduler::Party> parties;
+    std::vector<Party> parties;
     for (const auto& cluster : snapshot.clusters()) {
       if (affinity.Matches(cluster->Facts())) parties.push_back({1, -1});
     }
-    for (int64_t seats : scheduler::DivideWebster(30, parties, false)) sum += seats;
+    for (int64_t seats : DivideWebster(30, parties, false)) sum += seats;
   });
   if (sum == 0) std::abort();
   return rate.per_second;

@@ -33,4 +33,14 @@ absl::Status ReviseReplicas(Json& manifest, int64_t replicas) {
   return absl::OkStatus();
 }
 
+int64_t CompletionsOf(const Json& manifest) {
+  const bool job =
+      GetString(manifest, {"apiVersion"}) == "batch/v1" && GetString(manifest, {"kind"}) == "Job";
+  return job ? GetInt(manifest, {"spec", "completions"}) : 0;
+}
+
+void ReviseCompletions(Json& manifest, int64_t completions) {
+  if (CompletionsOf(manifest) > 0) manifest["spec"]["completions"] = completions;
+}
+
 }  // namespace sealane::kube

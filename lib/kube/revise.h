@@ -12,4 +12,9 @@ namespace sealane::kube {
 // alone. INVALID_ARGUMENT when the manifest has not the form of its kind.
 [[nodiscard]] absl::Status ReviseReplicas(Json& manifest, int64_t replicas);
 
+// spec.completions of a Job that states it; 0 for every other object.
+[[nodiscard]] int64_t CompletionsOf(const Json& manifest);
+// Sets spec.completions of a Job that states it.
+void ReviseCompletions(Json& manifest, int64_t completions);
+
 }  // namespace sealane::kube

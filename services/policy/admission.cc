@@ -7,6 +7,7 @@
 #include "lib/kube/dependencies.h"
 #include "lib/kube/json_access.h"
 #include "lib/kube/kinds.h"
+#include "lib/kube/object_marks.h"
 #include "lib/kube/policy_admission.h"
 #include "lib/kube/replicas.h"
 #include "lib/model/cluster_json.h"
@@ -84,6 +85,7 @@ Admission Admit(Json& object) {
     }
   } else {
     AdmitWorkload(object, &admission);
+    kube::CheckMarks(object, &admission.errors, &admission.warnings);
   }
   return admission;
 }

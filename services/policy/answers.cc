@@ -7,6 +7,7 @@
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/model/identity.h"
+#include "services/policy/matcher.h"
 
 namespace sealane::policy {
 namespace {
@@ -47,47 +48,44 @@ void SendRows(const std::map<std::string, Row<T>, std::less<>>& rows,
   answer.End();
 }
 
-std::string StrengthName(MatchStrength strength) {
-  switch (strength) {
-    case MatchStrength::kName:
-      return "by name";
-    case MatchStrength::kLabel:
-      return "by labels";
-    case MatchStrength::kAll:
-      return "all of the kind";
-    case MatchStrength::kNone:
-      break;
+// Why a policy that matches does not claim the object. `first`: the policy that claims it, or that
+// is about to.
+std::string WhyNot(const State& state, const PropagationPolicy& policy,
+                   const PropagationPolicy* first, bool claimed, const ObjectView& view) {
+  if (Matches(policy.selectors, view) == MatchStrength::kNone) {
+    return "no selector matches the object";
   }
-  return "no";
+  const std::string missing = NeedsOf(state, policy).missing;
+  if (!missing.empty()) return StrCat("it waits for ", missing);
+  if (first == nullptr || first == &policy) return "about to claim";
+  const std::string after = WhyAfter(policy, *first, view);
+  if (!after.empty() || !claimed) return after;
+  if (Preempts(policy, *first)) return "about to preempt";
+  return StrCat("it would come first, but a claim is kept until its policy stops matching, is ",
+                "deleted or is preempted; ",
+                policy.preempts ? "preempting takes a strictly higher priority"
+                                : "this policy's preemption is Never");
 }
 
 // Which policy claims the object, and what became of every other that speaks about its kind.
 Json Explain(const State& state, const v1::StoredObject& object, const v1::Binding* binding) {
   const Json manifest = Json::parse(object.manifest(), nullptr, false);
   const ObjectView view{object.ref(), manifest};
+  const std::vector<const PropagationPolicy*> candidates =
+      state.policies.PropagationFor(object.ref());
+  const bool claimed = binding != nullptr && binding->has_policy();
+  const PropagationPolicy* first = claimed
+                                       ? state.policies.FindPropagation(RowKey(binding->policy()))
+                                       : SelectPolicy(view, candidates);
   Json policies = Json::array();
-  for (const PropagationPolicy* policy : state.policies.PropagationFor(object.ref())) {
-    const MatchStrength strength = Matches(policy->selectors, view);
-    const bool claims = binding != nullptr && binding->has_policy() &&
-                        RowKey(binding->policy()) == RowKey(policy->ref);
-    std::string why;
-    if (claims) {
-      why = "claims the object";
-    } else if (strength == MatchStrength::kNone) {
-      why = "no selector matches the object";
-    } else if (binding != nullptr && binding->has_policy()) {
-      why = "matches, but a claim is kept until its policy stops matching or is preempted";
-      if (policy->cluster_wide() && !binding->policy().namespace_().empty()) {
-        why = "matches, but policies of the object's namespace come first";
-      }
-    } else {
-      why = "matches and is about to claim";
-    }
-    policies.push_back({{"policy", Describe(KeyOf(policy->ref))},
-                        {"priority", policy->priority},
-                        {"matches", StrengthName(strength)},
-                        {"claims", claims},
-                        {"why", why}});
+  for (const PropagationPolicy* policy : candidates) {
+    const bool claims = claimed && policy == first;
+    policies.push_back(
+        {{"policy", Describe(KeyOf(policy->ref))},
+         {"priority", policy->priority},
+         {"matches", StrengthName(Matches(policy->selectors, view))},
+         {"claims", claims},
+         {"why", claims ? "claims the object" : WhyNot(state, *policy, first, claimed, view)}});
   }
   Json overrides = Json::array();
   for (const OverridePolicy* policy :
@@ -95,7 +93,7 @@ Json Explain(const State& state, const v1::StoredObject& object, const v1::Bindi
     overrides.push_back(Describe(KeyOf(policy->ref)));
   }
   return {{"object", Describe(KeyOf(object.ref()))},
-          {"claimed", binding != nullptr && binding->has_policy()},
+          {"claimed", claimed},
           {"policies", std::move(policies)},
           {"overridesInOrder", std::move(overrides)}};
 }
@@ -108,9 +106,7 @@ void AnswerExplain(const State& state, const Renderer& renderer, const v1::Query
     const Row<v1::Binding>* binding = state.bindings.Find(key);
     Json explained = Explain(state, row.value, binding == nullptr ? nullptr : &binding->value);
     Json errors = Json::object();
-    for (const auto& [work_key, message] : renderer.errors()) {
-      if (ObjectOfWorkKey(work_key) == key) errors[ClusterOfRowKey(work_key)] = message;
-    }
+    for (const auto& [cluster, message] : renderer.ErrorsOf(key)) errors[cluster] = message;
     if (!errors.empty()) explained["renderErrors"] = std::move(errors);
     list.push_back(std::move(explained));
   }

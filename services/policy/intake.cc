@@ -9,6 +9,7 @@
 #include "lib/core/json.h"
 #include "lib/core/time.h"
 #include "lib/kube/manifest.h"
+#include "lib/kube/object_marks.h"
 #include "sealane/v1/app.pb.h"
 #include "services/policy/admission.h"
 
@@ -241,6 +242,12 @@ bool Intake::Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEven
                     v1::OperationResult& result, bool commit) {
   const std::string key = RowKey(result.object());
   const Row<v1::StoredObject>* row = state_.objects.Find(key);
+  if (row != nullptr && !row->value.deleting() &&
+      kube::IsDeletionProtected(row->value.manifest())) {
+    AddError(result, StrCat("metadata.labels[", kube::kDeletionProtectedLabel, "]"), "Forbidden",
+             "the object is protected from deletion; remove the label first, then delete it");
+    return false;
+  }
   result.set_accepted(true);
   if (row == nullptr || row->value.deleting()) {
     if (row == nullptr) result.add_warnings("there is no such object: nothing to delete");

@@ -2,11 +2,13 @@
 
 #include <google/protobuf/util/message_differencer.h>
 
+#include <optional>
 #include <utility>
 
 #include "lib/core/json.h"
 #include "lib/core/time.h"
 #include "lib/kube/dependencies.h"
+#include "lib/kube/json_access.h"
 #include "lib/kube/kinds.h"
 #include "lib/model/identity.h"
 #include "sealane/v1/app.pb.h"
@@ -24,9 +26,40 @@ bool SameButRevision(v1::Binding a, const v1::Binding& b) {
   return MessageDifferencer::Equals(a, b);
 }
 
+// The classes that every API server has of itself.
+std::optional<int32_t> BuiltinPriority(std::string_view name) {
+  if (name == "system-cluster-critical") return 2'000'000'000;
+  if (name == "system-node-critical") return 2'000'001'000;
+  return std::nullopt;
+}
+
 std::string Name(const v1::ObjectRef& ref) { return Describe(KeyOf(ref)); }
 
 }  // namespace
+
+PolicyNeeds NeedsOf(const State& state, const PropagationPolicy& policy) {
+  PolicyNeeds needs;
+  const std::vector<std::string> overrides = policy.DependentOverrideKeys();
+  for (size_t i = 0; i < overrides.size(); ++i) {
+    if (state.policies.FindOverride(overrides[i]) != nullptr) continue;
+    needs.missing = policy.cluster_wide()
+                        ? StrCat("ClusterOverridePolicy ", policy.dependent_overrides[i])
+                        : StrCat("OverridePolicy ", policy.ref.namespace_(), "/",
+                                 policy.dependent_overrides[i]);
+    return needs;
+  }
+  if (policy.priority_class.empty()) return needs;
+  const Row<v1::StoredObject>* row = state.objects.Find(PriorityClassKey(policy.priority_class));
+  if (row != nullptr && !row->value.deleting()) {
+    const Json manifest = Json::parse(row->value.manifest(), nullptr, false);
+    needs.schedule_priority = static_cast<int32_t>(kube::GetInt(manifest, {"value"}));
+  } else if (const auto builtin = BuiltinPriority(policy.priority_class)) {
+    needs.schedule_priority = *builtin;
+  } else {
+    needs.missing = StrCat("PriorityClass ", policy.priority_class);
+  }
+  return needs;
+}
 
 Matcher::Matcher(Env env, State& state, EventSink& events, PolicyMetrics& metrics,
                  MatchOptions options)
@@ -49,6 +82,7 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
   const v1::Binding* current = row == nullptr ? nullptr : &row->value;
   if (object == nullptr || object->value.deleting() || NeverPropagated(object->value.ref())) {
     SetDependencies(key, nullptr, nullptr, affected);
+    waiting_.erase(key);
     if (current != nullptr && !current->deleting()) {
       v1::Binding binding = *current;
       binding.set_deleting(true);
@@ -68,6 +102,19 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
   const bool continues = current != nullptr && current->uid() == object->value.uid();
   if (continues) binding = *current;
   const bool was_claimed = continues && current->has_policy();
+  PolicyNeeds needs;
+  if (claimer != nullptr) needs = NeedsOf(state_, *claimer);
+  NoteWaiting(key, object->value,
+              needs.missing.empty() ? std::string()
+                                    : StrCat(Name(claimer->ref), " waits for ", needs.missing));
+  // A policy that lost what it needs keeps what it has claimed, as it was; it claims nothing new.
+  const bool held = !needs.missing.empty();
+  if (held && !(was_claimed && current->policy_uid() == claimer->uid)) claimer = nullptr;
+  if (claimer == nullptr && current != nullptr && current->deleting() &&
+      state_.dependencies.ParentsOf(key).empty()) {
+    SetDependencies(key, nullptr, nullptr, affected);
+    return absl::OkStatus();  // on its way out, and still nobody wants it
+  }
   binding.set_deleting(false);
   if (!continues) binding.set_created_micros(ToMicros(env_.clock.Now()));
   std::string told;
@@ -82,7 +129,10 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
       }
     } else {
       FillFromObject(object->value, manifest, binding);
-      FillFromPolicy(*claimer, binding);
+      if (!held) {
+        FillFromPolicy(*claimer, binding);
+        binding.set_schedule_priority(needs.schedule_priority);
+      }
     }
     if (!was_claimed || current->policy_uid() != claimer->uid) {
       told = StrCat("claimed by ", Name(claimer->ref));
@@ -92,9 +142,11 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
     // Unclaimed: what runs stays where it is and follows its object, unless the policy that left
     // said otherwise.
     const auto on_delete = current->options().find(std::string(kOnDelete));
-    const bool withdraw = on_delete != current->options().end() && on_delete->second == "Withdraw";
+    const bool withdraw = on_delete != current->options().end() &&
+                          on_delete->second == "Withdraw" && was_claimed &&
+                          state_.policies.FindPropagation(RowKey(current->policy())) == nullptr;
     FillFromObject(object->value, manifest, binding);
-    if (was_claimed && withdraw && state_.dependencies.ParentsOf(key).empty()) {
+    if (withdraw && state_.dependencies.ParentsOf(key).empty()) {
       binding.set_deleting(true);
       Put(key, std::move(binding), current);
       Tell(*current, "Unclaimed", "its policy is gone and withdraws it", true);
@@ -160,7 +212,8 @@ const PropagationPolicy* Matcher::Claimer(const ObjectView& object,
   std::vector<const PropagationPolicy*> challengers;
   for (const PropagationPolicy* policy : candidates) {
     if (policy != holder && policy->preempts &&
-        Matches(policy->selectors, object) != MatchStrength::kNone && Preempts(*policy, *holder)) {
+        Matches(policy->selectors, object) != MatchStrength::kNone && Preempts(*policy, *holder) &&
+        NeedsOf(state_, *policy).missing.empty()) {
       challengers.push_back(policy);
     }
   }
@@ -175,6 +228,21 @@ bool Matcher::HeldByLazy(const PropagationPolicy& policy, const v1::StoredObject
   // Newly claimed: active at once only when the object came (or changed) after the policy.
   const Row<v1::StoredObject>* row = state_.objects.Find(RowKey(policy.ref));
   return row != nullptr && row->value.deploy_sequence() > object.deploy_sequence();
+}
+
+void Matcher::NoteWaiting(const std::string& key, const v1::StoredObject& object,
+                          std::string reason) {
+  const auto known = waiting_.find(key);
+  if (reason.empty()) {
+    if (known != waiting_.end()) waiting_.erase(known);
+    return;
+  }
+  if (known != waiting_.end() && known->second == reason) return;
+  v1::Binding about;
+  *about.mutable_ref() = object.ref();
+  about.set_trace_id(object.trace_id());
+  waiting_[key] = reason;
+  Tell(about, "PolicyWaits", std::move(reason), true);
 }
 
 void Matcher::SetRequiredBy(const std::string& key, v1::Binding& binding) const {

@@ -18,6 +18,13 @@ struct MatchOptions {
                                                  "karmada-cluster", "karmada-es-*"};
 };
 
+// What a policy takes from other objects.
+struct PolicyNeeds {
+  std::string missing;  // "OverridePolicy shop/region": until it is there the policy waits
+  int32_t schedule_priority = 0;
+};
+[[nodiscard]] PolicyNeeds NeedsOf(const State& state, const PropagationPolicy& policy);
+
 // Which policy claims an object: brings the object's binding row to what objects and policies say.
 // The claim lives in the binding and is sticky (karmada.md 2.1-2.3). Thread rule: executor thread.
 class Matcher {
@@ -31,12 +38,14 @@ class Matcher {
 
  private:
   void ReconcileDeleting(const std::string& key, const Row<v1::StoredObject>& object);
-  // The policy that shall claim the object now, or nullptr.
+  // The policy that shall claim the object now, or nullptr. It may have to wait: see NeedsOf.
   const PropagationPolicy* Claimer(const ObjectView& object, const v1::Binding* current) const;
   [[nodiscard]] bool NeverPropagated(const v1::ObjectRef& ref) const;
   // A lazy policy does not touch what runs until the user changes the object.
   [[nodiscard]] bool HeldByLazy(const PropagationPolicy& policy, const v1::StoredObject& object,
                                 const v1::Binding* current) const;
+  // Says once that the object's best policy waits; "" when it no longer does.
+  void NoteWaiting(const std::string& key, const v1::StoredObject& object, std::string reason);
   void SetRequiredBy(const std::string& key, v1::Binding& binding) const;
   void SetDependencies(const std::string& key, const Json* manifest, const v1::Binding* binding,
                        Affected* affected);
@@ -49,6 +58,7 @@ class Matcher {
   EventSink& events_;
   PolicyMetrics& metrics_;
   MatchOptions options_;
+  StringMap<std::string> waiting_;  // object -> why its policy does not apply yet, as told
 };
 
 }  // namespace sealane::policy

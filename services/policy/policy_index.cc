@@ -60,12 +60,40 @@ void PolicyIndex::Put(Shelf<Policy>& shelf, const std::string& row_key, Policy p
   shelf.by_key[row_key] = std::make_unique<Policy>(std::move(policy));
 }
 
+std::string PriorityClassKey(std::string_view name) {
+  return RowKey(ObjectKey{"scheduling.k8s.io", "PriorityClass", "", std::string(name)});
+}
+
+void PolicyIndex::NoteNeeds(const std::string& row_key, bool present) {
+  const PropagationPolicy* policy = FindPropagation(row_key);
+  if (policy == nullptr) return;
+  std::vector<std::string> needs = policy->DependentOverrideKeys();
+  if (!policy->priority_class.empty()) needs.push_back(PriorityClassKey(policy->priority_class));
+  for (const std::string& need : needs) {
+    if (present) {
+      dependents_[need].insert(row_key);
+    } else if (const auto it = dependents_.find(need); it != dependents_.end()) {
+      it->second.erase(row_key);
+      if (it->second.empty()) dependents_.erase(it);
+    }
+  }
+}
+
+PolicyIndex::Change PolicyIndex::ChangeOf(const PropagationPolicy& policy) {
+  Change change;
+  change.selectors = policy.selectors;
+  change.ns = policy.ref.namespace_();
+  change.propagation = true;
+  return change;
+}
+
 PolicyIndex::Change PolicyIndex::Set(const std::string& row_key, const v1::ObjectRef& ref,
                                      const v1::StoredObject* row) {
   Change change;
   change.ns = ref.namespace_();
   change.propagation = IsPropagation(ref.kind());
   if (change.propagation) {
+    NoteNeeds(row_key, false);
     Unshelve(propagation_, row_key, change);
   } else {
     Unshelve(overrides_, row_key, change);
@@ -79,6 +107,7 @@ PolicyIndex::Change PolicyIndex::Set(const std::string& row_key, const v1::Objec
       policy->uid = row->uid();
       policy->generation = row->generation();
       Put(propagation_, row_key, *std::move(policy), change);
+      NoteNeeds(row_key, true);
     }
   } else {
     auto policy = ParseOverridePolicy(manifest);
@@ -111,6 +140,19 @@ std::vector<const Policy*> PolicyIndex::For(const Shelf<Policy>& shelf, const v1
 const PropagationPolicy* PolicyIndex::FindPropagation(std::string_view row_key) const {
   const auto it = propagation_.by_key.find(row_key);
   return it == propagation_.by_key.end() ? nullptr : it->second.get();
+}
+
+const OverridePolicy* PolicyIndex::FindOverride(std::string_view row_key) const {
+  const auto it = overrides_.by_key.find(row_key);
+  return it == overrides_.by_key.end() ? nullptr : it->second.get();
+}
+
+std::vector<const PropagationPolicy*> PolicyIndex::DependentsOf(std::string_view row_key) const {
+  std::vector<const PropagationPolicy*> found;
+  if (const auto it = dependents_.find(row_key); it != dependents_.end()) {
+    for (const std::string& key : it->second) found.push_back(FindPropagation(key));
+  }
+  return found;
 }
 
 std::vector<const PropagationPolicy*> PolicyIndex::PropagationFor(const v1::ObjectRef& ref) const {

@@ -27,10 +27,16 @@ class PolicyIndex {
     bool propagation = false;
     bool unparsed = false;  // a row that should have been refused at intake: ignored
   };
+  // What a policy that has not changed concerns.
+  [[nodiscard]] static Change ChangeOf(const PropagationPolicy& policy);
   // `row` nullptr: the policy is gone.
   Change Set(const std::string& row_key, const v1::ObjectRef& ref, const v1::StoredObject* row);
 
   [[nodiscard]] const PropagationPolicy* FindPropagation(std::string_view row_key) const;
+  [[nodiscard]] const OverridePolicy* FindOverride(std::string_view row_key) const;
+  // Propagation policies that wait for, or take a number from, the row: an override policy they
+  // depend on, or their PriorityClass.
+  [[nodiscard]] std::vector<const PropagationPolicy*> DependentsOf(std::string_view row_key) const;
   // Policies whose namespace and kind may claim the object.
   [[nodiscard]] std::vector<const PropagationPolicy*> PropagationFor(
       const v1::ObjectRef& ref) const;
@@ -43,6 +49,7 @@ class PolicyIndex {
     // "<namespace>/<apiVersion>/<kind>", or "<namespace>/*": row keys.
     std::map<std::string, std::set<std::string>, std::less<>> by_target;
   };
+  void NoteNeeds(const std::string& row_key, bool present);
   template <typename Policy>
   static void Unshelve(Shelf<Policy>& shelf, const std::string& row_key, Change& change);
   template <typename Policy>
@@ -52,6 +59,11 @@ class PolicyIndex {
 
   Shelf<PropagationPolicy> propagation_;
   Shelf<OverridePolicy> overrides_;
+  // Row key of what propagation policies need -> their row keys.
+  std::map<std::string, std::set<std::string>, std::less<>> dependents_;
 };
+
+// The row key of a PriorityClass.
+[[nodiscard]] std::string PriorityClassKey(std::string_view name);
 
 }  // namespace sealane::policy

@@ -12,6 +12,7 @@ PolicyMetrics::PolicyMetrics(Registry& r)
                                       {{"result", "refused"}})),
       intake_seconds(r.AddHistogram("sealane_policy_intake_duration_seconds",
                                     "Deploy event received until everything accepted is durable")),
+      matches(r.AddCounter("sealane_policy_matches_total", "Objects that matching looked at")),
       bindings_written(
           r.AddCounter("sealane_policy_bindings_written_total", "Binding rows written")),
       works_written(r.AddCounter("sealane_policy_works_written_total", "Work rows written")),

@@ -12,6 +12,7 @@ struct PolicyMetrics {
   Counter& operations_accepted;
   Counter& operations_refused;
   Histogram& intake_seconds;  // received -> durable
+  Counter& matches;           // objects looked at by matching
   Counter& bindings_written;
   Counter& works_written;
   Counter& works_unchanged;  // rendered again to the same result

@@ -22,6 +22,8 @@
 namespace sealane::policy {
 namespace {
 
+constexpr std::string_view kPriorityClassPrefix = "scheduling=2Ek8s=2Eio.PriorityClass.";
+
 class PolicyService final : public Service {
  public:
   PolicyService(ServiceContext context, PolicyOptions options)
@@ -82,6 +84,8 @@ class PolicyService final : public Service {
   void SetLeading(bool leading);
   void WorkIfPossible();
   void OnObject(const std::string& key);
+  // An override policy or a PriorityClass came, changed or went: who needs it looks again.
+  void MatchDependentsOf(const std::string& key);
   void OnBinding(const std::string& key);
   void OnWork(const std::string& key);
   void OnPlacement(const std::string& key);
@@ -215,6 +219,7 @@ void PolicyService::WorkIfPossible() {
 void PolicyService::OnObject(const std::string& key) {
   const Row<v1::StoredObject>* row = state_.objects.Find(key);
   const v1::StoredObject* object = row == nullptr ? nullptr : &row->value;
+  state_.labels.Set(key, object == nullptr ? std::string_view() : object->manifest());
   // A row that went is known by its key: the kinds of policies have short plain names.
   v1::ObjectRef ref;
   if (object != nullptr) {
@@ -225,7 +230,9 @@ void PolicyService::OnObject(const std::string& key) {
     ref.set_namespace_(DecodeToken(SubjectToken(key, 2)).value_or(""));
   }
   if (PolicyIndex::IsPolicy(ref)) {
+    const bool was_there = state_.policies.FindOverride(key) != nullptr;
     const PolicyIndex::Change change = state_.policies.Set(key, ref, object);
+    if (was_there != (state_.policies.FindOverride(key) != nullptr)) MatchDependentsOf(key);
     if (change.unparsed) log_.Error("stored policy does not parse", {{"key", key}});
     for (const std::string& concerned : state_.Concerned(change)) {
       if (change.propagation) {
@@ -235,9 +242,18 @@ void PolicyService::OnObject(const std::string& key) {
       }
     }
   }
+  if (key.starts_with(kPriorityClassPrefix)) MatchDependentsOf(key);
   match_queue_.Add(key);
   render_queue_.Add(key);
   UpdateGauges();
+}
+
+void PolicyService::MatchDependentsOf(const std::string& key) {
+  for (const PropagationPolicy* policy : state_.policies.DependentsOf(key)) {
+    for (const std::string& concerned : state_.Concerned(PolicyIndex::ChangeOf(*policy))) {
+      match_queue_.Add(concerned);
+    }
+  }
 }
 
 void PolicyService::OnBinding(const std::string& key) {
@@ -270,6 +286,8 @@ void PolicyService::OnWork(const std::string& key) {
 }
 
 void PolicyService::OnCluster(const std::string& key) {
+  if (!state_.NoteCluster(key)) return;
+  for (const std::string& object : renderer_.TakeUnrendered(key)) render_queue_.Add(object);
   // Overrides look at a cluster's labels, provider and region: its works are looked at again.
   const std::string prefix = StrCat(key, ".");
   for (auto it = state_.works.rows().lower_bound(prefix);
@@ -300,6 +318,7 @@ void PolicyService::OnAcknowledged() {
 void PolicyService::Match(const std::string& key, const KeyedQueue::Done& done) {
   Matcher::Affected affected;
   const absl::Status status = matcher_.Reconcile(key, &affected);
+  metrics_.matches.Increment();
   for (const std::string& other : affected) match_queue_.Add(other);
   const Row<v1::StoredObject>* row = state_.objects.Find(key);
   if (row != nullptr && row->value.deleting() &&
@@ -318,7 +337,7 @@ void PolicyService::UpdateGauges() {
   metrics_.objects.Set(static_cast<double>(state_.objects.size()));
   metrics_.bindings.Set(static_cast<double>(state_.bindings.size()));
   metrics_.works.Set(static_cast<double>(state_.works.size()));
-  metrics_.render_errors.Set(static_cast<double>(renderer_.errors().size()));
+  metrics_.render_errors.Set(static_cast<double>(renderer_.error_count()));
   metrics_.match_queue.Set(static_cast<double>(match_queue_.stats().waiting));
   metrics_.render_queue.Set(static_cast<double>(render_queue_.stats().waiting));
 }

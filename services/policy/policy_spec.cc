@@ -170,6 +170,17 @@ absl::StatusOr<PropagationPolicy> ParsePropagationPolicy(const Json& manifest) {
   return policy;
 }
 
+std::vector<std::string> PropagationPolicy::DependentOverrideKeys() const {
+  std::vector<std::string> keys;
+  keys.reserve(dependent_overrides.size());
+  for (const std::string& name : dependent_overrides) {
+    keys.push_back(RowKey(ObjectKey{std::string(kube::kPolicyGroup),
+                                    cluster_wide() ? "ClusterOverridePolicy" : "OverridePolicy",
+                                    ref.namespace_(), name}));
+  }
+  return keys;
+}
+
 const PropagationPolicy* SelectPolicy(const ObjectView& object,
                                       const std::vector<const PropagationPolicy*>& candidates) {
   const PropagationPolicy* best = nullptr;
@@ -187,6 +198,38 @@ const PropagationPolicy* SelectPolicy(const ObjectView& object,
     }
   }
   return best;
+}
+
+std::string_view StrengthName(MatchStrength strength) {
+  switch (strength) {
+    case MatchStrength::kName:
+      return "by name";
+    case MatchStrength::kLabel:
+      return "by labels";
+    case MatchStrength::kAll:
+      return "all of the kind";
+    case MatchStrength::kNone:
+      break;
+  }
+  return "no";
+}
+
+std::string WhyAfter(const PropagationPolicy& policy, const PropagationPolicy& first,
+                     const ObjectView& object) {
+  const MatchStrength strength = Matches(policy.selectors, object);
+  const MatchStrength other = Matches(first.selectors, object);
+  if (ClaimOrder(policy, strength) < ClaimOrder(first, other)) return "";
+  if (policy.cluster_wide() != first.cluster_wide()) {
+    return "policies of the object's namespace come first";
+  }
+  if (policy.priority != first.priority) {
+    return StrCat("its priority is lower (", policy.priority, ", not ", first.priority, ")");
+  }
+  if (strength != other) {
+    return StrCat("it matches less closely (", StrengthName(strength), ", not ",
+                  StrengthName(other), ")");
+  }
+  return "its name comes later";
 }
 
 bool Preempts(const PropagationPolicy& challenger, const PropagationPolicy& holder) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -33,6 +34,8 @@ struct ObjectView {
 
 // How specifically a selector names an object; the best over a policy's selectors counts.
 enum class MatchStrength { kNone = 0, kAll = 1, kLabel = 2, kName = 3 };
+// "by name", "by labels", "all of the kind", "no".
+[[nodiscard]] std::string_view StrengthName(MatchStrength strength);
 [[nodiscard]] MatchStrength Matches(const std::vector<ResourceSelector>& selectors,
                                     const ObjectView& object);
 
@@ -48,6 +51,8 @@ struct PropagationPolicy {
   std::vector<ResourceSelector> selectors;
   std::vector<std::string> dependent_overrides;
   std::string priority_class;  // schedulePriority's PriorityClass; empty: none
+  // Row keys of the override policies that must be there before this policy applies.
+  [[nodiscard]] std::vector<std::string> DependentOverrideKeys() const;
   // Everything of the spec that a binding carries as it is: placement, failover, suspension,
   // conflict_resolution, preserve_resources_on_deletion, propagate_deps, scheduler_name, options
   // (the policy's sealane.io/ annotations). schedule_priority stays 0 here.
@@ -64,6 +69,11 @@ struct PropagationPolicy {
 // deleted and those that do not match are ignored.
 [[nodiscard]] const PropagationPolicy* SelectPolicy(
     const ObjectView& object, const std::vector<const PropagationPolicy*>& candidates);
+
+// Why `policy` comes after `first` when both match the object, for people: "its priority is lower
+// (0, not 5)". "" when it comes before.
+[[nodiscard]] std::string WhyAfter(const PropagationPolicy& policy, const PropagationPolicy& first,
+                                   const ObjectView& object);
 
 // Whether `challenger` takes the object from `holder`, both matching it (karmada.md 2.2).
 [[nodiscard]] bool Preempts(const PropagationPolicy& challenger, const PropagationPolicy& holder);

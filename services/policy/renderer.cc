@@ -7,8 +7,10 @@
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/time.h"
+#include "lib/kube/object_marks.h"
 #include "lib/kube/prune.h"
 #include "lib/kube/revise.h"
+#include "lib/model/divide.h"
 #include "lib/model/identity.h"
 #include "sealane/v1/app.pb.h"
 #include "services/policy/overrides.h"
@@ -26,11 +28,24 @@ bool Contains(const google::protobuf::RepeatedPtrField<std::string>& list, std::
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
+// The platform said that this Namespace is none of our business where only its content is ours.
+bool LeavesNamespaceAlone(const Row<v1::StoredObject>* object) {
+  return object != nullptr && object->value.ref().kind() == "Namespace" &&
+         kube::SkipsAutoPropagation(object->value.manifest());
+}
+
 }  // namespace
 
-ObjectRenderer::ObjectRenderer(Json manifest, std::vector<const OverridePolicy*> overrides,
-                               bool revise_replicas)
-    : overrides_(std::move(overrides)), revise_replicas_(revise_replicas) {
+std::vector<int64_t> DivideCompletions(int64_t completions, const std::vector<int32_t>& replicas,
+                                       std::string_view uid) {
+  std::vector<Party> parties;
+  parties.reserve(replicas.size());
+  for (const int32_t count : replicas) parties.push_back({count, -1});
+  return DivideWebster(completions, parties, !uid.empty() && (Fnv1a32(uid) & 1) == 1);
+}
+
+ObjectRenderer::ObjectRenderer(Json manifest, std::vector<const OverridePolicy*> overrides)
+    : overrides_(std::move(overrides)) {
   pruned_ = kube::Prune(manifest);
   base_ = std::make_unique<const Json>(std::move(manifest));
 }
@@ -38,15 +53,18 @@ ObjectRenderer::ObjectRenderer(Json manifest, std::vector<const OverridePolicy*>
 ObjectRenderer::~ObjectRenderer() = default;
 
 absl::StatusOr<const Rendering*> ObjectRenderer::Render(const v1::ClusterStatus& cluster,
-                                                        int32_t replicas) {
+                                                        Share share) {
   const std::string cache_key =
-      StrCat(revise_replicas_ ? replicas : 0, "|", OverrideKey(overrides_, cluster));
+      StrCat(share.replicas, "|", share.completions, "|", OverrideKey(overrides_, cluster));
   auto found = cache_.find(cache_key);
   if (found == cache_.end()) {
     Json manifest = *base_;
     Rendering rendering;
     absl::Status status = pruned_;
-    if (status.ok() && revise_replicas_) status = kube::ReviseReplicas(manifest, replicas);
+    if (status.ok() && share.replicas >= 0) {
+      status = kube::ReviseReplicas(manifest, share.replicas);
+    }
+    if (status.ok() && share.completions > 0) kube::ReviseCompletions(manifest, share.completions);
     if (status.ok()) status = ApplyOverrides(overrides_, cluster, manifest, &rendering.applied);
     if (status.ok() && !manifest["metadata"].is_object()) {
       status = InvalidArgument("overrides left no metadata");
@@ -57,6 +75,7 @@ absl::StatusOr<const Rendering*> ObjectRenderer::Render(const v1::ClusterStatus&
       labels[kManagedLabel] = "true";
       rendering.manifest = manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
       rendering.hash = Fnv1a64(rendering.manifest);
+      rendering.conflict_resolution = kube::ConflictResolutionOf(manifest);
       found = cache_.emplace(cache_key, std::move(rendering)).first;
     } else {
       found = cache_.emplace(cache_key, std::move(status)).first;
@@ -77,8 +96,10 @@ absl::Status Renderer::Reconcile(const std::string& key) {
   if (!FindTargets(key, binding, &targets)) return absl::OkStatus();
   AddNamespaceTargets(key, &targets);
   absl::Status status = absl::OkStatus();
-  if (!targets.empty()) status = WriteWanted(key, binding, targets);
+  Errors errors;
+  if (!targets.empty()) status = WriteWanted(key, binding, targets, &errors);
   Withdraw(key, binding, targets);
+  if (status.ok()) SetErrors(key, binding, std::move(errors));
   if (binding != nullptr && binding->deleting() && !state_.clusters_of.contains(key)) {
     state_.bindings.Remove(key);
   }
@@ -95,20 +116,24 @@ bool Renderer::FindTargets(const std::string& key, const v1::Binding* binding,
       (!answered || row->value.binding_revision() < binding->revision())) {
     return false;
   }
-  const auto add = [&](const v1::TargetCluster& cluster) {
+  const auto add = [&](const v1::TargetCluster& cluster, int32_t replicas) {
     Target& target = (*targets)[EncodeToken(cluster.name())];
     target.cluster = cluster.name();
-    target.replicas = std::max(target.replicas, cluster.replicas());
+    target.share.replicas = std::max(target.share.replicas, replicas);
     const v1::Suspension& suspension = binding->suspension();
     target.suspended =
         suspension.dispatching() ||
         Contains(suspension.dispatching_on_clusters().cluster_names(), cluster.name());
   };
+  // A workload has the replicas of its placement, also when no policy claims it any more; what only
+  // follows others is as it was published.
   if (answered) {
-    for (const v1::TargetCluster& cluster : row->value.clusters()) add(cluster);
+    for (const v1::TargetCluster& cluster : row->value.clusters()) {
+      add(cluster, binding->replicas() > 0 ? cluster.replicas() : -1);
+    }
   }
   for (const v1::BindingSnapshot& parent : binding->required_by()) {
-    for (const v1::TargetCluster& cluster : parent.clusters()) add(cluster);
+    for (const v1::TargetCluster& cluster : parent.clusters()) add(cluster, -1);
   }
   return true;
 }
@@ -119,14 +144,16 @@ void Renderer::AddNamespaceTargets(const std::string& key, Targets* targets) con
       DecodeToken(std::string_view(key).substr(kNamespacePrefix.size())).value_or("");
   if (ns.empty() || IsBuiltinNamespace(ns)) return;
   const auto content = state_.namespace_content.find(ns);
-  if (content == state_.namespace_content.end()) return;
+  if (content == state_.namespace_content.end() || LeavesNamespaceAlone(state_.objects.Find(key))) {
+    return;
+  }
   for (const auto& [token, count] : content->second) {
     (*targets)[token].cluster = DecodeToken(token).value_or("");
   }
 }
 
 absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* binding,
-                                   const Targets& targets) {
+                                   Targets& targets, Errors* errors) {
   const Row<v1::StoredObject>* object = state_.objects.Find(key);
   v1::Work common;
   Json manifest;
@@ -148,27 +175,32 @@ absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* bi
   } else {
     return absl::OkStatus();  // it is on its way out; Withdraw has the last word
   }
-  bool workload = false;
   if (binding != nullptr) {
     common.set_conflict_resolution(binding->conflict_resolution());
-    workload = binding->replicas() > 0 && !binding->policy().kind().empty();
     const Row<v1::Placed>* placed = state_.placements.Find(key);
     if (placed != nullptr) common.set_placement_revision(placed->value.revision());
+    if (binding->placement().replica_scheduling().replica_scheduling_type() == "Divided") {
+      ShareCompletions(kube::CompletionsOf(manifest), binding->uid(), targets);
+    }
   }
   const ObjectView view{common.ref(), manifest};
   std::vector<const OverridePolicy*> overrides =
       PossibleOverrides(view, state_.policies.OverridesFor(common.ref()));
-  ObjectRenderer renderer(manifest, std::move(overrides), workload);
+  ObjectRenderer renderer(std::move(manifest), std::move(overrides));
   for (const auto& [token, target] : targets) {
     const Row<v1::ClusterStatus>* cluster = state_.clusters.Find(token);
-    if (cluster == nullptr) continue;  // not registered (any more): the scheduler will say so
+    if (cluster == nullptr) {  // not registered (yet, or any more)
+      unrendered_[token].insert(key);
+      continue;
+    }
     const std::string work_key = StrCat(token, ".", key);
     const absl::StatusOr<const Rendering*> rendering =
-        renderer.Render(cluster->value, target.replicas);
+        renderer.Render(cluster->value, target.share);
     if (!rendering.ok()) {
-      Fail(work_key, common, target.cluster, rendering.status());
+      metrics_.render_failures.Increment();
+      unrendered_[token].insert(key);
+      errors->emplace(target.cluster, ToStd(rendering.status().message()));
     } else {
-      errors_.erase(work_key);
       WriteWork(work_key, target, common, **rendering);
     }
   }
@@ -176,15 +208,28 @@ absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* bi
   return absl::OkStatus();
 }
 
+void Renderer::ShareCompletions(int64_t completions, std::string_view uid, Targets& targets) {
+  if (completions <= 0) return;
+  std::vector<int32_t> replicas;
+  for (const auto& [token, target] : targets) {
+    replicas.push_back(std::max(target.share.replicas, 0));
+  }
+  const std::vector<int64_t> divided = DivideCompletions(completions, replicas, uid);
+  size_t i = 0;
+  for (auto& [token, target] : targets) target.share.completions = divided[i++];
+}
+
 void Renderer::WriteWork(const std::string& work_key, const Target& target, const v1::Work& common,
                          const Rendering& rendering) {
+  const std::string_view conflict_resolution = rendering.conflict_resolution.empty()
+                                                   ? std::string_view(common.conflict_resolution())
+                                                   : rendering.conflict_resolution;
   const Row<v1::Work>* row = state_.works.Find(work_key);
   if (row != nullptr) {
     const v1::Work& is = row->value;
     if (!is.deleting() && is.fence().uid() == common.fence().uid() &&
         is.object_generation() == common.object_generation() &&
-        is.suspended() == target.suspended &&
-        is.conflict_resolution() == common.conflict_resolution() &&
+        is.suspended() == target.suspended && is.conflict_resolution() == conflict_resolution &&
         is.manifest_hash() == rendering.hash && is.manifest() == rendering.manifest) {
       metrics_.works_unchanged.Increment();
       return;
@@ -192,6 +237,7 @@ void Renderer::WriteWork(const std::string& work_key, const Target& target, cons
   }
   v1::Work work = common;
   work.set_cluster(target.cluster);
+  work.set_conflict_resolution(std::string(conflict_resolution));
   work.set_suspended(target.suspended);
   work.set_manifest(rendering.manifest);
   work.set_manifest_hash(rendering.hash);
@@ -213,7 +259,6 @@ void Renderer::Withdraw(const std::string& key, const v1::Binding* binding,
   for (const std::string& token : tokens) {
     if (targets.contains(token)) continue;
     const std::string work_key = StrCat(token, ".", key);
-    errors_.erase(work_key);
     const Row<v1::Work>* row = state_.works.Find(work_key);
     if (row == nullptr) continue;
     if (!row->value.deleting()) {
@@ -225,7 +270,8 @@ void Renderer::Withdraw(const std::string& key, const v1::Binding* binding,
       // Preserved only when the application itself goes, not when it moves away from a cluster. A
       // namespace that nobody described may hold what others put there: it stays.
       const bool leaving = binding == nullptr || binding->deleting();
-      const bool described = object != nullptr || !key.starts_with(kNamespacePrefix);
+      const bool described = !LeavesNamespaceAlone(object) &&
+                             (object != nullptr || !key.starts_with(kNamespacePrefix));
       work.set_preserve_on_deletion(!described || (leaving && binding != nullptr &&
                                                    binding->preserve_resources_on_deletion()));
       const int64_t now = ToMicros(env_.clock.Now());
@@ -244,22 +290,63 @@ void Renderer::Withdraw(const std::string& key, const v1::Binding* binding,
   }
 }
 
-void Renderer::Fail(const std::string& work_key, const v1::Work& common, const std::string& cluster,
-                    const absl::Status& status) {
-  metrics_.render_failures.Increment();
-  std::string& known = errors_[work_key];
-  const std::string message(ToStd(status.message()));
-  if (known == message) return;
-  known = message;
-  v1::Event event;
-  event.set_service("policy");
-  event.set_type("Warning");
-  event.set_reason("RenderFailed");
-  event.set_message(message);
-  *event.mutable_ref() = common.ref();
-  event.set_cluster(cluster);
-  event.set_trace_id(common.trace_id());
-  events_.Emit(std::move(event));
+const Renderer::Errors& Renderer::ErrorsOf(std::string_view key) const {
+  static const auto& none = *new Errors();
+  const auto it = errors_.find(key);
+  return it == errors_.end() ? none : it->second;
+}
+
+std::set<std::string> Renderer::TakeUnrendered(std::string_view cluster) {
+  std::set<std::string> keys;
+  if (const auto it = unrendered_.find(cluster); it != unrendered_.end()) {
+    keys = std::move(it->second);
+    unrendered_.erase(it);
+  }
+  return keys;
+}
+
+void Renderer::SetErrors(const std::string& key, const v1::Binding* binding, Errors errors) {
+  const Errors& known = ErrorsOf(key);
+  for (const auto& [cluster, message] : errors) {
+    if (const auto it = known.find(cluster); it != known.end() && it->second == message) continue;
+    v1::Event event;
+    event.set_service("policy");
+    event.set_type("Warning");
+    event.set_reason("RenderFailed");
+    event.set_message(message);
+    if (binding != nullptr) {
+      *event.mutable_ref() = binding->ref();
+      event.set_trace_id(binding->trace_id());
+    } else if (const Row<v1::StoredObject>* object = state_.objects.Find(key); object != nullptr) {
+      *event.mutable_ref() = object->value.ref();
+    }
+    event.set_cluster(cluster);
+    events_.Emit(std::move(event));
+  }
+  // `binding` may be gone from the table by now; the row tells.
+  const Row<v1::Binding>* row = state_.bindings.Find(key);
+  if (row != nullptr) {
+    const auto& told = row->value.render_errors();
+    const bool same = static_cast<size_t>(told.size()) == errors.size() &&
+                      std::all_of(errors.begin(), errors.end(), [&](const auto& error) {
+                        const auto it = told.find(error.first);
+                        return it != told.end() && it->second == error.second;
+                      });
+    if (!same) {
+      v1::Binding changed = row->value;
+      changed.clear_render_errors();
+      for (const auto& [cluster, message] : errors) {
+        (*changed.mutable_render_errors())[cluster] = message;
+      }
+      state_.bindings.Put(key, std::move(changed));
+    }
+  }
+  error_count_ += errors.size() - known.size();
+  if (errors.empty()) {
+    errors_.erase(key);
+  } else {
+    errors_[key] = std::move(errors);
+  }
 }
 
 }  // namespace sealane::policy

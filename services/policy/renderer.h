@@ -21,6 +21,13 @@ struct Rendering {
   std::string manifest;  // canonical JSON
   uint64_t hash = 0;
   std::vector<v1::AppliedOverride> applied;
+  std::string_view conflict_resolution;  // as the object itself says; "": as its policy says
+};
+
+// What of a workload one cluster gets.
+struct Share {
+  int32_t replicas = -1;    // negative: as the manifest says
+  int64_t completions = 0;  // of a Job; 0: as the manifest says
 };
 
 // Renders one object for clusters. Pure: prune, then revise replicas, then overrides, then the mark
@@ -28,20 +35,26 @@ struct Rendering {
 class ObjectRenderer {
  public:
   // `manifest` is the desired state as stored; it is pruned once here.
-  ObjectRenderer(Json manifest, std::vector<const OverridePolicy*> overrides, bool revise_replicas);
+  ObjectRenderer(Json manifest, std::vector<const OverridePolicy*> overrides);
   ~ObjectRenderer();
 
-  // `replicas` is ignored unless revise_replicas. The error names policy, rule and path.
-  absl::StatusOr<const Rendering*> Render(const v1::ClusterStatus& cluster, int32_t replicas);
+  // The error names policy, rule and path.
+  absl::StatusOr<const Rendering*> Render(const v1::ClusterStatus& cluster, Share share);
   [[nodiscard]] size_t distinct() const { return cache_.size(); }
+  [[nodiscard]] const Json& base() const { return *base_; }
 
  private:
   std::unique_ptr<const Json> base_;
   std::vector<const OverridePolicy*> overrides_;
-  bool revise_replicas_;
   absl::Status pruned_;
   std::map<std::string, absl::StatusOr<Rendering>> cache_;  // by override key and replicas
 };
+
+// Divides the completions of a Job by the replicas of the clusters, in name order, as Karmada does.
+// `uid` decides ties.
+[[nodiscard]] std::vector<int64_t> DivideCompletions(int64_t completions,
+                                                     const std::vector<int32_t>& replicas,
+                                                     std::string_view uid);
 
 // Brings the works of an object to what its binding and placement say. Thread rule: executor
 // thread.
@@ -50,13 +63,18 @@ class Renderer {
   Renderer(Env env, State& state, EventSink& events, PolicyMetrics& metrics);
 
   absl::Status Reconcile(const std::string& key);
-  // Works whose last rendering failed, with the reason; the last good work is in force.
-  [[nodiscard]] const std::map<std::string, std::string>& errors() const { return errors_; }
+  // Why the object's last rendering failed, by cluster; the last good works are in force.
+  using Errors = std::map<std::string, std::string>;
+  [[nodiscard]] const Errors& ErrorsOf(std::string_view key) const;
+  // Objects that are placed in the cluster (encoded) but could not be rendered for it: it was not
+  // known yet, or overrides failed. They are forgotten.
+  std::set<std::string> TakeUnrendered(std::string_view cluster);
+  [[nodiscard]] size_t error_count() const { return error_count_; }
 
  private:
   struct Target {
     std::string cluster;
-    int32_t replicas = 0;
+    Share share;
     bool suspended = false;
   };
   using Targets = std::map<std::string, Target>;  // by encoded cluster
@@ -64,19 +82,23 @@ class Renderer {
   // False: the scheduler has not answered the newest binding yet; nothing may change.
   bool FindTargets(const std::string& key, const v1::Binding* binding, Targets* targets) const;
   void AddNamespaceTargets(const std::string& key, Targets* targets) const;
-  absl::Status WriteWanted(const std::string& key, const v1::Binding* binding,
-                           const Targets& targets);
+  absl::Status WriteWanted(const std::string& key, const v1::Binding* binding, Targets& targets,
+                           Errors* errors);
+  static void ShareCompletions(int64_t completions, std::string_view uid, Targets& targets);
   void WriteWork(const std::string& work_key, const Target& target, const v1::Work& common,
                  const Rendering& rendering);
   void Withdraw(const std::string& key, const v1::Binding* binding, const Targets& targets);
-  void Fail(const std::string& work_key, const v1::Work& common, const std::string& cluster,
-            const absl::Status& status);
+  // Replaces what is known of the object's failures, tells the new ones, and writes them into its
+  // binding for the status service.
+  void SetErrors(const std::string& key, const v1::Binding* binding, Errors errors);
 
   Env env_;
   State& state_;
   EventSink& events_;
   PolicyMetrics& metrics_;
-  std::map<std::string, std::string> errors_;
+  StringMap<Errors> errors_;  // by row key of the object; only those that have some
+  size_t error_count_ = 0;
+  StringMap<std::set<std::string>> unrendered_;  // encoded cluster -> row keys
 };
 
 }  // namespace sealane::policy

@@ -46,24 +46,61 @@ std::string State::NoteWork(const std::string& work_key) {
   return ns;
 }
 
+bool State::NoteCluster(const std::string& cluster_key) {
+  const Row<v1::ClusterStatus>* row = clusters.Find(cluster_key);
+  std::string facts;
+  if (row != nullptr) {
+    const v1::ClusterStatus& cluster = row->value;
+    facts = StrCat(cluster.provider(), "\n", cluster.region(), "\n", StrJoin(cluster.zones(), ","));
+    const std::map<std::string, std::string> sorted(cluster.labels().begin(),
+                                                    cluster.labels().end());
+    for (const auto& [name, value] : sorted) facts += StrCat("\n", name, "=", value);
+  }
+  std::string& known = cluster_facts_[cluster_key];
+  const bool changed = known != facts;
+  known = std::move(facts);
+  if (row == nullptr) cluster_facts_.erase(cluster_key);
+  return changed;
+}
+
+void State::AddConcerned(const ResourceSelector& selector, std::string_view ns,
+                         std::set<std::string>* keys) const {
+  const auto& rows = objects.rows();
+  const std::string kind =
+      StrCat(EncodeToken(GroupOf(selector.api_version)), ".", EncodeToken(selector.kind), ".");
+  const std::string prefix = ns.empty() ? kind : StrCat(kind, EncodeToken(ns), ".");
+  auto it = rows.lower_bound(prefix);
+  const auto within = [&] { return it != rows.end() && it->first.starts_with(prefix); };
+  if (!selector.name.empty()) {
+    // One look per namespace that has objects of the kind. '/' is what follows '.'.
+    const std::string name = EncodeToken(selector.name);
+    while (within()) {
+      const std::string space = StrCat(kind, SubjectToken(it->first, 2));
+      std::string key = StrCat(space, ".", name);
+      it = rows.lower_bound(StrCat(space, "/"));
+      if (rows.contains(key)) keys->insert(std::move(key));
+    }
+    return;
+  }
+  if (selector.has_label_selector) {
+    if (!selector.valid) return;
+    if (auto found = labels.Find(prefix, selector.label_selector); found.has_value()) {
+      keys->insert(found->begin(), found->end());
+      return;
+    }
+  }
+  for (; within(); ++it) keys->insert(it->first);
+}
+
 std::vector<std::string> State::Concerned(const PolicyIndex::Change& change) const {
   std::set<std::string> keys;
-  const auto add = [&](const std::string& prefix, const ResourceSelector* selector) {
-    for (auto it = objects.rows().lower_bound(prefix);
-         it != objects.rows().end() && it->first.starts_with(prefix); ++it) {
-      const v1::ObjectRef& ref = it->second.value.ref();
-      if (!change.ns.empty() && ref.namespace_() != change.ns) continue;
-      if (selector != nullptr && !selector->name.empty() && ref.name() != selector->name) continue;
-      keys.insert(it->first);
+  if (change.everything) {
+    for (const auto& [key, row] : objects.rows()) {
+      if (change.ns.empty() || row.value.ref().namespace_() == change.ns) keys.insert(key);
     }
-  };
-  if (change.everything) add("", nullptr);
+  }
   for (const ResourceSelector& selector : change.selectors) {
-    std::string prefix =
-        StrCat(EncodeToken(GroupOf(selector.api_version)), ".", EncodeToken(selector.kind), ".");
-    const std::string& ns = change.ns.empty() ? selector.ns : change.ns;
-    if (!ns.empty()) prefix += StrCat(EncodeToken(ns), ".");
-    add(prefix, &selector);
+    AddConcerned(selector, change.ns.empty() ? selector.ns : change.ns, &keys);
   }
   return {keys.begin(), keys.end()};
 }

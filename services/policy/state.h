@@ -13,6 +13,7 @@
 #include "sealane/v1/cluster.pb.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/policy/dependency_graph.h"
+#include "services/policy/label_index.h"
 #include "services/policy/policy_index.h"
 
 namespace sealane::policy {
@@ -23,13 +24,15 @@ struct State {
   State(Bus& bus, Env env);
 
   Table<v1::StoredObject> objects;  // written by Intake, removed by Matcher
-  Table<v1::Binding> bindings;      // written by Matcher, removed by Renderer
-  Table<v1::Work> works;            // written by Renderer
+  // Written by Matcher; render_errors by Renderer, who also removes the rows.
+  Table<v1::Binding> bindings;
+  Table<v1::Work> works;  // written by Renderer
   Table<v1::Placed> placements;
   Table<v1::ClusterStatus> clusters;
 
   PolicyIndex policies;
   DependencyGraph dependencies;
+  LabelIndex labels;  // of the rows of `objects`
 
   // Row key of an object -> encoded clusters that have a work row of it.
   StringMap<std::set<std::string>> clusters_of;
@@ -44,10 +47,18 @@ struct State {
   // Keeps clusters_of and namespace_content equal to the work rows. Returns the namespace whose
   // clusters changed, or "".
   std::string NoteWork(const std::string& work_key);
-  // Row keys of the objects that a policy with these selectors may concern, in order.
+  // True when what overrides can see of the cluster (labels, provider, region, zones) changed since
+  // the last call: most changes of a cluster's status are about its capacity.
+  bool NoteCluster(const std::string& cluster_key);
+  // Row keys of the objects that a policy with these selectors may concern, in order: found by
+  // name, by label or by kind, never by looking at everything.
   [[nodiscard]] std::vector<std::string> Concerned(const PolicyIndex::Change& change) const;
 
  private:
+  void AddConcerned(const ResourceSelector& selector, std::string_view ns,
+                    std::set<std::string>* keys) const;
+
+  StringMap<std::string> cluster_facts_;      // cluster -> what overrides see of it
   StringMap<std::string> namespace_of_work_;  // work row key -> namespace, of rows that count
 };
 

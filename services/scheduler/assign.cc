@@ -5,7 +5,7 @@
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
-#include "services/scheduler/divide.h"
+#include "lib/model/divide.h"
 
 namespace sealane::scheduler {
 namespace {

@@ -1,6 +1,7 @@
 #include "services/status/app_facts.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "lib/core/hash.h"
@@ -69,11 +70,17 @@ ObjectFacts FactsOf(const v1::StoredObject& object) {
   return facts;
 }
 
-BindingFacts FactsOf(const v1::Binding& binding) {
+BindingFacts FactsOf(const v1::Binding& binding, ClusterNames& names) {
   BindingFacts facts;
   if (binding.has_policy()) facts.policy = Describe(KeyOf(binding.policy()));
   facts.revision = binding.revision();
   facts.replicas = binding.replicas();
+  std::set<std::string> attached_to;
+  for (const v1::BindingSnapshot& parent : binding.required_by()) {
+    for (const v1::TargetCluster& cluster : parent.clusters()) attached_to.insert(cluster.name());
+  }
+  for (const std::string& cluster : attached_to) facts.attached_to.push_back(names.Id(cluster));
+  facts.render_errors = {binding.render_errors().begin(), binding.render_errors().end()};
   return facts;
 }
 

@@ -44,6 +44,10 @@ struct BindingFacts {
   std::string policy;  // "PropagationPolicy classroom/web"; empty: unclaimed
   int64_t revision = 0;
   int32_t replicas = 0;
+  // Clusters of the objects that need this one, which it follows; in order of names.
+  std::vector<uint32_t> attached_to;
+  // Cluster -> why the newest rendering for it failed; most bindings have none.
+  std::map<std::string, std::string, std::less<>> render_errors;
 };
 
 // Of a row of `placements`.
@@ -129,7 +133,7 @@ class ClusterNames {
 [[nodiscard]] uint64_t UidHash(std::string_view uid);
 
 [[nodiscard]] ObjectFacts FactsOf(const v1::StoredObject& object);
-[[nodiscard]] BindingFacts FactsOf(const v1::Binding& binding);
+[[nodiscard]] BindingFacts FactsOf(const v1::Binding& binding, ClusterNames& names);
 [[nodiscard]] PlacementFacts FactsOf(const v1::Placed& placed, ClusterNames& names);
 // Takes the strings of the message.
 [[nodiscard]] WorkFacts FactsOf(v1::WorkStatus&& word, ClusterNames& names, int64_t now_micros);

@@ -123,7 +123,7 @@ void AppKeeper::ClusterChanged(std::string_view cluster) {
 bool AppKeeper::StoreBinding(const std::string& key, std::string_view bytes) {
   v1::Binding binding;
   if (!Parse(bytes, binding)) return false;
-  apps_[key].binding = FactsOf(binding);
+  apps_[key].binding = FactsOf(binding, names_);
   return true;
 }
 

@@ -28,6 +28,7 @@ struct Part {
   uint32_t cluster = 0;
   const PlacementFacts::Target* target = nullptr;  // nullptr: should not run it
   const WorkFacts* work = nullptr;                 // of this object, not of an earlier one
+  const std::string* render_error = nullptr;       // no newer manifest could be made for it
   ClusterWord word;
 
   [[nodiscard]] bool lost() const { return word.readiness == Readiness::kUnknown; }
@@ -62,6 +63,11 @@ std::vector<Part> MakeParts(const AppInput& in, uint64_t uid_hash) {
       ++work;
     }
     if (part.target == nullptr && part.work == nullptr) continue;
+    if (in.binding != nullptr && part.target != nullptr && !in.binding->render_errors.empty()) {
+      const auto& errors = in.binding->render_errors;
+      const auto error = errors.find(in.names.Name(part.cluster));
+      if (error != errors.end()) part.render_error = &error->second;
+    }
     part.word = in.cluster_word(part.cluster);
     parts.push_back(part);
   }
@@ -94,6 +100,8 @@ void SayState(const Part& part, v1::ClusterAppStatus& out) {
     Say(out, kPartLost, "ClusterLost", "the cluster's agent is silent; this is its last word");
   } else if (part.target == nullptr) {
     Say(out, kPartRemoving, "NotPlacedHere", "it is being removed from this cluster");
+  } else if (part.render_error != nullptr) {
+    Say(out, kPartFailed, "RenderFailed", *part.render_error);
   } else if (work == nullptr) {
     Say(out, kPartPending, "WaitingForCluster", "the cluster has not applied it yet");
   } else if (work->state == WorkFacts::State::kFailed) {
@@ -244,6 +252,23 @@ Tally Count(const AppInput& in, const std::vector<Part>& parts, const v1::AppSta
   return tally;
 }
 
+// Where the object should be: where it is placed, and where objects that need it are.
+PlacementFacts WithAttached(const AppInput& in) {
+  PlacementFacts all;
+  if (in.placement != nullptr) all = *in.placement;
+  const size_t placed = all.targets.size();
+  for (const uint32_t cluster : in.binding->attached_to) {
+    const bool known =
+        std::any_of(all.targets.begin(), all.targets.begin() + static_cast<ptrdiff_t>(placed),
+                    [&](const auto& target) { return target.cluster == cluster; });
+    if (!known) all.targets.push_back({cluster, 0});
+  }
+  std::sort(all.targets.begin(), all.targets.end(), [&](const auto& a, const auto& b) {
+    return in.names.Name(a.cluster) < in.names.Name(b.cluster);
+  });
+  return all;
+}
+
 std::string_view Phase(const AppInput& in, const Tally& tally, bool job_failed, bool same_object) {
   if (in.object.deleting) return kDeleting;
   if (tally.targets == 0) return kPending;
@@ -273,6 +298,9 @@ std::string Message(const AppInput& in, const Tally& tally) {
   if (tally.newest < tally.targets) {
     text = StrCat(text, ", ", tally.newest, " run generation ", in.object.generation);
   }
+  if (in.binding->policy.empty() && in.binding->attached_to.empty()) {
+    text = StrCat(text, "; no policy claims it any more, it stays where it is");
+  }
   if (!tally.problem.empty()) text = StrCat(text, "; ", tally.problem);
   return text;
 }
@@ -299,6 +327,11 @@ v1::AppStatus ComputeAppStatus(const AppInput& in) {
   const bool same_object = in.published != nullptr && in.published->uid_hash == uid_hash;
   AppInput own = in;  // what was published about an earlier object of this name does not count
   if (!same_object) own.published = nullptr;
+  PlacementFacts with_attached;
+  if (in.binding != nullptr && !in.binding->attached_to.empty()) {
+    with_attached = WithAttached(in);
+    own.placement = &with_attached;
+  }
 
   v1::AppStatus row;
   v1::ObjectRef& ref = *row.mutable_ref();
@@ -321,7 +354,12 @@ v1::AppStatus ComputeAppStatus(const AppInput& in) {
   // Where no one status can be made, each cluster's own is told.
   const bool aggregated =
       kube::CanAggregate({{"apiVersion", in.object.api_version}, {"kind", in.key.kind}});
-  for (const Part& part : parts) *row.add_clusters() = DescribePart(own, part, !aggregated);
+  for (const Part& part : parts) {
+    *row.add_clusters() = DescribePart(own, part, !aggregated);
+    if (part.render_error != nullptr) {
+      row.add_render_errors(StrCat(in.names.Name(part.cluster), ": ", *part.render_error));
+    }
+  }
   if (status.is_object()) row.set_status_json(status.dump());
   SumReplicas(own, parts, row);
 

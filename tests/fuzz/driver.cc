@@ -1,6 +1,9 @@
 // Runs a fuzz target without libFuzzer: every file of the corpus, then mutations of them from a
 // fixed seed, so that a failure is found again. Usage: NAME_fuzz ITERATIONS CORPUS_DIRECTORY
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -15,7 +18,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 
+// The input that runs now, for the handler below.
+const std::string* current = nullptr;  // NOLINT: a signal handler has no other way
+
+// A crash or an endless loop shows the input that made it.
+void OnSignal(int signal) {
+  constexpr char kWhat[] = "\nthe input that crashed, or did not end within 10 seconds:\n";
+  (void)!write(STDERR_FILENO, kWhat, sizeof(kWhat) - 1);
+  if (current != nullptr) (void)!write(STDERR_FILENO, current->data(), current->size());
+  (void)!write(STDERR_FILENO, "\n", 1);
+  _exit(128 + signal);
+}
+
 void Run(const std::string& input) {
+  current = &input;
+  alarm(10);
   // NOLINTNEXTLINE: the entry point's signature is libFuzzer's.
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
 }
@@ -62,6 +79,9 @@ int main(int argc, char** argv) {
   for (const auto& path : paths) {
     std::ifstream file(path, std::ios::binary);
     corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  for (const int signal : {SIGALRM, SIGABRT, SIGSEGV, SIGFPE, SIGILL}) {
+    std::signal(signal, OnSignal);
   }
   for (const std::string& input : corpus) Run(input);
   std::mt19937 random(1);

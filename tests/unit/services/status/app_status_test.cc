@@ -241,6 +241,52 @@ TEST_F(AppStatusTest, UnknownKindsTellEachClustersStatus) {
   EXPECT_FALSE(row.clusters(0).status_json().empty());
 }
 
+TEST_F(AppStatusTest, AClusterThatCannotBeRenderedForSaysWhy) {
+  Place("a", 2);
+  Place("b", 2);
+  Report("a", 2, 2, "Healthy");
+  Report("b", 1, 2, "Healthy");
+  binding_.render_errors["b"] = "OverridePolicy n/o rule 0: plaintext[0]: /x: no such field";
+  const v1::AppStatus row = Compute();
+  EXPECT_EQ(row.phase(), kDegraded);
+  ASSERT_EQ(row.render_errors_size(), 1);
+  EXPECT_EQ(row.render_errors(0), "b: OverridePolicy n/o rule 0: plaintext[0]: /x: no such field");
+  EXPECT_EQ(row.clusters(0).state(), "Applied");
+  EXPECT_EQ(row.clusters(1).state(), "Failed");
+  EXPECT_EQ(row.clusters(1).reason(), "RenderFailed");
+  EXPECT_THAT(row.clusters(1).message(), HasSubstr("OverridePolicy n/o rule 0"));
+  EXPECT_EQ(row.clusters(1).applied_generation(), 1) << "its last good work is in force";
+  EXPECT_THAT(row.message(), HasSubstr("b: RenderFailed"));
+  binding_.render_errors.clear();
+  EXPECT_EQ(Compute().render_errors_size(), 0);
+}
+
+TEST_F(AppStatusTest, AnUnclaimedObjectSaysSo) {
+  Place("a", 2);
+  Report("a", 2, 2, "Healthy");
+  binding_.policy.clear();
+  const v1::AppStatus row = Compute();
+  EXPECT_EQ(row.phase(), kHealthy);
+  EXPECT_THAT(row.message(), HasSubstr("no policy claims it any more"));
+}
+
+TEST_F(AppStatusTest, WhatFollowsOthersIsWhereTheyAre) {
+  placed_ = false;
+  binding_.policy.clear();
+  binding_.replicas = 0;
+  for (const char* cluster : {"a", "b"}) {
+    binding_.attached_to.push_back(names_.Id(cluster));
+    words_[cluster] = {.registered = true, .readiness = Readiness::kTrue};
+  }
+  Report("a", 2, 0, "Healthy");
+  EXPECT_EQ(Phase(), kApplying);
+  Report("b", 2, 0, "Healthy");
+  const v1::AppStatus row = Compute();
+  EXPECT_EQ(row.phase(), kHealthy);
+  EXPECT_EQ(row.message(), "2 of 2 clusters healthy");
+  EXPECT_EQ(row.clusters(0).state(), "Applied");
+}
+
 TEST_F(AppStatusTest, DeletingIsAPhase) {
   Place("a", 2);
   Report("a", 2, 2, "Healthy");

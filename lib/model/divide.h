@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace sealane::scheduler {
+namespace sealane {
 
 // One party of a division. Parties are given in name order.
 struct Party {
@@ -19,4 +19,4 @@ struct Party {
 [[nodiscard]] std::vector<int64_t> DivideWebster(int64_t seats, const std::vector<Party>& parties,
                                                  bool names_descending);
 
-}  // namespace sealane::scheduler
+}  // namespace sealane

@@ -1,10 +1,10 @@
-#include "services/scheduler/divide.h"
+#include "lib/model/divide.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-namespace sealane::scheduler {
+namespace sealane {
 namespace {
 
 double Quotient(int64_t votes, int64_t seats) {
@@ -93,4 +93,4 @@ std::vector<int64_t> DivideWebster(int64_t seats, const std::vector<Party>& part
   return given;
 }
 
-}  // namespace sealane::scheduler
+}  // namespace sealane

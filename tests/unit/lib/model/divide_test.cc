@@ -1,4 +1,4 @@
-#include "services/scheduler/divide.h"
+#include "lib/model/divide.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include <numeric>
 #include <random>
 
-namespace sealane::scheduler {
+namespace sealane {
 namespace {
 
 using ::testing::ElementsAre;
@@ -77,4 +77,4 @@ TEST(DivideTest, ManySeatsAreFast) {
 }
 
 }  // namespace
-}  // namespace sealane::scheduler
+}  // namespace sealane
