@@ -43,6 +43,10 @@ class Table : private RawTable::View {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
+  // A reader that needs only a part of each row drops the rest here, before the row is kept. Not
+  // for the table's writer. Before Start.
+  void TrimRows(std::function<void(T&)> trim) { trim_ = std::move(trim); }
+
   // Starts to follow the table. `on_change` is told each key whose row appeared, changed or went
   // (also the writer's own writes, once); `on_synced` once, when the first full replay was seen.
   void Start(ChangeHandler on_change, std::function<void()> on_synced) {
@@ -118,6 +122,7 @@ class Table : private RawTable::View {
   bool Store(const std::string& key, std::string_view bytes, uint64_t revision) override {
     T value;
     if (!value.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+    if (trim_) trim_(value);
     Row<T>& row = rows_[key];
     row.value = std::move(value);
     row.revision = revision;
@@ -133,6 +138,7 @@ class Table : private RawTable::View {
   }
 
   std::map<std::string, Row<T>, std::less<>> rows_;
+  std::function<void(T&)> trim_;
   RawTable raw_;
 };
 

@@ -149,7 +149,11 @@ class Reader : public YAML::EventHandler {
 
   [[nodiscard]] const absl::Status& status() const { return status_; }
 
-  void OnDocumentStart(const YAML::Mark&) override {
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // The parser gives empty documents without end when it stands before a token that begins none,
+    // such as a comma.
+    if (mark.pos <= document_at_) return Fail(mark, "unexpected text after the document");
+    document_at_ = mark.pos;
     levels_.clear();
     anchors_.clear();
     nodes_ = 0;
@@ -328,6 +332,7 @@ class Reader : public YAML::EventHandler {
   std::vector<int>* lines_;
   std::vector<Level> levels_;
   std::map<YAML::anchor_t, Anchored> anchors_;
+  int document_at_ = -1;  // where the newest document began
   size_t nodes_ = 0;
   int line_ = 0;
   Json root_;

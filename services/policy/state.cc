@@ -10,7 +10,23 @@ State::State(Bus& bus, Env env)
       bindings(bus, env, kBindingsTable),
       works(bus, env, kWorksTable),
       placements(bus, env, kPlacementsTable),
-      clusters(bus, env, kClusterStatusTable) {}
+      clusters(bus, env, kClusterStatusTable) {
+  // Why the scheduler decided so is for others; with many clusters it is most of the row. The same
+  // for what clusters have room for.
+  placements.TrimRows([](v1::Placed& placed) {
+    placed.clear_decisions();
+    placed.clear_observed_placement();
+    placed.clear_observed_options();
+    placed.clear_message();
+  });
+  clusters.TrimRows([](v1::ClusterStatus& cluster) {
+    cluster.clear_conditions();
+    cluster.clear_api_enablements();
+    cluster.clear_resource_models();
+    cluster.clear_resource_summary();
+    cluster.clear_node_summary();
+  });
+}
 
 std::string NamespaceKey(std::string_view ns) {
   return RowKey(ObjectKey{"", "Namespace", "", std::string(ns)});
@@ -24,21 +40,15 @@ std::string State::NoteWork(const std::string& work_key) {
   const Row<v1::Work>* row = works.Find(work_key);
   const std::string cluster = work_key.substr(0, work_key.find('.'));
   const std::string_view object = ObjectOfWorkKey(work_key);
+  const std::string ns = DecodeToken(SubjectToken(object, 2)).value_or("");
   if (row != nullptr) {
-    clusters_of[object].insert(cluster);
-    const std::string& ns = row->value.ref().namespace_();
-    if (ns.empty() || namespace_of_work_.contains(work_key)) return "";
-    namespace_of_work_.emplace(work_key, ns);
+    if (!clusters_of[object].insert(cluster).second || ns.empty()) return "";
     return ++namespace_content[ns][cluster] == 1 ? ns : "";
   }
-  if (const auto it = clusters_of.find(object); it != clusters_of.end()) {
-    it->second.erase(cluster);
-    if (it->second.empty()) clusters_of.erase(it);
-  }
-  const auto counted = namespace_of_work_.find(work_key);
-  if (counted == namespace_of_work_.end()) return "";
-  const std::string ns = counted->second;
-  namespace_of_work_.erase(counted);
+  const auto it = clusters_of.find(object);
+  if (it == clusters_of.end() || it->second.erase(cluster) == 0) return "";
+  if (it->second.empty()) clusters_of.erase(it);
+  if (ns.empty()) return "";
   auto& content = namespace_content[ns];
   if (--content[cluster] > 0) return "";
   content.erase(cluster);

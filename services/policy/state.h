@@ -58,8 +58,7 @@ struct State {
   void AddConcerned(const ResourceSelector& selector, std::string_view ns,
                     std::set<std::string>* keys) const;
 
-  StringMap<std::string> cluster_facts_;      // cluster -> what overrides see of it
-  StringMap<std::string> namespace_of_work_;  // work row key -> namespace, of rows that count
+  StringMap<std::string> cluster_facts_;  // cluster -> what overrides see of it
 };
 
 // The row key of the Namespace object of that name.

@@ -98,6 +98,10 @@ TEST(Manifest, RefusesWithPlaceAndReason) {
                                               HasSubstr("must be a mapping, not array")));
   EXPECT_THAT(Refused("? [a]\n: b\n"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("key must be")));
+  for (const char* endless : {",", ", a: b", "{a: b}, c", "--- {}\n, x"}) {
+    EXPECT_THAT(Refused(endless),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("unexpected text")));
+  }
   Json manifest;
   EXPECT_THAT(ParseManifest(std::string(kMaxManifestBytes + 1, ' '), &manifest),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 786432")));
