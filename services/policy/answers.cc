@@ -14,6 +14,9 @@ namespace {
 
 // How many rows travel in one part; the bus layer divides further by size.
 constexpr int kRowsPerPart = 256;
+// For how many works of one answer the operations that made them are found again; it takes about a
+// tenth of a millisecond each.
+constexpr int kExplainedWorks = 1000;
 
 bool Wanted(const v1::QueryRequest& request, const v1::ObjectRef& ref) {
   const auto fits = [](const std::string& filter, std::string_view value) {
@@ -133,8 +136,15 @@ void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRe
                *part.add_bindings() = row.value;
              });
   } else if (what == "works" || what == "render") {
+    int explained = 0;
     SendRows(state.works.rows(), request, answer,
-             [](v1::QueryReply& part, const Row<v1::Work>& row) { *part.add_works() = row.value; });
+             [&](v1::QueryReply& part, const Row<v1::Work>& row) {
+               v1::Work& work = *part.add_works();
+               work = row.value;
+               if (++explained > kExplainedWorks) return;
+               renderer.AddAppliedOverrides(
+                   StrCat(EncodeToken(work.cluster()), ".", RowKey(work.ref())), work);
+             });
   } else if (what == "explain") {
     AnswerExplain(state, renderer, request, answer);
   } else {

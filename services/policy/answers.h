@@ -11,8 +11,9 @@
 namespace sealane::policy {
 
 // Answers query.policy: what = objects | bindings | works | render | explain, filtered by group,
-// kind, namespace, name and cluster. `render` gives, per cluster, the manifest with the overrides
-// that made it; `explain` gives as JSON which policy claims the object and why the others do not.
+// kind, namespace, name and cluster. `works` (and `render`, the same) gives, per cluster, the
+// manifest with the overrides that made it, for the first thousand works; `explain` gives as JSON
+// which policy claims the object and why the others do not.
 void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRequest& request,
                  QueryAnswer& answer);
 

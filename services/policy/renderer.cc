@@ -152,10 +152,12 @@ void Renderer::AddNamespaceTargets(const std::string& key, Targets* targets) con
   }
 }
 
-absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* binding,
-                                   Targets& targets, Errors* errors) {
+absl::StatusOr<Renderer::Source> Renderer::SourceOf(const std::string& key,
+                                                    const v1::Binding* binding,
+                                                    Targets& targets) const {
   const Row<v1::StoredObject>* object = state_.objects.Find(key);
-  v1::Work common;
+  Source source;
+  v1::Work& common = source.common;
   Json manifest;
   if (object != nullptr && !object->value.deleting()) {
     *common.mutable_ref() = object->value.ref();
@@ -173,7 +175,7 @@ absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* bi
     common.mutable_fence()->set_uid(StrCat("namespace-", ns));
     manifest = {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", ns}}}};
   } else {
-    return absl::OkStatus();  // it is on its way out; Withdraw has the last word
+    return source;  // it is on its way out; Withdraw has the last word
   }
   if (binding != nullptr) {
     common.set_conflict_resolution(binding->conflict_resolution());
@@ -186,7 +188,35 @@ absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* bi
   const ObjectView view{common.ref(), manifest};
   std::vector<const OverridePolicy*> overrides =
       PossibleOverrides(view, state_.policies.OverridesFor(common.ref()));
-  ObjectRenderer renderer(std::move(manifest), std::move(overrides));
+  source.renderer = std::make_unique<ObjectRenderer>(std::move(manifest), std::move(overrides));
+  return source;
+}
+
+void Renderer::AddAppliedOverrides(std::string_view work_key, v1::Work& work) const {
+  const std::string key(ObjectOfWorkKey(work_key));
+  const std::string token(work_key.substr(0, work_key.size() - key.size() - 1));
+  const Row<v1::Binding>* row = state_.bindings.Find(key);
+  const v1::Binding* binding = row == nullptr ? nullptr : &row->value;
+  const Row<v1::ClusterStatus>* cluster = state_.clusters.Find(token);
+  Targets targets;
+  if (cluster == nullptr || !FindTargets(key, binding, &targets)) return;
+  AddNamespaceTargets(key, &targets);
+  const auto target = targets.find(token);
+  if (target == targets.end()) return;
+  const auto source = SourceOf(key, binding, targets);
+  if (!source.ok() || source->renderer == nullptr) return;
+  const auto rendering = source->renderer->Render(cluster->value, target->second.share);
+  if (!rendering.ok() || (*rendering)->manifest != work.manifest()) return;
+  *work.mutable_applied_overrides() = {(*rendering)->applied.begin(), (*rendering)->applied.end()};
+}
+
+absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* binding,
+                                   Targets& targets, Errors* errors) {
+  absl::StatusOr<Source> source = SourceOf(key, binding, targets);
+  if (!source.ok()) return source.status();
+  if (source->renderer == nullptr) return absl::OkStatus();
+  const v1::Work& common = source->common;
+  ObjectRenderer& renderer = *source->renderer;
   for (const auto& [token, target] : targets) {
     const Row<v1::ClusterStatus>* cluster = state_.clusters.Find(token);
     if (cluster == nullptr) {  // not registered (yet, or any more)
@@ -241,7 +271,6 @@ void Renderer::WriteWork(const std::string& work_key, const Target& target, cons
   work.set_suspended(target.suspended);
   work.set_manifest(rendering.manifest);
   work.set_manifest_hash(rendering.hash);
-  *work.mutable_applied_overrides() = {rendering.applied.begin(), rendering.applied.end()};
   const int64_t now = ToMicros(env_.clock.Now());
   work.mutable_fence()->set_version(
       row == nullptr ? now : std::max(row->value.fence().version() + 1, now));

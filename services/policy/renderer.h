@@ -63,6 +63,10 @@ class Renderer {
   Renderer(Env env, State& state, EventSink& events, PolicyMetrics& metrics);
 
   absl::Status Reconcile(const std::string& key);
+  // Renders once more what the work carries, to tell the operations that made it: they would be
+  // most of the row if they were kept. Nothing is added when policies or the object have changed
+  // since, so that the result differs.
+  void AddAppliedOverrides(std::string_view work_key, v1::Work& work) const;
   // Why the object's last rendering failed, by cluster; the last good works are in force.
   using Errors = std::map<std::string, std::string>;
   [[nodiscard]] const Errors& ErrorsOf(std::string_view key) const;
@@ -82,6 +86,14 @@ class Renderer {
   // False: the scheduler has not answered the newest binding yet; nothing may change.
   bool FindTargets(const std::string& key, const v1::Binding* binding, Targets* targets) const;
   void AddNamespaceTargets(const std::string& key, Targets* targets) const;
+  // What the works of an object have in common, and what renders them; no renderer: the object is
+  // on its way out. Completes the targets' shares.
+  struct Source {
+    v1::Work common;
+    std::unique_ptr<ObjectRenderer> renderer;
+  };
+  absl::StatusOr<Source> SourceOf(const std::string& key, const v1::Binding* binding,
+                                  Targets& targets) const;
   absl::Status WriteWanted(const std::string& key, const v1::Binding* binding, Targets& targets,
                            Errors* errors);
   static void ShareCompletions(int64_t completions, std::string_view uid, Targets& targets);

@@ -161,22 +161,25 @@ std::vector<std::string> PolicyServiceTest::Told(std::string_view reason) const 
   return messages;
 }
 
-Json PolicyServiceTest::Explain(const std::string& name) {
+v1::QueryReply PolicyServiceTest::Ask(const std::string& what, const std::string& name) {
   v1::QueryRequest request;
-  request.set_what("explain");
+  request.set_what(what);
   request.set_name(name);
-  Json answer;
+  v1::QueryReply answer;
   bool done = false;
   queries_.Query("policy", request, absl::Seconds(5),
                  [&](const absl::StatusOr<v1::QueryReply>& reply) {
                    done = true;
-                   if (reply.ok()) answer = Json::parse(reply->body(), nullptr, false);
+                   EXPECT_OK(reply);
+                   if (reply.ok()) answer = *reply;
                  });
   EXPECT_TRUE(sim_.RunUntil([&] { return done; }, absl::Seconds(10)));
-  for (const Json& entry : answer) {
-    if (entry.is_object()) return entry;
-  }
-  return Json();
+  return answer;
+}
+
+Json PolicyServiceTest::Explain(const std::string& name) {
+  const Json answer = Json::parse(Ask("explain", name).body(), nullptr, false);
+  return answer.is_array() && !answer.empty() ? answer[0] : Json();
 }
 
 void PolicyServiceTest::Schedule(const std::string& key) {

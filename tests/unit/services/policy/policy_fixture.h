@@ -64,6 +64,7 @@ class PolicyServiceTest : public ::testing::Test {
   std::vector<std::string> Reasons() const;
   // Messages of the events with this reason.
   std::vector<std::string> Told(std::string_view reason) const;
+  v1::QueryReply Ask(const std::string& what, const std::string& name);
   Json Explain(const std::string& name);
 
   SimExecutor sim_{5};

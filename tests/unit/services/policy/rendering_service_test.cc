@@ -87,6 +87,25 @@ TEST_F(RenderingTest, OneFailingOverrideStopsOneCluster) {
   EXPECT_FALSE(Explain("web").contains("renderErrors"));
 }
 
+TEST_F(RenderingTest, TheOperationsThatMadeAWorkAreToldWhenAsked) {
+  MustApply(StrCat(Overrides("regions", R"(
+  - {overriders: {}}
+  - targetCluster: {clusterNames: [b]}
+    overriders: {plaintext: [{path: /spec/paused, operator: add, value: true}]})"),
+                   kWeb, PolicyFor("Deployment", "apps/v1")));
+  EXPECT_EQ(Work("b", "Deployment shop/web")->applied_overrides_size(), 0) << "not in the row";
+  const v1::QueryReply reply = Ask("works", "web");
+  ASSERT_EQ(reply.works_size(), 3);
+  EXPECT_EQ(reply.works(0).applied_overrides_size(), 0);
+  ASSERT_EQ(reply.works(1).applied_overrides_size(), 1);
+  const v1::AppliedOverride& applied = reply.works(1).applied_overrides(0);
+  EXPECT_EQ(applied.policy().name(), "regions");
+  EXPECT_EQ(applied.rule(), 1);
+  EXPECT_EQ(applied.overrider(), "plaintext[0]");
+  EXPECT_EQ(applied.path(), "/spec/paused");
+  EXPECT_EQ(applied.value_json(), "true");
+}
+
 TEST_F(RenderingTest, AClusterThatLacksALabelIsRenderedWhenItHasOne) {
   MustApply(StrCat(Overrides("expand", R"(
   - overriders: {labelsOverrider: [{operator: add, value: {where: "${cluster.labels.tier}"}}]})",
