@@ -8,10 +8,11 @@
 #include "lib/core/ids.h"
 #include "lib/core/json.h"
 #include "lib/core/time.h"
+#include "lib/kube/admission.h"
 #include "lib/kube/manifest.h"
 #include "lib/kube/object_marks.h"
 #include "sealane/v1/app.pb.h"
-#include "services/policy/admission.h"
+#include "services/policy/advice.h"
 
 namespace sealane::policy {
 namespace {
@@ -22,17 +23,6 @@ void AddError(v1::OperationResult& result, std::string_view field, std::string_v
   error.set_field(std::string(field));
   error.set_reason(std::string(reason));
   error.set_message(std::string(message));
-}
-
-// What a platform may not decide: the server's own fields, and status.
-void StripServerFields(Json& manifest) {
-  manifest.erase("status");
-  Json& metadata = manifest["metadata"];
-  for (const char* field :
-       {"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink",
-        "deletionTimestamp", "deletionGracePeriodSeconds"}) {
-    metadata.erase(field);
-  }
 }
 
 bool PreconditionsHold(const v1::Precondition& wanted, const Row<v1::StoredObject>* row,
@@ -127,6 +117,7 @@ void Intake::OnDelivery(const Delivery& delivery) {
     }
     if (!request.dry_run() && all) {
       event->result.clear_results();
+      event->admitted.clear();
       event->result.mutable_results()->Reserve(request.operations_size());
       for (const v1::Operation& operation : request.operations()) {
         v1::OperationResult& result = *event->result.add_results();
@@ -143,28 +134,33 @@ void Intake::OnDelivery(const Delivery& delivery) {
       }
     }
     event->result.set_accepted(all);
+    Advise(*event);
   }
   // Answered from the executor, never inside the delivery: writes may still be on their way.
   executor_.Post([this, event] { Progress(event); });
+}
+
+void Intake::Advise(InFlight& event) const {
+  std::vector<const Json*> beside;
+  beside.reserve(event.admitted.size());
+  for (const auto& entry : event.admitted) beside.push_back(&entry.second);
+  for (const auto& [index, manifest] : event.admitted) {
+    v1::OperationResult& result = *event.result.mutable_results(index);
+    if (!PolicyIndex::IsPolicy(result.object())) continue;
+    for (std::string& warning : AdviseOnPolicy(state_, beside, manifest)) {
+      result.add_warnings(std::move(warning));
+    }
+  }
+  event.admitted.clear();
 }
 
 bool Intake::Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
                     const v1::Operation& operation, v1::OperationResult& result, bool commit) {
   result.set_source(operation.source());
   Json manifest;
-  if (const absl::Status status = kube::ParseManifest(operation.manifest(), &manifest);
-      !status.ok()) {
-    AddError(result, "",
-             operation.manifest().size() > kube::kMaxManifestBytes ? "TooLong" : "Malformed",
-             ToStd(status.message()));
-    return false;
-  }
-  if (manifest.contains("metadata") && manifest["metadata"].is_object())
-    StripServerFields(manifest);
-  kube::DefaultNamespace(manifest);
-  *result.mutable_object() = kube::RefOf(manifest);
   std::vector<v1::FieldError> errors;
-  kube::ValidateIdentity(manifest, &errors);
+  kube::ReadManifest(operation.manifest(), &manifest, &errors);
+  if (manifest.is_object()) *result.mutable_object() = kube::RefOf(manifest);
   if (operation.type() != v1::Operation::APPLY && operation.type() != v1::Operation::DELETE) {
     AddError(result, "operations.type", "NotSupported", "must be APPLY or DELETE");
   }
@@ -184,24 +180,22 @@ bool Intake::Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEven
       !PreconditionsHold(operation.precondition(), row, result)) {
     return false;
   }
-  return operation.type() == v1::Operation::DELETE
-             ? Delete(event, request, result, commit)
-             : Apply(event, request, manifest, result, commit);
+  if (operation.type() == v1::Operation::DELETE) return Delete(event, request, result, commit);
+  if (!Apply(event, request, manifest, result, commit)) return false;
+  event->admitted.emplace_back(event->result.results_size() - 1, std::move(manifest));
+  return true;
 }
 
 bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
                    Json& manifest, v1::OperationResult& result, bool commit) {
-  Admission admission = Admit(manifest);
+  kube::Admission admission = kube::Admit(manifest);
   for (std::string& warning : admission.warnings) result.add_warnings(std::move(warning));
+  std::string canonical;
+  if (admission.errors.empty()) {
+    canonical = kube::CanonicalManifest(manifest, &admission.errors);
+  }
   for (v1::FieldError& error : admission.errors) *result.add_errors() = std::move(error);
   if (!result.errors().empty()) return false;
-  std::string canonical = manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (canonical.size() > kube::kMaxManifestBytes) {
-    AddError(result, "", "TooLong",
-             StrCat("the manifest has ", canonical.size(), " bytes; at most ",
-                    kube::kMaxManifestBytes, " are allowed"));
-    return false;
-  }
   const std::string key = RowKey(result.object());
   const Row<v1::StoredObject>* row = state_.objects.Find(key);
   v1::StoredObject stored;

@@ -4,10 +4,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "lib/bus/bus.h"
 #include "lib/bus/event_sink.h"
 #include "lib/core/env.h"
+#include "lib/core/json_fwd.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/telemetry/log.h"
 #include "sealane/v1/deploy.pb.h"
@@ -40,12 +43,16 @@ class Intake {
     uint64_t sequence = 0;
     std::string platform;
     v1::DeployResult result;
+    // Accepted manifests by the place of their result, while the event is being handled.
+    std::vector<std::pair<int, Json>> admitted;
     int waiting = 0;      // writes not yet durable
     bool failed = false;  // a write will never be durable: the event must be delivered again
     int64_t attempts = 1;
   };
 
   void OnDelivery(const Delivery& delivery);
+  // Adds warnings about accepted policies, when everything beside them has been handled, too.
+  void Advise(InFlight& event) const;
   // Handles one operation; true when it was accepted.
   bool Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
               const v1::Operation& operation, v1::OperationResult& result, bool commit);

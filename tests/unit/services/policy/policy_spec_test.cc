@@ -1,7 +1,7 @@
 #include "services/policy/policy_spec.h"
 
 #include "lib/core/json.h"
-#include "services/policy/admission.h"
+#include "lib/kube/admission.h"
 #include "services/policy/binding.h"
 #include "tests/support/status_matchers.h"
 
@@ -27,7 +27,7 @@ Json Selector(const std::string& name = "", const Json& labels = nullptr) {
 PropagationPolicy Propagation(const std::string& name, Json spec, const std::string& ns = "shop") {
   Json manifest = Manifest(ns.empty() ? "ClusterPropagationPolicy" : "PropagationPolicy", name, ns,
                            std::move(spec));
-  const Admission admission = Admit(manifest);
+  const kube::Admission admission = kube::Admit(manifest);
   EXPECT_TRUE(admission.errors.empty()) << admission.errors.front().ShortDebugString();
   auto policy = ParsePropagationPolicy(manifest);
   EXPECT_OK(policy);
@@ -143,7 +143,7 @@ TEST_F(SelectTest, BindingTakesFromObjectAndPolicy) {
 
 std::vector<std::string> Fields(Json manifest) {
   std::vector<std::string> fields;
-  for (const auto& error : Admit(manifest).errors)
+  for (const auto& error : kube::Admit(manifest).errors)
     fields.push_back(error.field() + ":" + error.reason());
   return fields;
 }

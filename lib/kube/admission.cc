@@ -1,0 +1,138 @@
+#include "lib/kube/admission.h"
+
+#include <utility>
+
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "lib/kube/dependencies.h"
+#include "lib/kube/json_access.h"
+#include "lib/kube/kinds.h"
+#include "lib/kube/manifest.h"
+#include "lib/kube/object_marks.h"
+#include "lib/kube/policy_admission.h"
+#include "lib/kube/replicas.h"
+#include "lib/model/cluster_json.h"
+#include "lib/model/field_errors.h"
+#include "lib/model/identity.h"
+#include "sealane/v1/placement.pb.h"
+
+namespace sealane::kube {
+namespace {
+
+void AdmitPolicy(Json& object, Admission* admission) {
+  DefaultPolicy(object);
+  admission->errors = ValidatePolicy(object);
+  const Json* association = Find(object, {"spec", "association"});
+  if (association != nullptr) {
+    admission->warnings.emplace_back("spec.association is deprecated: use propagateDeps");
+  }
+  const std::string_view kind = GetString(object, {"kind"});
+  if (kind.ends_with("OverridePolicy") && !Find(object, {"spec", "overrideRules"})) {
+    admission->warnings.emplace_back(
+        "spec.overriders and spec.targetCluster are deprecated: use overrideRules");
+  }
+}
+
+void AdmitCluster(Json& object, Admission* admission) {
+  DefaultClusterManifest(object, 0);
+  admission->errors = ValidateCluster(object);
+}
+
+// What a platform may not decide: the server's own fields, and status.
+void StripServerFields(Json& manifest) {
+  const auto metadata = manifest.find("metadata");
+  if (metadata == manifest.end() || !metadata->is_object()) return;
+  for (const char* field :
+       {"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink",
+        "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+    metadata->erase(field);
+  }
+  manifest.erase("status");
+}
+
+// What matching and rendering read of a workload must have its right type.
+void AdmitWorkload(const Json& object, Admission* admission) {
+  const auto add = [&](const absl::Status& status) {
+    std::string_view message = ToStd(status.message());
+    const size_t colon = message.find(": ");
+    const std::string_view field =
+        colon == std::string_view::npos ? std::string_view() : message.substr(0, colon);
+    if (!field.empty()) message = message.substr(colon + 2);
+    AddFieldError(&admission->errors, field, "Invalid", message);
+  };
+  v1::ReplicaRequirements ignored;
+  if (const auto count = CountReplicas(object, &ignored); !count.ok()) {
+    add(count.status());
+  } else if (const auto found = FindDependencies(object); !found.ok()) {
+    add(found.status());
+  }
+  const Json* spec = Find(object, {"spec"});
+  if (!PodSpecPointer(GetString(object, {"kind"})).empty() &&
+      (spec == nullptr || !spec->is_object()) &&
+      ScopeOf(GroupOf(GetString(object, {"apiVersion"})), GetString(object, {"kind"})) !=
+          Scope::kUnknown) {
+    AddFieldError(&admission->errors, "spec", "Required", "spec is missing");
+  }
+}
+
+}  // namespace
+
+void ReadManifest(std::string_view text, Json* manifest, std::vector<v1::FieldError>* errors) {
+  Json parsed;
+  if (const absl::Status status = ParseManifest(text, &parsed); !status.ok()) {
+    AddFieldError(errors, "", text.size() > kMaxManifestBytes ? "TooLong" : "Malformed",
+                  ToStd(status.message()));
+    return;
+  }
+  StripServerFields(parsed);
+  DefaultNamespace(parsed);
+  ValidateIdentity(parsed, errors);
+  *manifest = std::move(parsed);
+}
+
+Admission Admit(Json& object) {
+  Admission admission;
+  const std::string_view group = GroupOf(GetString(object, {"apiVersion"}));
+  const std::string_view kind = GetString(object, {"kind"});
+  const std::string_view version = GetString(object, {"apiVersion"});
+  if (group == kPolicyGroup && IsPolicyKind(kind)) {
+    if (version != kPolicyApiVersion) {
+      AddFieldError(&admission.errors, "apiVersion", "NotSupported",
+                    StrCat("must be ", kPolicyApiVersion));
+    } else {
+      AdmitPolicy(object, &admission);
+    }
+  } else if (group == "cluster.karmada.io" && kind == "Cluster") {
+    AdmitCluster(object, &admission);
+  } else if (IsControlGroup(group)) {
+    if (group != "apps.karmada.io" || kind != "WorkloadRebalancer") {
+      AddFieldError(&admission.errors, "kind", "NotSupported",
+                    StrCat("Sealane does not know the kind ", kind, " of ", version));
+    }
+  } else {
+    AdmitWorkload(object, &admission);
+    CheckMarks(object, &admission.errors, &admission.warnings);
+  }
+  return admission;
+}
+
+std::string CanonicalManifest(const Json& manifest, std::vector<v1::FieldError>* errors) {
+  std::string text = manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() > kMaxManifestBytes) {
+    AddFieldError(errors, "", "TooLong",
+                  StrCat("the manifest has ", text.size(), " bytes; at most ", kMaxManifestBytes,
+                         " are allowed"));
+  }
+  return text;
+}
+
+Admission AdmitText(std::string_view text, Json* manifest) {
+  Admission admission;
+  ReadManifest(text, manifest, &admission.errors);
+  if (!admission.errors.empty()) return admission;
+  admission = Admit(*manifest);
+  if (admission.errors.empty()) (void)CanonicalManifest(*manifest, &admission.errors);
+  return admission;
+}
+
+}  // namespace sealane::kube
