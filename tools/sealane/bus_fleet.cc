@@ -15,10 +15,6 @@
 namespace sealane::cli {
 namespace {
 
-// The result of an event is a plain message and can get lost. The event is then published again,
-// and the fleet answers it again without doing anything twice.
-constexpr absl::Duration kAskAgain = absl::Seconds(5);
-
 // Until when something may take.
 class Deadline {
  public:
@@ -60,8 +56,9 @@ void BusFleet::OnLoop(const std::function<void()>& fn) {
 }
 
 absl::StatusOr<std::unique_ptr<Fleet>> BusFleet::Connect(
-    const BusMaker& make_bus, absl::Duration timeout, const std::function<std::string()>& why_not) {
-  std::unique_ptr<BusFleet> fleet(new BusFleet());
+    const BusMaker& make_bus, absl::Duration timeout, Options options,
+    const std::function<std::string()>& why_not) {
+  std::unique_ptr<BusFleet> fleet(new BusFleet(std::move(options)));
   fleet->loop_.Start();
   absl::Status made;
   Mailbox<bool> connected;
@@ -113,11 +110,12 @@ absl::StatusOr<v1::DeployResult> BusFleet::Deploy(const v1::DeployEvent& event,
     bool stored = false;  // on the loop's thread
   };
   const auto shared = std::make_shared<Shared>();
-  const auto publish = [&](bool first) {
+  // Always with the event's id, so that the bus stores it once.
+  const auto publish = [&] {
     AppendRequest request;
     request.subject = std::string(platform::kDeploy);
     request.payload = payload;
-    if (first) request.message_id = event.id();
+    request.message_id = event.id();
     bus_->Append(std::move(request), [shared](const absl::StatusOr<Appended>& appended) {
       if (appended.ok()) {
         shared->stored = true;
@@ -132,32 +130,53 @@ absl::StatusOr<v1::DeployResult> BusFleet::Deploy(const v1::DeployEvent& event,
     subscription = bus_->Subscribe(
         platform::Deployed(event.id()),
         [shared](const BusMessage& message) { shared->answers.Put(message.payload); });
-    publish(true);
+    publish();
   });
-  absl::StatusOr<std::string> answer = absl::DeadlineExceededError("");
+  absl::StatusOr<v1::DeployResult> answer = absl::DeadlineExceededError("");
+  bool was_stored = false;
   for (;;) {
-    auto got = shared->answers.Take(std::min(deadline.Left(), kAskAgain));
+    auto got = shared->answers.Take(std::min(deadline.Left(), options_.ask_again));
     if (got.has_value()) {
-      answer = *std::move(got);
+      answer = got->status();
+      if (got->ok()) answer = Parse<v1::DeployResult>(**got, "DeployResult");
       break;
     }
+    OnLoop([&] { was_stored = shared->stored; });
     if (deadline.Left() == absl::ZeroDuration()) break;
-    OnLoop([&] { publish(false); });
+    // The answer is a plain message and can get lost; it is kept, so ask for it. Publishing a
+    // stored event again could undo what came after it.
+    const auto kept = Result(event.id(), std::min(deadline.Left(), options_.ask_again));
+    if (kept.ok() && kept->has_value()) {
+      answer = **kept;
+      break;
+    }
+    if (!was_stored) OnLoop(publish);
   }
-  bool was_stored = false;
-  OnLoop([&] {
-    subscription.reset();
-    was_stored = shared->stored;
-  });
-  if (answer.ok()) return Parse<v1::DeployResult>(*answer, "DeployResult");
-  if (answer.status().code() != absl::StatusCode::kDeadlineExceeded) return answer.status();
+  OnLoop([&] { subscription.reset(); });
+  if (answer.status().code() != absl::StatusCode::kDeadlineExceeded) return answer;
   if (was_stored) {
-    return absl::DeadlineExceededError(ToAbsl(
-        StrCat("the event ", event.id(), " is stored, but sealane-policy has not answered within ",
-               absl::FormatDuration(timeout), "; it will be handled when the service is back")));
+    return absl::DeadlineExceededError(ToAbsl(StrCat(
+        "the event ", event.id(), " is stored, but sealane-policy has not answered within ",
+        absl::FormatDuration(timeout), "; it will be handled when the service is back: `sealane ",
+        "result ", event.id(), "` asks for the answer. Do not publish it again")));
   }
-  return Unavailable(StrCat("the event could not be stored within ", absl::FormatDuration(timeout),
-                            "; has sealane-policy run on this bus? It makes the deploy stream"));
+  return Unavailable(StrCat("nobody confirmed within ", absl::FormatDuration(timeout),
+                            " that the event ", event.id(), " is stored; `sealane result ",
+                            event.id(), "` tells later whether it was. Has sealane-policy run on ",
+                            "this bus? It makes the deploy stream"));
+}
+
+absl::StatusOr<std::optional<v1::DeployResult>> BusFleet::Result(std::string_view event_id,
+                                                                 absl::Duration timeout) {
+  v1::QueryRequest request;
+  request.set_what("results");
+  request.set_name(std::string(event_id));
+  (*request.mutable_options())["platform"] = options_.platform;
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply, Query("policy", request, timeout));
+  if (reply.body().empty()) return std::optional<v1::DeployResult>();
+  SEALANE_ASSIGN_OR_RETURN(v1::DeployResult result,
+                           Parse<v1::DeployResult>(reply.body(), "DeployResult"));
+  return std::optional<v1::DeployResult>(std::move(result));
 }
 
 absl::StatusOr<v1::QueryReply> BusFleet::Query(std::string_view service,

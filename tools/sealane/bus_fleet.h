@@ -2,6 +2,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "lib/bus/bus.h"
 #include "lib/core/event_loop.h"
@@ -15,9 +18,14 @@ class BusFleet final : public Fleet {
  public:
   // Makes the connection; called once, on the loop's thread.
   using BusMaker = std::function<absl::StatusOr<std::unique_ptr<Bus>>(Env)>;
+  struct Options {
+    std::string platform;  // whose events these are
+    // How long an answer may take before it is asked for, or the event is published again.
+    absl::Duration ask_again = absl::Seconds(5);
+  };
   // `why_not` tells what is known when the bus cannot be reached; called on the loop's thread.
   static absl::StatusOr<std::unique_ptr<Fleet>> Connect(
-      const BusMaker& make_bus, absl::Duration timeout,
+      const BusMaker& make_bus, absl::Duration timeout, Options options,
       const std::function<std::string()>& why_not);
   ~BusFleet() override;
 
@@ -25,6 +33,8 @@ class BusFleet final : public Fleet {
   [[nodiscard]] std::string NewId() override;
   absl::StatusOr<v1::DeployResult> Deploy(const v1::DeployEvent& event,
                                           absl::Duration timeout) override;
+  absl::StatusOr<std::optional<v1::DeployResult>> Result(std::string_view event_id,
+                                                         absl::Duration timeout) override;
   absl::StatusOr<v1::QueryReply> Query(std::string_view service, const v1::QueryRequest& request,
                                        absl::Duration timeout) override;
   absl::Status Follow(std::string_view filter, absl::Duration timeout, const BeginHandler& begin,
@@ -32,10 +42,11 @@ class BusFleet final : public Fleet {
   [[nodiscard]] size_t MaxPayload() const override { return max_payload_; }
 
  private:
-  BusFleet() = default;
+  explicit BusFleet(Options options) : options_(std::move(options)) {}
   // Runs on the loop's thread, and waits for the end.
   void OnLoop(const std::function<void()>& fn);
 
+  const Options options_;
   mutable EventLoop loop_;
   std::unique_ptr<Bus> bus_;  // touched on the loop's thread only
   SystemRandom random_;

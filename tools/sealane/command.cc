@@ -11,10 +11,10 @@ namespace {
 constexpr std::string_view kExitCodes =
     "Exit codes:\n"
     "  0  done\n"
-    "  1  the fleet refused something, or there is no such thing\n"
+    "  1  the fleet refused something (validate: would refuse it), or there is no such thing\n"
     "  2  the command line or an input file is wrong\n"
     "  3  the bus or a service did not answer in time\n"
-    "  4  status: the application is not healthy\n";
+    "  4  status: the application is not healthy; simulate: something would not fit\n";
 
 std::string Overview(const Style& style) {
   std::string out =
@@ -83,8 +83,9 @@ int UnknownCommand(std::string_view name, Terminal& terminal) {
 
 const std::vector<Command>& Commands() {
   static const auto* commands = new std::vector<Command>{
-      ApplyCommand(),  DeleteCommand(), GetCommand(),          StatusCommand(), ExplainCommand(),
-      RenderCommand(), EventsCommand(), ServerConfigCommand(), VersionCommand()};
+      ApplyCommand(),  DeleteCommand(),  ValidateCommand(),     GetCommand(),
+      StatusCommand(), ExplainCommand(), RenderCommand(),       SimulateCommand(),
+      EventsCommand(), ResultCommand(),  ServerConfigCommand(), VersionCommand()};
   return *commands;
 }
 

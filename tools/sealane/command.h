@@ -20,7 +20,7 @@ inline constexpr int kOk = 0;
 inline constexpr int kRefused = 1;      // the fleet refused something, or there is no such thing
 inline constexpr int kUsage = 2;        // the command line or an input file is wrong
 inline constexpr int kUnreachable = 3;  // the bus or a service did not answer in time
-inline constexpr int kNotHealthy = 4;   // status: the application is not (or not yet) healthy
+inline constexpr int kNotHealthy = 4;   // status: not (or not yet) healthy; simulate: does not fit
 
 using Connector =
     std::function<absl::StatusOr<std::unique_ptr<Fleet>>(const Context&, absl::Duration timeout)>;
@@ -70,11 +70,14 @@ int Fail(Terminal& terminal, const absl::Status& status);
 // One function per verb makes its row of the table.
 Command ApplyCommand();
 Command DeleteCommand();
+Command ValidateCommand();
 Command GetCommand();
 Command StatusCommand();
 Command ExplainCommand();
 Command RenderCommand();
+Command SimulateCommand();
 Command EventsCommand();
+Command ResultCommand();
 Command ServerConfigCommand();
 Command VersionCommand();
 

@@ -48,4 +48,24 @@ std::string FormatDeployResult(const v1::DeployResult& result, bool deleting, bo
   return out;
 }
 
+std::string FormatValidation(const v1::DeployResult& result, const Style& style) {
+  std::string out;
+  int refused = 0;
+  for (const v1::OperationResult& document : result.results()) {
+    out.append(document.source()).append("  ");
+    if (!document.object().kind().empty()) out.append(FormatRef(document.object())).append("  ");
+    out.append(style.Word(document.accepted() ? "ok" : "refused")).append("\n");
+    for (const v1::FieldError& error : document.errors()) {
+      out.append(FormatFieldError(error, style));
+    }
+    for (const std::string& warning : document.warnings()) {
+      out.append("    warning: ").append(warning).append("\n");
+    }
+    if (!document.accepted()) ++refused;
+  }
+  const int all = result.results_size();
+  return out.append(
+      StrCat(all, all == 1 ? " document" : " documents", ", ", refused, " refused\n"));
+}
+
 }  // namespace sealane::cli

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -24,9 +25,13 @@ class Fleet {
   // A new random event id.
   [[nodiscard]] virtual std::string NewId() = 0;
 
-  // Publishes the event and waits for its result. A result that got lost is asked for again.
+  // Publishes the event and waits for its result. A result that got lost is asked for, the event is
+  // published again only as long as nobody confirmed that it is stored.
   virtual absl::StatusOr<v1::DeployResult> Deploy(const v1::DeployEvent& event,
                                                   absl::Duration timeout) = 0;
+  // The result of an event of this platform; nullopt: there is none (yet), or no longer.
+  virtual absl::StatusOr<std::optional<v1::DeployResult>> Result(std::string_view event_id,
+                                                                 absl::Duration timeout) = 0;
   // All parts of the answer, merged.
   virtual absl::StatusOr<v1::QueryReply> Query(std::string_view service,
                                                const v1::QueryRequest& request,

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <iterator>
 
+#include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/kube/manifest.h"
 #include "tools/sealane/files.h"
 
 namespace sealane::cli {
@@ -33,20 +35,22 @@ bool HasContent(std::string_view document) {
   return false;
 }
 
-std::vector<std::string> SplitYaml(std::string_view text) {
-  std::vector<std::string> documents(1);
+std::vector<Document> SplitYaml(std::string_view text) {
+  std::vector<Document> documents(1);
+  int number = 0;
   size_t begin = 0;
   while (begin < text.size()) {
     size_t end = text.find('\n', begin);
     end = end == std::string_view::npos ? text.size() : end + 1;
     std::string_view line = text.substr(begin, end - begin);
+    ++number;
     std::string_view bare = line;
     if (bare.ends_with('\n')) bare.remove_suffix(1);
     if (Separates(bare)) {
-      documents.emplace_back();
+      documents.push_back({"", "", number});
       line.remove_prefix(3);  // what follows on the line belongs to the document
     }
-    documents.back().append(line);
+    documents.back().text.append(line);
     begin = end;
   }
   return documents;
@@ -54,9 +58,16 @@ std::vector<std::string> SplitYaml(std::string_view text) {
 
 // JSON values that follow one another: cuts where a top-level object or list ends. What is
 // malformed stays in one piece, for the parser to say so.
-std::vector<std::string> SplitJson(std::string_view text) {
-  std::vector<std::string> documents;
+std::vector<Document> SplitJson(std::string_view text) {
+  std::vector<Document> documents;
   size_t begin = 0;
+  int line = 1;
+  const auto add = [&](size_t end) {
+    const std::string_view part = text.substr(begin, end - begin);
+    documents.push_back({"", std::string(part), line});
+    line += static_cast<int>(std::count(part.begin(), part.end(), '\n'));
+    begin = end;
+  };
   int depth = 0;
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -71,13 +82,19 @@ std::vector<std::string> SplitJson(std::string_view text) {
     }
     if (c == '"') in_string = true;
     if (c == '{' || c == '[') ++depth;
-    if ((c == '}' || c == ']') && --depth == 0) {
-      documents.emplace_back(text.substr(begin, i + 1 - begin));
-      begin = i + 1;
-    }
+    if ((c == '}' || c == ']') && --depth == 0) add(i + 1);
   }
-  documents.emplace_back(text.substr(begin));
+  add(text.size());
   return documents;
+}
+
+void KeepLinesOfMalformed(Document& document) {
+  Json ignored;
+  if (document.line == 1 || document.text.size() > kube::kMaxManifestBytes ||
+      kube::ParseManifest(document.text, &ignored).ok()) {
+    return;
+  }
+  document.text.insert(0, static_cast<size_t>(document.line - 1), '\n');
 }
 
 bool IsManifestFile(const fs::path& path) {
@@ -108,8 +125,8 @@ std::vector<Document> SplitDocuments(std::string_view text, std::string_view sou
   const size_t first = text.find_first_not_of(" \t\r\n");
   const bool json = first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
   std::vector<Document> documents;
-  for (std::string& part : json ? SplitJson(text) : SplitYaml(text)) {
-    if (HasContent(part)) documents.push_back({"", std::move(part)});
+  for (Document& part : json ? SplitJson(text) : SplitYaml(text)) {
+    if (HasContent(part.text)) documents.push_back(std::move(part));
   }
   for (size_t i = 0; i < documents.size(); ++i) {
     documents[i].source = documents.size() == 1 ? std::string(source) : StrCat(source, "#", i + 1);
@@ -122,6 +139,7 @@ absl::StatusOr<std::vector<Document>> ReadDocuments(const std::vector<std::strin
   std::vector<Document> documents;
   const auto add = [&documents](std::string_view text, std::string_view source) {
     for (Document& document : SplitDocuments(text, source)) {
+      KeepLinesOfMalformed(document);
       documents.push_back(std::move(document));
     }
   };

@@ -13,6 +13,7 @@ namespace sealane::cli {
 struct Document {
   std::string source;  // "classroom/config.yaml#2"; "#1" is left out when a file has only one
   std::string text;
+  int line = 1;  // of the file, on which `text` begins
 };
 
 // The documents of a file's text: YAML documents separated by ---, or JSON values one after
@@ -21,7 +22,8 @@ struct Document {
 
 // Reads files, directories (their *.yaml, *.yml and *.json files by name; with `recursive` also
 // those of the directories below) and "-" (`in`), in the order given. INVALID_ARGUMENT names the
-// path.
+// path. A document that cannot be parsed is given as many blank lines in front as its file has:
+// whoever parses it, the line in the complaint is the file's.
 [[nodiscard]] absl::StatusOr<std::vector<Document>> ReadDocuments(
     const std::vector<std::string>& paths, bool recursive, std::istream& in);
 

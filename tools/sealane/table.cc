@@ -33,8 +33,9 @@ std::string Dress(bool colour, std::string_view code, std::string_view text) {
 }  // namespace
 
 std::string Style::Word(std::string_view text) const {
-  static constexpr std::array<std::string_view, 8> kGood = {
-      "Healthy", "Ready", "Applied", "Scheduled", "created", "configured", "deleted", "True"};
+  static constexpr std::array<std::string_view, 10> kGood = {
+      "Healthy",    "Ready",   "Applied", "Scheduled", "created",
+      "configured", "deleted", "True",    "ok",        "yes"};
   static constexpr std::array<std::string_view, 10> kBad = {
       "Failed",   "Unhealthy", "Degraded", "Lost",         "refused",
       "NotReady", "False",     "Warning",  "NoClusterFit", "Unschedulable"};

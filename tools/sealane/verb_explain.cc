@@ -1,118 +1,86 @@
-// sealane explain, sealane render: why an object runs where it runs, and what exactly each cluster
-// gets.
+// sealane explain: which policy claimed an object, and why it runs where it runs.
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kube/manifest.h"
-#include "lib/model/identity.h"
-#include "tools/sealane/apps.h"
-#include "tools/sealane/command.h"
+#include "tools/sealane/lookup.h"
 #include "tools/sealane/render_message.h"
 #include "tools/sealane/views.h"
 
 namespace sealane::cli {
 namespace {
 
-struct Wanted {
-  std::unique_ptr<Fleet> fleet;
-  absl::Duration timeout;
-  v1::AppStatus app;
-};
-
-absl::StatusOr<Wanted> Find(const Invocation& invocation) {
-  const Args& args = invocation.args;
-  if (args.positional().size() != 1) return InvalidArgument("give one NAME or KIND/NAME");
-  Wanted wanted;
-  SEALANE_ASSIGN_OR_RETURN(const AppName name, ParseAppName(args.positional()[0]));
-  SEALANE_ASSIGN_OR_RETURN(wanted.timeout, Timeout(args));
-  Context context;
-  SEALANE_ASSIGN_OR_RETURN(wanted.fleet, Connect(invocation, &context));
-  v1::QueryRequest request;
-  request.set_what("apps");
-  request.set_name(name.name);
-  request.set_namespace_(args.Has("namespace") ? args.Get("namespace") : context.default_namespace);
-  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
-                           wanted.fleet->Query("status", request, wanted.timeout));
-  SEALANE_ASSIGN_OR_RETURN(const std::vector<v1::AppStatus> apps, SelectApps(reply, name));
-  wanted.app = apps.front();
-  return wanted;
+Json ParseOr(const std::string& text, Json otherwise) {
+  Json parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return parsed.is_discarded() ? otherwise : parsed;
 }
 
-v1::QueryRequest About(std::string_view what, const v1::ObjectRef& ref) {
-  v1::QueryRequest request;
-  request.set_what(std::string(what));
-  request.set_group(std::string(GroupOf(ref.api_version())));
-  request.set_kind(ref.kind());
-  request.set_namespace_(ref.namespace_());
-  request.set_name(ref.name());
-  return request;
+// Fills in what the policy service and the scheduler say. The scheduler has nothing to say about
+// what no policy claims. `placements` holds what the details point to.
+absl::Status Ask(const Subject& subject, v1::QueryReply* placements, ExplainDetails* details) {
+  const v1::ObjectRef& ref = subject.app.ref();
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply policies,
+                           subject.fleet->Query("policy", About("explain", ref), subject.timeout));
+  const Json list = ParseOr(policies.body(), Json::array());
+  if (list.is_array() && !list.empty()) details->policies = list.front().dump();
+  details->render_errors = RenderErrors(policies.body());
+  SEALANE_ASSIGN_OR_RETURN(
+      *placements, subject.fleet->Query("scheduler", About("placements", ref), subject.timeout));
+  if (placements->placements().empty()) return absl::OkStatus();
+  details->placed = &placements->placements(0);
+  details->decisions.assign(details->placed->decisions().begin(),
+                            details->placed->decisions().end());
+  // As of now, with scores; when the claim has just gone, what was decided at the time remains.
+  const auto now = subject.fleet->Query("scheduler", About("explain", ref), subject.timeout);
+  if (!now.ok())
+    return now.status().code() == absl::StatusCode::kAborted ? absl::OkStatus() : now.status();
+  std::vector<v1::ClusterDecision> decisions;
+  for (const v1::Placed& part : now->placements()) {
+    decisions.insert(decisions.end(), part.decisions().begin(), part.decisions().end());
+  }
+  if (!decisions.empty()) details->decisions = std::move(decisions);
+  details->decision = now->body();
+  return absl::OkStatus();
 }
 
-std::string Scores(const v1::ClusterDecision& decision) {
-  const std::map<std::string, int64_t> sorted(decision.scores().begin(), decision.scores().end());
-  std::vector<std::string> words;
-  for (const auto& [plugin, score] : sorted) words.push_back(StrCat(plugin, " ", score));
-  return StrJoin(words, "\n");
+Json ToJson(const ExplainDetails& details) {
+  Json json = {{"object", FormatRef(details.app.ref())},
+               {"app", MessageToJson(details.app)},
+               {"policies", ParseOr(details.policies, Json::object())},
+               {"decision", ParseOr(details.decision, Json::object())},
+               {"clusters", Json::array()}};
+  if (details.placed != nullptr) {
+    v1::Placed placed = *details.placed;
+    placed.clear_decisions();
+    json["placement"] = MessageToJson(placed);
+  }
+  for (const v1::ClusterDecision& decision : details.decisions) {
+    json["clusters"].push_back(MessageToJson(decision));
+  }
+  return json;
 }
 
 int Explain(const Invocation& invocation) {
   Terminal& terminal = invocation.terminal;
-  const auto wanted = Find(invocation);
-  if (!wanted.ok()) return Fail(terminal, wanted.status());
-  const v1::AppStatus& app = wanted->app;
-  const auto reply =
-      wanted->fleet->Query("scheduler", About("placements", app.ref()), wanted->timeout);
-  if (!reply.ok()) return Fail(terminal, reply.status());
-  if (reply->placements().empty()) {
-    terminal.out << FormatRef(app.ref()) << " has no placement: "
-                 << (app.policy().empty() ? "no policy claims it" : app.policy() + " claims it")
-                 << ". " << app.message() << "\n";
-    return kRefused;
+  const auto format = OutputFormat(invocation.args, {"json", "yaml"});
+  if (!format.ok()) return Fail(terminal, format.status());
+  const auto subject = FindSubject(invocation);
+  if (!subject.ok()) return Fail(terminal, subject.status());
+  v1::QueryReply placements;
+  ExplainDetails details;
+  details.app = subject->app;
+  const absl::Status asked = Ask(*subject, &placements, &details);
+  if (!asked.ok()) return Fail(terminal, asked);
+  if (*format == "json") {
+    terminal.out << ToJson(details).dump(2) << "\n";
+  } else if (*format == "yaml") {
+    terminal.out << kube::ToYaml(ToJson(details));
+  } else {
+    ViewOptions options;
+    options.style = terminal.style;
+    terminal.out << FormatExplanation(details, options);
   }
-  const v1::Placed& placed = reply->placements(0);
-  if (invocation.args.Get("output") == "json") {
-    terminal.out << MessageToJson(placed).dump(2) << "\n";
-    return kOk;
-  }
-  terminal.out << FormatRef(app.ref()) << "  " << terminal.style.Word(placed.state()) << "  "
-               << placed.message() << "\n\n";
-  TextTable table({"CLUSTER", "CHOSEN", "REPLICAS", "ROOM FOR", "SCORES", "WHY"});
-  for (const v1::ClusterDecision& decision : placed.decisions()) {
-    std::vector<std::string> why(decision.reasons().begin(), decision.reasons().end());
-    if (!decision.note().empty()) why.push_back(decision.note());
-    table.Add({decision.cluster(), decision.selected() ? "yes" : "no", StrCat(decision.replicas()),
-               decision.available_replicas() < 0 ? "-" : StrCat(decision.available_replicas()),
-               Scores(decision), StrJoin(why, "\n")});
-  }
-  terminal.out << table.Render(terminal.style);
-  return kOk;
-}
-
-int Render(const Invocation& invocation) {
-  Terminal& terminal = invocation.terminal;
-  const auto wanted = Find(invocation);
-  if (!wanted.ok()) return Fail(terminal, wanted.status());
-  v1::QueryRequest request = About("works", wanted->app.ref());
-  request.set_cluster(invocation.args.Get("cluster"));
-  const auto reply = wanted->fleet->Query("policy", request, wanted->timeout);
-  if (!reply.ok()) return Fail(terminal, reply.status());
-  bool any = false;
-  for (const v1::Work& work : reply->works()) {
-    if (work.deleting()) continue;
-    any = true;
-    terminal.out << "---\n# cluster " << work.cluster() << "\n";
-    for (const v1::AppliedOverride& applied : work.applied_overrides()) {
-      terminal.out << "# " << FormatRef(applied.policy()) << " rule " << applied.rule() << " "
-                   << applied.overrider() << ": " << applied.operator_() << " " << applied.path();
-      if (!applied.value_json().empty()) terminal.out << " = " << applied.value_json();
-      terminal.out << "\n";
-    }
-    const Json manifest = Json::parse(work.manifest(), nullptr, /*allow_exceptions=*/false);
-    terminal.out << (manifest.is_discarded() ? work.manifest() + "\n" : kube::ToYaml(manifest));
-  }
-  if (any) return kOk;
-  return Fail(terminal, NotFound(StrCat(FormatRef(wanted->app.ref()), " is in no such cluster; ",
-                                        "`sealane status` shows where it is")));
+  return details.placed == nullptr ? kRefused : kOk;
 }
 
 }  // namespace
@@ -120,23 +88,19 @@ int Render(const Invocation& invocation) {
 Command ExplainCommand() {
   return {"explain",
           "[KIND/]NAME",
-          "Say for every cluster why an application runs there or not",
-          "  sealane explain deployment/classroom -n classroom\n",
+          "Say which policy claimed an object, and for every cluster why it runs there or not",
+          "Shows every policy that speaks about the object and why it won or lost, the overrides "
+          "in their\n"
+          "order, what cannot be rendered, and for each cluster every reason against it, its "
+          "scores by\n"
+          "plugin, the replicas it has room for and why it gets as many as it gets.\n"
+          "Ends with exit code 1 when the object has no placement.\n\n"
+          "  sealane explain deployment/classroom -n classroom\n"
+          "  sealane explain classroom -o json\n",
           {{"namespace", 'n', "NAMESPACE", "only this namespace"},
-           {"output", 'o', "json", "the scheduler's whole answer"}},
+           {"output", 'o', "json|yaml", "everything that is known, as data"}},
           true,
           Explain};
-}
-
-Command RenderCommand() {
-  return {"render",
-          "[KIND/]NAME",
-          "Print the manifest that each cluster gets, and which overrides made it so",
-          "  sealane render deployment/classroom --cluster aws-virginia\n",
-          {{"namespace", 'n', "NAMESPACE", "only this namespace"},
-           {"cluster", 0, "NAME", "only this cluster"}},
-          true,
-          Render};
 }
 
 }  // namespace sealane::cli

@@ -8,6 +8,7 @@
 #include "lib/model/identity.h"
 #include "tools/sealane/apps.h"
 #include "tools/sealane/command.h"
+#include "tools/sealane/lookup.h"
 #include "tools/sealane/render_message.h"
 #include "tools/sealane/views.h"
 
@@ -21,16 +22,6 @@ struct Target {
   std::string ns;
 };
 
-v1::QueryRequest About(std::string_view what, const v1::ObjectRef& ref) {
-  v1::QueryRequest request;
-  request.set_what(std::string(what));
-  request.set_group(std::string(GroupOf(ref.api_version())));
-  request.set_kind(ref.kind());
-  request.set_namespace_(ref.namespace_());
-  request.set_name(ref.name());
-  return request;
-}
-
 absl::StatusOr<std::vector<v1::AppStatus>> FindApps(Fleet& fleet, const Target& target,
                                                     absl::Duration timeout) {
   v1::QueryRequest request;
@@ -41,19 +32,6 @@ absl::StatusOr<std::vector<v1::AppStatus>> FindApps(Fleet& fleet, const Target& 
   return SelectApps(reply, target.name);
 }
 
-// Policy's explanation is a list with one object: {"renderErrors": {"<cluster>": "<why>"}, ...}.
-void AddRenderErrors(const std::string& explanation, v1::AppStatus& app) {
-  const Json list = Json::parse(explanation, nullptr, /*allow_exceptions=*/false);
-  if (!list.is_array()) return;
-  for (const Json& entry : list) {
-    const auto errors = entry.is_object() ? entry.find("renderErrors") : entry.end();
-    if (!entry.is_object() || errors == entry.end() || !errors->is_object()) continue;
-    for (const auto& [cluster, why] : errors->items()) {
-      if (why.is_string()) app.add_render_errors(StrCat(cluster, ": ", why.get<std::string>()));
-    }
-  }
-}
-
 // What the other services say about the object; a service that does not answer is left out.
 AppDetails Details(Fleet& fleet, const v1::AppStatus& app, absl::Duration timeout,
                    v1::QueryReply& placements) {
@@ -62,7 +40,11 @@ AppDetails Details(Fleet& fleet, const v1::AppStatus& app, absl::Duration timeou
   auto works = fleet.Query("policy", About("works", app.ref()), timeout);
   if (works.ok()) details.works = *std::move(works);
   const auto explained = fleet.Query("policy", About("explain", app.ref()), timeout);
-  if (explained.ok()) AddRenderErrors(explained->body(), details.app);
+  if (explained.ok()) {
+    for (const auto& [cluster, why] : RenderErrors(explained->body())) {
+      details.app.add_render_errors(StrCat(cluster, ": ", why));
+    }
+  }
   auto placed = fleet.Query("scheduler", About("placements", app.ref()), timeout);
   if (placed.ok() && placed->placements_size() > 0) {
     placements = *std::move(placed);

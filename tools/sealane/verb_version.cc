@@ -6,7 +6,7 @@ Command VersionCommand() {
   return {"version",
           "",
           "Print the version of this program",
-          "",
+          "  sealane version\n",
           {},
           false,
           [](const Invocation& invocation) {

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
+#include "lib/core/json_fwd.h"
 #include "sealane/v1/deploy.pb.h"
 #include "sealane/v1/query.pb.h"
 #include "tools/sealane/table.h"
@@ -33,6 +36,10 @@ struct ViewOptions {
 [[nodiscard]] std::string FormatDeployResult(const v1::DeployResult& result, bool deleting,
                                              bool dry_run, const Style& style);
 
+// What `validate` found: one line per document (file, object, ok or refused), then its refusals and
+// warnings; at the end how many there were.
+[[nodiscard]] std::string FormatValidation(const v1::DeployResult& result, const Style& style);
+
 // Everything about one object. The manifests of `works` give images and differences; `placements`
 // the scheduler's reasons.
 struct AppDetails {
@@ -41,6 +48,21 @@ struct AppDetails {
   v1::QueryReply works;                // of this object only
 };
 [[nodiscard]] std::string FormatAppDetails(const AppDetails& details, const ViewOptions& options);
+
+// Who claimed an object, and why it runs where it runs.
+struct ExplainDetails {
+  v1::AppStatus app;
+  std::string policies;                              // JSON: policy's explanation of the object
+  std::map<std::string, std::string> render_errors;  // by cluster
+  const v1::Placed* placed = nullptr;                // in force; nullptr: none
+  std::string decision;                              // JSON: the scheduler's, as of now
+  std::vector<v1::ClusterDecision> decisions;        // as of now, sorted by cluster
+};
+[[nodiscard]] std::string FormatExplanation(const ExplainDetails& details,
+                                            const ViewOptions& options);
+
+// The answer to a what-if question (proto/sealane/v1/query.proto, simulate).
+[[nodiscard]] std::string FormatSimulation(const Json& simulation, const ViewOptions& options);
 
 // "3/6" for workloads, "-" for objects without replicas.
 [[nodiscard]] std::string FormatReady(const v1::Replicas& replicas);

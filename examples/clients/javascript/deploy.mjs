@@ -11,7 +11,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { connect, createInbox, headers } from "nats";
+import { connect, createInbox, ErrorCode, headers } from "nats";
 import protobuf from "protobufjs";
 
 const TIMEOUT_MS = 60_000;
@@ -69,8 +69,18 @@ async function deploy(connection, manifests) {
     timeout: 10_000,
   });
   console.log(`event ${id} is stored: ${ack.string()}`);
-  for await (const message of results) return DeployResult.decode(message.data);
-  throw new Error("no result");
+  try {
+    for await (const message of results) return DeployResult.decode(message.data);
+  } catch (error) {
+    if (error.code !== ErrorCode.Timeout) throw error;
+  }
+  // The answer can get lost, but it is kept: ask for it. Do not publish a stored event again.
+  const platform = process.env.SEALANE_BUS_USER.replace(/^platform-/, "");
+  const question = { what: "results", name: id, options: { platform } };
+  for (const part of await query(connection, "policy", question)) {
+    if (part.body.length > 0) return DeployResult.decode(part.body);
+  }
+  throw new Error(`event ${id} is stored, but not answered yet: ask query.policy for it later`);
 }
 
 // --- The whole path --------------------------------------------------------------------------------

@@ -96,5 +96,24 @@ TEST_F(ReadDocumentsTest, NamesWhatCannotBeRead) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no manifest")));
 }
 
+TEST(SplitDocumentsTest, KnowsTheLineOfEachDocument) {
+  const auto lines = [](std::string_view text) {
+    std::vector<int> found;
+    for (const Document& document : SplitDocuments(text, "f")) found.push_back(document.line);
+    return found;
+  };
+  EXPECT_THAT(lines("a: 1\n---\n# none\n---\nb: 2\n"), ElementsAre(1, 4));
+  EXPECT_THAT(lines("{\n\"a\": 1}\n{}\n\n[]"), ElementsAre(1, 2, 3));
+}
+
+TEST(ReadDocumentsTest, AMalformedDocumentKeepsItsLineInTheFile) {
+  std::istringstream in("a: 1\n---\nb: 2\n---\nc: [\n");
+  const auto documents = ReadDocuments({"-"}, false, in);
+  ASSERT_OK(documents);
+  ASSERT_EQ(documents->size(), 3U);
+  EXPECT_EQ(documents->at(1).text, "\nb: 2\n") << "what can be parsed stays as it is";
+  EXPECT_EQ(documents->at(2).text, "\n\n\n\nc: [\n");
+}
+
 }  // namespace
 }  // namespace sealane::cli

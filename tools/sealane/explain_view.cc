@@ -1,0 +1,136 @@
+// Who claimed an object and why it runs where it runs, for people.
+#include <algorithm>
+
+#include "lib/core/json.h"
+#include "lib/core/strings.h"
+#include "tools/sealane/views.h"
+
+namespace sealane::cli {
+namespace {
+
+std::string Text(const Json& json, const char* field) {
+  const auto it = json.is_object() ? json.find(field) : json.end();
+  if (!json.is_object() || it == json.end() || it->is_null()) return "";
+  return it->is_string() ? it->get<std::string>() : it->dump();
+}
+
+std::string TextOf(const Json& json) {
+  return json.is_string() ? json.get<std::string>() : json.dump();
+}
+
+// The policies that speak about the object's kind, and the overrides in the order they apply.
+std::string Policies(const Json& explained, const ViewOptions& options) {
+  std::string out;
+  const Json policies = explained.is_object() ? explained.value("policies", Json()) : Json();
+  TextTable table({"POLICY", "PRIORITY", "MATCHES", "CLAIMS", "WHY"});
+  if (policies.is_array()) {
+    for (const Json& policy : policies) {
+      table.Add({Text(policy, "policy"), Text(policy, "priority"), Text(policy, "matches"),
+                 Text(policy, "claims") == "true" ? "yes" : "no", Text(policy, "why")});
+    }
+  }
+  if (table.empty()) {
+    out.append("No propagation policy speaks about objects of this kind and namespace.\n");
+  } else {
+    out.append(table.Render(options.style));
+  }
+  const Json overrides =
+      explained.is_object() ? explained.value("overridesInOrder", Json()) : Json();
+  if (overrides.is_array() && !overrides.empty()) {
+    std::vector<std::string> names;
+    for (const Json& name : overrides) names.push_back(TextOf(name));
+    out.append(StrCat("\nOverrides, the later wins: ", StrJoin(names, ", then "), "\n"));
+  }
+  return out;
+}
+
+std::string Targets(const Json& targets) {
+  std::vector<std::string> words;
+  for (const auto& [cluster, replicas] : targets.items()) {
+    words.push_back(replicas == 0 ? cluster : StrCat(cluster, " ", replicas.dump()));
+  }
+  return words.empty() ? "nowhere" : StrJoin(words, ", ");
+}
+
+Json InForce(const v1::Placed& placed) {
+  Json targets = Json::object();
+  for (const v1::TargetCluster& target : placed.clusters())
+    targets[target.name()] = target.replicas();
+  return targets;
+}
+
+void Line(std::string& out, std::string_view name, std::string_view value) {
+  if (value.empty()) return;
+  out.append(name).append(12 - std::min<size_t>(11, name.size()), ' ').append(value).append("\n");
+}
+
+std::string Placement(const ExplainDetails& details, const ViewOptions& options) {
+  std::string out;
+  const v1::Placed& placed = *details.placed;
+  Line(out, "placement",
+       StrCat(options.style.Word(placed.state()),
+              placed.message().empty() ? "" : StrCat("  ", placed.message())));
+  const Json in_force = InForce(placed);
+  Line(out, "in force", Targets(in_force));
+  if (!placed.cause().empty()) Line(out, "because", placed.cause());
+  const Json now = Json::parse(details.decision, nullptr, /*allow_exceptions=*/false);
+  Line(out, "rules", Text(now, "strategy"));
+  const std::string group = Text(now, "group");
+  if (!group.empty()) Line(out, "group", group);
+  const Json failed = now.is_object() ? now.value("failedGroups", Json()) : Json();
+  if (failed.is_array()) {
+    for (const Json& entry : failed) {
+      Line(
+          out, "not in",
+          StrCat(Text(entry, "group"), ": ", Text(entry, "outcome"), "  ", Text(entry, "message")));
+    }
+  }
+  Line(out, "note", Text(now, "note"));
+  const Json would = now.is_object() ? now.value("would", Json()) : Json();
+  if (would.is_object() && !would.empty() && would != in_force) {
+    Line(out, "now", StrCat("a decision from now on would give ", Targets(would)));
+  }
+  return out;
+}
+
+std::string Scores(const v1::ClusterDecision& decision) {
+  const std::map<std::string, int64_t> sorted(decision.scores().begin(), decision.scores().end());
+  std::vector<std::string> words;
+  words.reserve(sorted.size());
+  for (const auto& [plugin, score] : sorted) words.push_back(StrCat(plugin, " ", score));
+  return words.empty() ? "-" : StrJoin(words, "\n");
+}
+
+}  // namespace
+
+std::string FormatExplanation(const ExplainDetails& details, const ViewOptions& options) {
+  const v1::AppStatus& app = details.app;
+  std::string out = StrCat(options.style.Bold(FormatRef(app.ref())), "\n");
+  Line(out, "claimed by", app.policy().empty() ? "no policy claims it" : app.policy());
+  Line(out, "phase",
+       StrCat(options.style.Word(app.phase()),
+              app.message().empty() ? "" : StrCat("  ", app.message())));
+  const Json policies = Json::parse(details.policies, nullptr, /*allow_exceptions=*/false);
+  out.append("\n").append(Policies(policies, options));
+  for (const auto& [cluster, why] : details.render_errors) {
+    out.append(StrCat("\n", options.style.Red("cannot be rendered"), " for ", cluster, ": ", why,
+                      "\nits last good version stays in force there\n"));
+  }
+  if (details.placed == nullptr) {
+    return out.append("\nIt has no placement.\n");
+  }
+  out.append("\n").append(Placement(details, options));
+  TextTable table({"CLUSTER", "CHOSEN", "REPLICAS", "ROOM FOR", "SCORES", "WHY"});
+  for (const v1::ClusterDecision& decision : details.decisions) {
+    std::vector<std::string> why(decision.reasons().begin(), decision.reasons().end());
+    if (!decision.note().empty()) why.push_back(decision.note());
+    table.Add({decision.cluster(), decision.selected() ? "yes" : "no",
+               decision.selected() ? StrCat(decision.replicas()) : "-",
+               decision.available_replicas() < 0 ? "-" : StrCat(decision.available_replicas()),
+               Scores(decision), StrJoin(why, "\n")});
+  }
+  if (!table.empty()) out.append("\n").append(table.Render(options.style));
+  return out;
+}
+
+}  // namespace sealane::cli
