@@ -162,8 +162,7 @@ absl::Status ParseManifests(std::string_view text, std::vector<Json>* manifests,
       const auto line = std::count(before.begin(), before.end(), '\n') + 1;
       return Append(std::move(value), static_cast<int>(line), manifests, lines);
     }
-    // Several documents, as a YAML stream of JSON texts.
-    if (text.find("\n---") == std::string_view::npos) return json_status;
+    // It may still be YAML: several documents of JSON, or a mapping in flow style.
   }
   std::vector<Json> values;
   std::vector<int> value_lines;

@@ -110,11 +110,13 @@ def after_keep(stack):
   sealane get clusters
   sealane get works -n classroom
   sealane status classroom --watch
-  sealane render deployment/classroom --cluster aws-virginia
+  sealane explain deployment/classroom
+  sealane render deployment/classroom --diff
   sealane events --follow
   kubectl --kubeconfig {kubeconfig} get deployments,pods -A
   curl -s http://127.0.0.1:{stack.ports['status']}/metrics
 To try next:
+  sealane simulate --drain aws-virginia
   sed 's/replicas: 6/replicas: 12/' examples/classroom/deployment.yaml | sealane apply -f -
   sed 's/weight: 2/weight: 4/' examples/classroom/propagation-policy.yaml | sealane apply -f -
   sealane delete -f examples/classroom

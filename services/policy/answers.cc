@@ -148,8 +148,9 @@ void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRe
   } else if (what == "explain") {
     AnswerExplain(state, renderer, request, answer);
   } else {
-    answer.Fail(StrCat("query.policy does not answer '", what,
-                       "'; it answers objects, bindings, works, render, explain"));
+    answer.Fail(
+        StrCat("query.policy does not answer '", what,
+               "'; it answers objects, bindings, works, render, explain, preview, results"));
   }
 }
 

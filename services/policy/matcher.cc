@@ -96,7 +96,7 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
   const Json manifest = Json::parse(object->value.manifest(), nullptr, false);
   if (manifest.is_discarded()) return absl::InternalError("stored manifest is not JSON");
   const ObjectView view{object->value.ref(), manifest};
-  const PropagationPolicy* claimer = Claimer(view, current);
+  const PropagationPolicy* claimer = Claimer(state_.policies, view, current);
   v1::Binding binding;
   // A binding of an object that was deleted and created again begins anew, but its revisions go on.
   const bool continues = current != nullptr && current->uid() == object->value.uid();
@@ -196,13 +196,12 @@ void Matcher::ReconcileDeleting(const std::string& key, const Row<v1::StoredObje
   state_.objects.Remove(key);
 }
 
-const PropagationPolicy* Matcher::Claimer(const ObjectView& object,
+const PropagationPolicy* Matcher::Claimer(const PolicyIndex& policies, const ObjectView& object,
                                           const v1::Binding* current) const {
-  const std::vector<const PropagationPolicy*> candidates =
-      state_.policies.PropagationFor(object.ref);
+  const std::vector<const PropagationPolicy*> candidates = policies.PropagationFor(object.ref);
   const PropagationPolicy* holder = nullptr;
   if (current != nullptr && current->has_policy() && !current->deleting()) {
-    const PropagationPolicy* policy = state_.policies.FindPropagation(RowKey(current->policy()));
+    const PropagationPolicy* policy = policies.FindPropagation(RowKey(current->policy()));
     if (policy != nullptr && policy->uid == current->policy_uid() &&
         Matches(policy->selectors, object) != MatchStrength::kNone) {
       holder = policy;

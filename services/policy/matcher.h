@@ -35,12 +35,13 @@ class Matcher {
   using Affected = std::set<std::string>;
   // Brings one object's binding up to date. OK also when there is nothing to do.
   absl::Status Reconcile(const std::string& key, Affected* affected);
+  // The one of `policies` that shall claim the object, which has the binding `current`, or nullptr.
+  const PropagationPolicy* Claimer(const PolicyIndex& policies, const ObjectView& object,
+                                   const v1::Binding* current) const;
+  [[nodiscard]] bool NeverPropagated(const v1::ObjectRef& ref) const;
 
  private:
   void ReconcileDeleting(const std::string& key, const Row<v1::StoredObject>& object);
-  // The policy that shall claim the object now, or nullptr. It may have to wait: see NeedsOf.
-  const PropagationPolicy* Claimer(const ObjectView& object, const v1::Binding* current) const;
-  [[nodiscard]] bool NeverPropagated(const v1::ObjectRef& ref) const;
   // A lazy policy does not touch what runs until the user changes the object.
   [[nodiscard]] bool HeldByLazy(const PropagationPolicy& policy, const v1::StoredObject& object,
                                 const v1::Binding* current) const;

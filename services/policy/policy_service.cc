@@ -16,6 +16,7 @@
 #include "services/policy/answers.h"
 #include "services/policy/intake.h"
 #include "services/policy/policy_metrics.h"
+#include "services/policy/preview.h"
 #include "services/policy/renderer.h"
 #include "services/policy/state.h"
 
@@ -140,6 +141,8 @@ void PolicyService::Start() {
       [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
         if (request.what() == "results") {
           AnswerResult(bus_, request, answer);
+        } else if (synced_ && request.what() == "preview") {
+          AnswerPreview(state_, matcher_, request, *answer);
         } else if (synced_) {
           AnswerQuery(state_, renderer_, request, *answer);
         } else {

@@ -107,11 +107,13 @@ TEST(BusFleetTest, ATimeOutSaysWhatIsKnownAndWhatToDo) {
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("sealane result event-1"));
   fleet->reset();
   EXPECT_EQ(bus.server->StreamSize(kDeployLog), 1U);
+}
 
-  LostAnswers nothing;
-  nothing.serves_queries = false;
-  nothing.stores_from = 1;  // never
-  fleet = nothing.Connect();
+TEST(BusFleetTest, WhatNobodyStoredIsUnavailable) {
+  LostAnswers bus;
+  bus.serves_queries = false;
+  bus.stores_from = 1;  // never
+  auto fleet = bus.Connect();
   ASSERT_OK(fleet);
   EXPECT_EQ((*fleet)->Deploy(Event(), absl::Milliseconds(50)).status().code(),
             absl::StatusCode::kUnavailable);

@@ -382,7 +382,7 @@ TEST_F(CommandTest, ValidateNeedsNoFleetAndNamesDocumentFieldAndReason) {
   EXPECT_EQ(Run({"validate", "-f", "-"}, good + "---\na: [\nb: 1\n"), kRefused);
   // The line is the file's, not the document's.
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("standard input#2  refused"), HasSubstr("Malformed"),
-                                HasSubstr("line 6, column ")));
+                                HasSubstr("line 7, column 1: ")));
   EXPECT_EQ(Run({"validate", "-f", "-", "-o", "json"}, "a: ["), kRefused);
   EXPECT_EQ(Json::parse(out_.str())["results"][0]["errors"][0]["reason"], "Malformed");
   const std::string large =

@@ -55,6 +55,10 @@ TEST(SplitDocumentsTest, CutsJsonAfterEachValue) {
   EXPECT_THAT(Texts(R"({"a": )"), ElementsAre(R"({"a": )"));
 }
 
+TEST(SplitDocumentsTest, AMappingInFlowStyleIsYaml) {
+  EXPECT_THAT(Texts("{a: '}'}\n---\n{b: 2}\n"), ElementsAre("{a: '}'}\n", "\n{b: 2}\n"));
+}
+
 TEST(SplitDocumentsTest, NumbersTheDocumentsOfAFile) {
   const auto documents = SplitDocuments("a: 1\n---\n# none\n---\nb: 2\n", "x.yaml");
   EXPECT_THAT(Sources(documents), ElementsAre("x.yaml#1", "x.yaml#2"));
@@ -106,7 +110,7 @@ TEST(SplitDocumentsTest, KnowsTheLineOfEachDocument) {
   EXPECT_THAT(lines("{\n\"a\": 1}\n{}\n\n[]"), ElementsAre(1, 2, 3));
 }
 
-TEST(ReadDocumentsTest, AMalformedDocumentKeepsItsLineInTheFile) {
+TEST_F(ReadDocumentsTest, AMalformedDocumentKeepsItsLineInTheFile) {
   std::istringstream in("a: 1\n---\nb: 2\n---\nc: [\n");
   const auto documents = ReadDocuments({"-"}, false, in);
   ASSERT_OK(documents);

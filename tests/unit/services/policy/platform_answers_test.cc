@@ -1,12 +1,17 @@
 // What a platform is answered, through the whole policy service on a bus in memory.
+#include <optional>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/bus/memory_bus.h"
+#include "lib/bus/query.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/sim_executor.h"
 #include "lib/core/strings.h"
 #include "sealane/v1/deploy.pb.h"
+#include "sealane/v1/query.pb.h"
 #include "services/policy/policy_service.h"
+#include "tests/support/status_matchers.h"
 
 namespace sealane::policy {
 namespace {
@@ -32,9 +37,9 @@ constexpr std::string_view kCluster =
     "{apiVersion: cluster.karmada.io/v1alpha1, kind: Cluster, metadata: {name: aws}, spec: "
     "{syncMode: Pull}}";
 
-class DeployResultTest : public ::testing::Test {
+class PlatformAnswersTest : public ::testing::Test {
  protected:
-  DeployResultTest()
+  PlatformAnswersTest()
       : server_(sim_.env()),
         hub_(server_.Connect(BusIdentity::Hub())),
         platform_(server_.Connect(BusIdentity::Platform("paas"))) {
@@ -53,7 +58,7 @@ class DeployResultTest : public ::testing::Test {
     service_->Start();
     sim_.RunFor(absl::Seconds(5));
   }
-  ~DeployResultTest() override { service_.reset(); }
+  ~PlatformAnswersTest() override { service_.reset(); }
 
   v1::DeployResult Deploy(const std::vector<std::string>& manifests, bool dry_run = false) {
     v1::DeployEvent event;
@@ -73,6 +78,19 @@ class DeployResultTest : public ::testing::Test {
     EXPECT_TRUE(sim_.RunUntil([&] { return result_.event_id() == event.id(); }, absl::Minutes(1)));
     return result_;
   }
+  absl::StatusOr<v1::QueryReply> Preview(const std::vector<std::string>& manifests) {
+    v1::QueryReply given;
+    for (const std::string& manifest : manifests) given.add_objects()->set_manifest(manifest);
+    v1::QueryRequest request;
+    request.set_what("preview");
+    request.set_body(given.SerializeAsString());
+    QueryClient client(*platform_, sim_.env());
+    std::optional<absl::StatusOr<v1::QueryReply>> reply;
+    client.Query("policy", request, absl::Seconds(5),
+                 [&](absl::StatusOr<v1::QueryReply> answer) { reply = std::move(answer); });
+    EXPECT_TRUE(sim_.RunUntil([&] { return reply.has_value(); }, absl::Minutes(1)));
+    return *std::move(reply);
+  }
   static std::vector<std::string> Warnings(const v1::DeployResult& result, int index) {
     const auto& warnings = result.results(index).warnings();
     return {warnings.begin(), warnings.end()};
@@ -89,7 +107,7 @@ class DeployResultTest : public ::testing::Test {
   std::unique_ptr<Service> service_;
 };
 
-TEST_F(DeployResultTest, WarnsOfAPolicyThatSelectsNothing) {
+TEST_F(PlatformAnswersTest, WarnsOfAPolicyThatSelectsNothing) {
   const auto result = Deploy({std::string(kCluster), std::string(kWeb), Policy("wbe", "aws")});
   ASSERT_TRUE(result.accepted()) << result.DebugString();
   EXPECT_THAT(Warnings(result, 2),
@@ -99,7 +117,7 @@ TEST_F(DeployResultTest, WarnsOfAPolicyThatSelectsNothing) {
   EXPECT_THAT(Warnings(Deploy({Policy("bew", "aws")}), 0), ElementsAre(HasSubstr("no object")));
 }
 
-TEST_F(DeployResultTest, APolicyMayComeBeforeWhatItSelectsInOneEvent) {
+TEST_F(PlatformAnswersTest, APolicyMayComeBeforeWhatItSelectsInOneEvent) {
   for (const bool dry_run : {true, false}) {
     const auto result =
         Deploy({Policy("web", "aws"), std::string(kWeb), std::string(kCluster)}, dry_run);
@@ -108,7 +126,7 @@ TEST_F(DeployResultTest, APolicyMayComeBeforeWhatItSelectsInOneEvent) {
   }
 }
 
-TEST_F(DeployResultTest, WarnsOfClustersThatNobodyKnows) {
+TEST_F(PlatformAnswersTest, WarnsOfClustersThatNobodyKnows) {
   const auto result =
       Deploy({std::string(kCluster), std::string(kWeb), Policy("web", "aws, aws-viginia")});
   ASSERT_TRUE(result.accepted()) << result.DebugString();
@@ -125,7 +143,7 @@ TEST_F(DeployResultTest, WarnsOfClustersThatNobodyKnows) {
                                     "cluster \"gcp\"")));
 }
 
-TEST_F(DeployResultTest, BadInputNamesFieldAndReasonAndLeavesTheEarlierState) {
+TEST_F(PlatformAnswersTest, BadInputNamesFieldAndReasonAndLeavesTheEarlierState) {
   ASSERT_TRUE(Deploy({std::string(kWeb)}).accepted());
   const auto malformed = Deploy({"a: 1\nb: [1,\nc: 2\n"});
   ASSERT_FALSE(malformed.accepted());
@@ -154,6 +172,46 @@ TEST_F(DeployResultTest, BadInputNamesFieldAndReasonAndLeavesTheEarlierState) {
   const auto same = Deploy({std::string(kWeb)});
   EXPECT_FALSE(same.results(0).changed()) << "the first version is still in force";
   EXPECT_EQ(same.results(0).generation(), 1);
+}
+
+TEST_F(PlatformAnswersTest, APreviewGivesTheBindingsThatWouldChangeAndChangesNothing) {
+  const std::string web(kWeb);
+  // Neither the object nor the policy is there yet.
+  auto preview = Preview({web, Policy("web", "aws")});
+  ASSERT_OK(preview);
+  ASSERT_EQ(preview->bindings_size(), 1);
+  EXPECT_EQ(preview->bindings(0).policy().name(), "web");
+  EXPECT_EQ(preview->bindings(0).replicas(), 1);
+  EXPECT_EQ(preview->bindings(0).placement().cluster_affinity().cluster_names(0), "aws");
+  EXPECT_EQ(preview->body(), R"({"unclaimed":[]})");
+  preview = Preview({web});
+  ASSERT_OK(preview);
+  EXPECT_EQ(preview->bindings_size(), 0) << "the policy of the first question was not kept";
+  EXPECT_EQ(preview->body(), R"({"unclaimed":["Deployment shop/web"]})");
+
+  ASSERT_TRUE(Deploy({std::string(kCluster), web, Policy("web", "aws")}).accepted());
+  sim_.RunFor(absl::Seconds(5));
+  // An edited policy concerns what it has claimed, an edited object itself; what stays does not.
+  preview = Preview({Policy("web", "gcp")});
+  ASSERT_OK(preview);
+  ASSERT_EQ(preview->bindings_size(), 1);
+  EXPECT_EQ(preview->bindings(0).ref().name(), "web");
+  EXPECT_EQ(preview->bindings(0).placement().cluster_affinity().cluster_names(0), "gcp");
+  std::string more = web;
+  more.replace(more.find("replicas: 1"), 11, "replicas: 5");
+  preview = Preview({more});
+  ASSERT_OK(preview);
+  ASSERT_EQ(preview->bindings_size(), 1);
+  EXPECT_EQ(preview->bindings(0).replicas(), 5);
+  EXPECT_EQ(preview->bindings(0).placement().cluster_affinity().cluster_names(0), "aws");
+  preview = Preview({web, Policy("web", "aws")});
+  ASSERT_OK(preview);
+  EXPECT_EQ(preview->bindings_size(), 0) << "as it is";
+
+  const auto refused = Preview({"{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: []}",
+                                "{apiVersion: v1, kind: ConfigMap}"});
+  EXPECT_FALSE(refused.ok());
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("metadata.name"));
 }
 
 }  // namespace
