@@ -147,6 +147,16 @@ absl::Status Append(Json value, int line, std::vector<Json>* manifests, std::vec
 
 }  // namespace
 
+bool LooksLikeJson(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const size_t first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos || text[first] != '{') {
+    return first != std::string_view::npos && text[first] == '[';
+  }
+  const size_t next = text.find_first_not_of(kBlank, first + 1);
+  return next == std::string_view::npos || text[next] == '"' || text[next] == '}';
+}
+
 absl::Status ParseManifests(std::string_view text, std::vector<Json>* manifests,
                             std::vector<int>* lines) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -163,6 +173,7 @@ absl::Status ParseManifests(std::string_view text, std::vector<Json>* manifests,
       return Append(std::move(value), static_cast<int>(line), manifests, lines);
     }
     // It may still be YAML: several documents of JSON, or a mapping in flow style.
+    if (LooksLikeJson(text) && text.find("\n---") == std::string_view::npos) return json_status;
   }
   std::vector<Json> values;
   std::vector<int> value_lines;

@@ -24,6 +24,10 @@ namespace kube {
 // must fit into one message of the bus (1 MiB).
 inline constexpr size_t kMaxManifestBytes = 768 * 1024;
 
+// Whether the text begins as JSON does: with a bracket, or a brace and a quoted key. (A mapping in
+// YAML's flow style begins with a brace, too, but hardly with a quoted key.)
+[[nodiscard]] bool LooksLikeJson(std::string_view text);
+
 // Parses YAML or JSON text with any number of documents. Empty documents are left out; a `v1 List`
 // gives its items. Each value is an object; whether it is a good manifest is for ValidateIdentity.
 // INVALID_ARGUMENT with line and column. `lines` (may be null) gets the line on which each document

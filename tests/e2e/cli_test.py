@@ -104,7 +104,7 @@ class CliTest(FleetTest):
         answer, after = self.simulate("--fail", "aliyun-beijing")
         self.assertNotIn("aliyun-beijing", after["Deployment classroom/classroom"])
         self.assertEqual(sum(after["Deployment classroom/classroom"].values()), 6)
-        self.assertEqual(answer["clusters"]["aliyun-beijing"]["replicasAfter"], 0)
+        self.assertEqual(answer["replicasAfter"].get("aliyun-beijing", 0), 0)
         text = self.run_cli("simulate", "--drain", "aws-virginia")
         self.assertIn("Nothing was changed.", text)
         self.assertIn("is not known", self.run_cli("simulate", "--drain", "nowhere", expect=1))

@@ -137,8 +137,11 @@ absl::StatusOr<v1::DeployResult> BusFleet::Deploy(const v1::DeployEvent& event,
   for (;;) {
     auto got = shared->answers.Take(std::min(deadline.Left(), options_.ask_again));
     if (got.has_value()) {
-      answer = got->status();
-      if (got->ok()) answer = Parse<v1::DeployResult>(**got, "DeployResult");
+      if (got->ok()) {
+        answer = Parse<v1::DeployResult>(**got, "DeployResult");
+      } else {
+        answer = got->status();
+      }
       break;
     }
     OnLoop([&] { was_stored = shared->stored; });

@@ -107,6 +107,7 @@ std::string FormatExplanation(const ExplainDetails& details, const ViewOptions& 
   const v1::AppStatus& app = details.app;
   std::string out = StrCat(options.style.Bold(FormatRef(app.ref())), "\n");
   Line(out, "claimed by", app.policy().empty() ? "no policy claims it" : app.policy());
+  Line(out, "goes with", StrJoin(details.needed_by, ", "));
   Line(out, "phase",
        StrCat(options.style.Word(app.phase()),
               app.message().empty() ? "" : StrCat("  ", app.message())));
@@ -117,7 +118,9 @@ std::string FormatExplanation(const ExplainDetails& details, const ViewOptions& 
                       "\nits last good version stays in force there\n"));
   }
   if (details.placed == nullptr) {
-    return out.append("\nIt has no placement.\n");
+    return out.append(details.needed_by.empty()
+                          ? "\nIt has no placement.\n"
+                          : "\nIt has no placement of its own: it is where what needs it is.\n");
   }
   out.append("\n").append(Placement(details, options));
   TextTable table({"CLUSTER", "CHOSEN", "REPLICAS", "ROOM FOR", "SCORES", "WHY"});

@@ -56,17 +56,6 @@ std::vector<Document> SplitYaml(std::string_view text) {
   return documents;
 }
 
-// A mapping in YAML's flow style begins with a brace, too, but hardly with a quoted key.
-bool LooksLikeJson(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos || text[first] != '{') {
-    return first != std::string_view::npos && text[first] == '[';
-  }
-  const size_t next = text.find_first_not_of(kBlank, first + 1);
-  return next == std::string_view::npos || text[next] == '"' || text[next] == '}';
-}
-
 // JSON values that follow one another: cuts where a top-level object or list ends. What is
 // malformed stays in one piece, for the parser to say so.
 std::vector<Document> SplitJson(std::string_view text) {
@@ -134,7 +123,7 @@ absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& directory)
 std::vector<Document> SplitDocuments(std::string_view text, std::string_view source) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // byte order mark
   std::vector<Document> documents;
-  for (Document& part : LooksLikeJson(text) ? SplitJson(text) : SplitYaml(text)) {
+  for (Document& part : kube::LooksLikeJson(text) ? SplitJson(text) : SplitYaml(text)) {
     if (HasContent(part.text)) documents.push_back(std::move(part));
   }
   for (size_t i = 0; i < documents.size(); ++i) {

@@ -24,6 +24,13 @@ absl::Status Ask(const Subject& subject, v1::QueryReply* placements, ExplainDeta
   const Json list = ParseOr(policies.body(), Json::array());
   if (list.is_array() && !list.empty()) details->policies = list.front().dump();
   details->render_errors = RenderErrors(policies.body());
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply bindings,
+                           subject.fleet->Query("policy", About("bindings", ref), subject.timeout));
+  for (const v1::Binding& binding : bindings.bindings()) {
+    for (const v1::BindingSnapshot& parent : binding.required_by()) {
+      details->needed_by.push_back(FormatRef(parent.ref()));
+    }
+  }
   SEALANE_ASSIGN_OR_RETURN(
       *placements, subject.fleet->Query("scheduler", About("placements", ref), subject.timeout));
   if (placements->placements().empty()) return absl::OkStatus();
@@ -46,6 +53,7 @@ absl::Status Ask(const Subject& subject, v1::QueryReply* placements, ExplainDeta
 Json ToJson(const ExplainDetails& details) {
   Json json = {{"object", FormatRef(details.app.ref())},
                {"app", MessageToJson(details.app)},
+               {"neededBy", details.needed_by},
                {"policies", ParseOr(details.policies, Json::object())},
                {"decision", ParseOr(details.decision, Json::object())},
                {"clusters", Json::array()}};
@@ -80,7 +88,7 @@ int Explain(const Invocation& invocation) {
     options.style = terminal.style;
     terminal.out << FormatExplanation(details, options);
   }
-  return details.placed == nullptr ? kRefused : kOk;
+  return details.placed == nullptr && details.needed_by.empty() ? kRefused : kOk;
 }
 
 }  // namespace

@@ -54,6 +54,7 @@ struct ExplainDetails {
   v1::AppStatus app;
   std::string policies;                              // JSON: policy's explanation of the object
   std::map<std::string, std::string> render_errors;  // by cluster
+  std::vector<std::string> needed_by;                // objects that take this one along
   const v1::Placed* placed = nullptr;                // in force; nullptr: none
   std::string decision;                              // JSON: the scheduler's, as of now
   std::vector<v1::ClusterDecision> decisions;        // as of now, sorted by cluster

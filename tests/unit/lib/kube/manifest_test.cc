@@ -78,6 +78,11 @@ TEST(Manifest, AnchorsAndMergeKeys) {
   EXPECT_EQ(value["e"], "text");
 }
 
+TEST(Manifest, AMappingInFlowStyleIsYaml) {
+  EXPECT_EQ(One("{a: 1, b: [x, 'y']}"), (Json{{"a", 1}, {"b", {"x", "y"}}}));
+  EXPECT_THAT(Refused("{a: [}"), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 TEST(Manifest, RefusesWithPlaceAndReason) {
   EXPECT_THAT(Refused("a: 1\nb: [1, 2\n"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("line 3")));

@@ -326,6 +326,16 @@ TEST_F(CommandTest, ExplainTellsWhoClaimsWhoLostAndWhyTheseCounts) {
   EXPECT_EQ(json["placement"]["cause"], "first placement");
 }
 
+TEST_F(CommandTest, ExplainTellsWithWhatAnObjectGoes) {
+  AddApp("Healthy");
+  v1::BindingSnapshot* parent = script_.replies["bindings"].add_bindings()->add_required_by();
+  parent->mutable_ref()->set_kind("Deployment");
+  parent->mutable_ref()->set_name("parent");
+  EXPECT_EQ(Run({"explain", "web"}), kOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("goes with   Deployment parent\n"),
+                                HasSubstr("no placement of its own")));
+}
+
 TEST_F(CommandTest, RenderNamesWhoSetEachField) {
   AddApp("Healthy");
   script_.replies["objects"].add_objects()->set_manifest(
