@@ -80,7 +80,7 @@ TEST(Manifest, AnchorsAndMergeKeys) {
 
 TEST(Manifest, AMappingInFlowStyleIsYaml) {
   EXPECT_EQ(One("{a: 1, b: [x, 'y']}"), (Json{{"a", 1}, {"b", {"x", "y"}}}));
-  EXPECT_THAT(Refused("{a: [}"), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Refused("{a: [}"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("line 1")));
 }
 
 TEST(Manifest, RefusesWithPlaceAndReason) {
