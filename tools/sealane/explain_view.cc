@@ -118,9 +118,12 @@ std::string FormatExplanation(const ExplainDetails& details, const ViewOptions& 
                       "\nits last good version stays in force there\n"));
   }
   if (details.placed == nullptr) {
-    return out.append(details.needed_by.empty()
-                          ? "\nIt has no placement.\n"
-                          : "\nIt has no placement of its own: it is where what needs it is.\n");
+    if (!details.needed_by.empty()) {
+      return out.append("\nIt has no placement of its own: it is where what needs it is.\n");
+    }
+    return out.append(app.ref().kind() == "Namespace"
+                          ? "\nIt has no placement: a namespace is where its content is.\n"
+                          : "\nIt has no placement.\n");
   }
   out.append("\n").append(Placement(details, options));
   TextTable table({"CLUSTER", "CHOSEN", "REPLICAS", "ROOM FOR", "SCORES", "WHY"});

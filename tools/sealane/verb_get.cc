@@ -96,6 +96,7 @@ std::string Text(const Noun& noun, const GetAnswer& answer, const ViewOptions& o
   if (noun.name == "apps") return FormatApps(answer.reply, options);
   if (noun.name == "clusters") return FormatClusters(answer.reply, options);
   if (noun.name == "works") return FormatWorks(answer.reply, answer.statuses, options);
+  if (noun.name == "objects") return FormatObjects(answer.reply, options);
   return FormatPolicies(answer.reply, options);
 }
 
@@ -181,11 +182,12 @@ int Get(const Invocation& invocation) {
 Command GetCommand() {
   return {"get",
           "apps|clusters|works|policies|objects [NAME]",
-          "List applications, clusters, works (what each cluster should hold) or policies",
+          "List applications, clusters, works (what each cluster should hold), policies or objects",
           "  sealane get apps -A\n"
           "  sealane get clusters -o wide\n"
           "  sealane get works --cluster aws-virginia -n classroom\n"
-          "  sealane get policies -o yaml\n",
+          "  sealane get policies -o yaml\n"
+          "  sealane get objects -A -o wide\n",
           {{"output", 'o', "FORMAT", "table (default), wide, json, yaml or name"},
            {"namespace", 'n', "NAMESPACE", "only this namespace (default: the context's, or all)"},
            {"all-namespaces", 'A', "", "every namespace"},

@@ -1,4 +1,6 @@
 // sealane status: one application: where it runs, how well, and why there.
+#include <algorithm>
+
 #include "absl/time/time.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
@@ -62,11 +64,11 @@ Json DetailsToJson(const AppDetails& details) {
   return json;
 }
 
+// A namespace that no policy claims goes where its content goes, and says nothing about health.
 bool Healthy(const std::vector<v1::AppStatus>& apps) {
-  for (const v1::AppStatus& app : apps) {
-    if (app.phase() != kHealthy) return false;
-  }
-  return true;
+  return std::all_of(apps.begin(), apps.end(), [](const v1::AppStatus& app) {
+    return app.phase() == kHealthy || (app.ref().kind() == "Namespace" && app.policy().empty());
+  });
 }
 
 int Show(const Invocation& invocation, Fleet& fleet, const std::vector<v1::AppStatus>& apps,

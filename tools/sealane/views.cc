@@ -233,6 +233,26 @@ std::string FormatPolicies(const v1::QueryReply& reply, const ViewOptions& optio
   return table.Render(options.style);
 }
 
+std::string FormatObjects(const v1::QueryReply& reply, const ViewOptions& options) {
+  std::vector<std::string> header;
+  if (options.show_namespace) header.emplace_back("NAMESPACE");
+  header.insert(header.end(), {"KIND", "NAME", "GENERATION", "CHANGED"});
+  if (options.wide) header.insert(header.end(), {"PUBLISHER", "EVENT"});
+  TextTable table(std::move(header));
+  for (const v1::StoredObject& object : reply.objects()) {
+    std::vector<std::string> row;
+    if (options.show_namespace) row.push_back(OrDash(object.ref().namespace_()));
+    row.insert(row.end(), {object.ref().kind(), object.ref().name(),
+                           object.deleting() ? "Deleting" : StrCat(object.generation()),
+                           FormatAge(options.now_micros, object.updated_micros())});
+    if (options.wide) {
+      row.insert(row.end(), {OrDash(object.publisher()), OrDash(object.event_id())});
+    }
+    table.Add(std::move(row));
+  }
+  return table.Render(options.style);
+}
+
 std::string FormatEvent(const v1::Event& event, const Style& style) {
   const std::string time = absl::FormatTime("%H:%M:%E3S", absl::FromUnixMicros(event.time_micros()),
                                             absl::LocalTimeZone());

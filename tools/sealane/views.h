@@ -28,6 +28,8 @@ struct ViewOptions {
 [[nodiscard]] std::string FormatWorks(const v1::QueryReply& works, const v1::QueryReply& statuses,
                                       const ViewOptions& options);
 [[nodiscard]] std::string FormatPolicies(const v1::QueryReply& reply, const ViewOptions& options);
+// Objects of any kind as they were accepted.
+[[nodiscard]] std::string FormatObjects(const v1::QueryReply& reply, const ViewOptions& options);
 // One line; no line end.
 [[nodiscard]] std::string FormatEvent(const v1::Event& event, const Style& style);
 

@@ -15,8 +15,9 @@ import { connect, createInbox, ErrorCode, headers } from "nats";
 import protobuf from "protobufjs";
 
 const TIMEOUT_MS = 60_000;
-// What configures the fleet itself has no health of its own.
+// What configures the fleet itself has no health of its own; a namespace goes where its content goes.
 const FLEET_GROUPS = ["policy.karmada.io", "cluster.karmada.io"];
+const hasHealth = (ref) => !FLEET_GROUPS.includes(groupOf(ref)) && ref.kind !== "Namespace";
 
 // --- The contract ----------------------------------------------------------------------------------
 
@@ -129,7 +130,7 @@ async function deployAndFollow(connection, paths) {
   // What must become healthy, and which generation of it.
   const waiting = new Map();
   for (const { object, generation } of result.results) {
-    if (!FLEET_GROUPS.includes(groupOf(object))) waiting.set(nameOf(object), Number(generation));
+    if (hasHealth(object)) waiting.set(nameOf(object), Number(generation));
   }
   const look = (app) => {
     const name = nameOf(app.ref);

@@ -197,6 +197,10 @@ TEST_F(CommandTest, StatusTellsHealthByItsExitCode) {
   EXPECT_THAT(out_.str(), HasSubstr("phase       Degraded"));
   app.set_phase("Healthy");
   EXPECT_EQ(Run({"status", "deployment/web"}), kOk);
+  v1::AppStatus& ns = AddApp("Pending");  // goes where its content goes
+  ns.mutable_ref()->set_kind("Namespace");
+  ns.mutable_ref()->clear_namespace_();
+  EXPECT_EQ(Run({"status", "web"}), kOk);
   EXPECT_EQ(Run({"status", "none"}), kRefused);
 }
 

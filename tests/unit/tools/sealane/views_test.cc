@@ -261,5 +261,21 @@ TEST(ProgressLineTest, SaysHowFarEachClusterIs) {
             "Progressing  ready 4/6  (aliyun-beijing 3/3, aws-virginia 1/3)");
 }
 
+TEST(FormatObjectsTest, NamesWhoPublishedWhat) {
+  v1::QueryReply reply;
+  v1::StoredObject* object = reply.add_objects();
+  *object->mutable_ref() = Ref("ConfigMap", "classroom", "settings");
+  object->set_generation(3);
+  object->set_publisher("amy");
+  object->set_event_id("e-1");
+  object->set_updated_micros(kNow - 3'000'000);
+  ViewOptions options;
+  options.now_micros = kNow;
+  options.wide = true;
+  EXPECT_EQ(FormatObjects(reply, options),
+            "KIND       NAME      GENERATION  CHANGED  PUBLISHER  EVENT\n"
+            "ConfigMap  settings  3           3s       amy        e-1\n");
+}
+
 }  // namespace
 }  // namespace sealane::cli
