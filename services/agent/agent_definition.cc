@@ -67,6 +67,7 @@ absl::StatusOr<std::unique_ptr<Service>> FromFlags(const Flags& flags, ServiceCo
   } else {
     SEALANE_ASSIGN_OR_RETURN(parts.store, OpenJournal(flags.Get("state-dir")));
   }
+  parts.memory = std::make_unique<MemoryKeeper>(context.env);
   return MakeAgent(std::move(context), std::move(options), std::move(parts));
 }
 

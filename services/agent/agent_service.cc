@@ -47,6 +47,7 @@ class AgentService final : public Service {
         options_(std::move(options)),
         transport_(std::move(parts.transport)),
         store_(std::move(parts.store)),
+        memory_(std::move(parts.memory)),
         metrics_(context.metrics),
         client_(env_, *transport_, std::move(parts.credentials), ClientOptions(options_)),
         desired_(options_.cluster, items_, *store_),
@@ -96,6 +97,7 @@ class AgentService final : public Service {
   AgentOptions options_;
   std::unique_ptr<http::HttpTransport> transport_;
   std::unique_ptr<StateStore> store_;
+  std::unique_ptr<MemoryKeeper> memory_;
   AgentMetrics metrics_;
   Logger log_{"agent"};
   kube::KubeClient client_;

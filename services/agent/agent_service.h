@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "lib/http/transport.h"
 #include "lib/kube/credentials.h"
+#include "lib/runtime/memory_keeper.h"
 #include "lib/runtime/service.h"
 #include "services/agent/state_store.h"
 
@@ -26,6 +27,8 @@ struct AgentParts {
   std::unique_ptr<http::HttpTransport> transport;  // to the cluster's API server
   std::unique_ptr<kube::Credentials> credentials;
   std::unique_ptr<StateStore> store;
+  // Of a process that is an agent and nothing else; may be nullptr.
+  std::unique_ptr<MemoryKeeper> memory;
 };
 
 // The agent of one member cluster: pull → apply → observe → report. See docs/agent.md.
