@@ -15,7 +15,7 @@ namespace {
 
 constexpr absl::Duration kInterval = absl::Milliseconds(500);
 // Work worth giving back after, and what a process at rest uses in an interval (1 %), in seconds.
-constexpr double kWork = 0.05;
+constexpr double kWork = 0.02;
 constexpr double kQuiet = 0.005;
 
 double ProcessCpuSeconds() {
@@ -48,7 +48,7 @@ int DropReadOnlyPages(dl_phdr_info* info, size_t /*size*/, void* page_size) {
 bool RestDetector::Tick(double cpu_seconds) {
   const bool quiet = cpu_seconds - last_ < kQuiet;
   last_ = cpu_seconds;
-  if (!quiet || cpu_seconds - settled_ < kWork) return false;
+  if (!quiet || (settled_ >= 0 && cpu_seconds - settled_ < kWork)) return false;
   settled_ = cpu_seconds;
   return true;
 }
@@ -59,6 +59,12 @@ void ReleaseUnusedMemory() {
 #endif
   auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   dl_iterate_phdr(&DropReadOnlyPages, &page);
+}
+
+void UseFewHeaps() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 2);
+#endif
 }
 
 MemoryKeeper::MemoryKeeper(Env env, std::function<double()> cpu_seconds,

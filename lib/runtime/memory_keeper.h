@@ -11,12 +11,13 @@ namespace sealane {
 class RestDetector {
  public:
   // Tell the processor time used so far, in seconds, once per interval. True when something was
-  // done since it was last true, and next to nothing in the last interval.
+  // done since it was last true (the start of the process counts too), and next to nothing in the
+  // last interval.
   bool Tick(double cpu_seconds);
 
  private:
-  double last_ = 0;     // at the last tick
-  double settled_ = 0;  // when it was last true
+  double last_ = 0;      // at the last tick
+  double settled_ = -1;  // when it was last true; below 0: never
 };
 
 // Gives memory back that only a burst of work needed: free pages of the heap, which glibc keeps
@@ -25,6 +26,11 @@ class RestDetector {
 // when they are needed. What it is for: a process that rests for most of its life on a machine that
 // belongs to others, as the agent does. One that works all the time gains nothing by it.
 void ReleaseUnusedMemory();
+
+// Makes all threads share two heaps (glibc would give each its own, up to eight per processor), so
+// that what one thread frees another can use. For processes that allocate little; call it before
+// threads are started.
+void UseFewHeaps();
 
 // Calls `release` whenever the process has come to rest. Thread rule: the executor's thread.
 class MemoryKeeper {

@@ -60,6 +60,11 @@ std::optional<v1::WorkStatus> BuildStatus(std::string_view cluster, const Item& 
   out.set_cluster(std::string(cluster));
   *out.mutable_ref() = item.work->ref();
   *out.mutable_fence() = item.work->fence();
+  // Until a newer work is applied or refused, "applied" is a word about the one before.
+  if (item.outcome == Outcome::kApplied && item.inventory && item.inventory->fence_version != 0) {
+    out.mutable_fence()->set_uid(item.inventory->fence_uid);
+    out.mutable_fence()->set_version(item.inventory->fence_version);
+  }
   out.set_trace_id(item.work->trace_id());
   out.set_state(StateOf(item.outcome));
   out.set_reason(item.reason);

@@ -1,0 +1,316 @@
+// The agent against the Kubernetes API: whose objects, drift, immutable fields, definitions, and an
+// API server that is slow, full, forbidding or silent. Virtual time.
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/core/strings.h"
+#include "tests/unit/services/agent/agent_world.h"
+
+namespace sealane::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kMergePatch[] = "application/merge-patch+json";
+constexpr char kPath[] = "/api/v1/namespaces/shop/configmaps/web";
+
+Json Foreign(std::string_view value) {
+  Json object = Json::parse(ConfigMapManifest("web", value));
+  object["data"]["theirs"] = "kept";
+  return object;
+}
+
+http::HttpResponse StatusAnswer(int code, std::string_view reason, std::string_view message,
+                                std::string_view retry_after = "") {
+  const Json body = {{"kind", "Status"}, {"apiVersion", "v1"}, {"status", "Failure"},
+                     {"reason", reason}, {"message", message}, {"code", code}};
+  http::HttpResponse response{code, {{"Content-Type", "application/json"}}, body.dump()};
+  if (!retry_after.empty()) response.headers.Set("Retry-After", retry_after);
+  return response;
+}
+
+class AgentClusterTest : public ::testing::Test {
+ protected:
+  bool Applied(std::string_view name = "web") {
+    return world_.Until([&] { return world_.Says(name, v1::WorkStatus::APPLIED); });
+  }
+  std::string Value(const std::string& name = "web") {
+    const Json object = world_.ConfigMap(name);
+    return object.is_null() ? "(absent)" : object["data"].value("value", std::string("(none)"));
+  }
+  AgentWorld world_;
+};
+
+TEST_F(AgentClusterTest, AbortLeavesAForeignObjectAndSaysWhose) {
+  world_.Call("POST", "/api/v1/namespaces/shop/configmaps?fieldManager=helm", Foreign("old"));
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "new"),
+             [](v1::Work& work) { work.set_conflict_resolution("Abort"); });
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::FAILED, "Conflict"); }));
+  EXPECT_THAT(world_.Status("web")->message(), HasSubstr("made by helm"));
+  EXPECT_EQ(Value(), "old");
+  EXPECT_TRUE(world_.Writes().empty());
+  // Once the owner took it away, the work goes in without another word from the control plane.
+  world_.Call("DELETE", kPath);
+  ASSERT_TRUE(Applied());
+  EXPECT_EQ(Value(), "new");
+}
+
+TEST_F(AgentClusterTest, AForeignObjectIsNotDeletedWithItsWork) {
+  world_.Call("POST", "/api/v1/namespaces/shop/configmaps?fieldManager=helm", Foreign("old"));
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "new"));
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::FAILED, "Conflict"); }));
+  world_.Put(ConfigMapManifest("web", "new"), [](v1::Work& work) { work.set_deleting(true); });
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::REMOVED); }));
+  EXPECT_EQ(Value(), "old");
+}
+
+TEST_F(AgentClusterTest, OverwriteTakesOverWhatTheManifestNamesAndNothingElse) {
+  world_.Call("POST", "/api/v1/namespaces/shop/configmaps?fieldManager=helm", Foreign("old"));
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "new"),
+             [](v1::Work& work) { work.set_conflict_resolution("Overwrite"); });
+  ASSERT_TRUE(Applied());
+  EXPECT_EQ(Value(), "new");
+  EXPECT_EQ(world_.ConfigMap("web")["data"]["theirs"], "kept");
+}
+
+TEST_F(AgentClusterTest, DriftIsRepairedWithinASecondAndCounted) {
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "ours"));
+  ASSERT_TRUE(Applied());
+  const std::vector<std::function<void()>> attacks = {
+      [&] {
+        world_.Call("PATCH", kPath, {{"data", {{"value", "hand"}}}}, kMergePatch);
+      },
+      [&] {
+        world_.Call("PATCH", kPath, {{"data", {{"value", nullptr}}}}, kMergePatch);
+      },
+      [&] {
+        world_.Call("PATCH", kPath, {{"metadata", {{"labels", {{"sealane.io/managed", nullptr}}}}}},
+                    kMergePatch);
+      },
+      [&] { world_.Call("DELETE", kPath); }};
+  int repairs = 0;
+  for (const auto& attack : attacks) {
+    world_.sim.RunFor(absl::Minutes(3));  // not a fight: nobody keeps undoing it
+    attack();
+    world_.sim.RunFor(absl::Seconds(1));
+    ++repairs;
+    EXPECT_EQ(Value(), "ours") << "attack " << repairs;
+    EXPECT_EQ(world_.ConfigMap("web")["metadata"]["labels"]["sealane.io/managed"], "true");
+    EXPECT_EQ(world_.Status("web")->drift_repairs(), repairs);
+  }
+  EXPECT_EQ(world_.Metric("sealane_agent_drift_total{answer=\"repaired\"}"), repairs);
+}
+
+TEST_F(AgentClusterTest, FieldsOfOthersAreNotDrift) {
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "ours"));
+  ASSERT_TRUE(Applied());
+  const size_t writes = world_.Writes().size();
+  world_.Call("PATCH", kPath, {{"data", {{"theirs", "x"}}}}, kMergePatch);
+  world_.sim.RunFor(absl::Minutes(1));
+  EXPECT_EQ(world_.Writes().size(), writes);
+  world_.Put(ConfigMapManifest("web", "second"));
+  ASSERT_TRUE(Applied());
+  EXPECT_EQ(world_.ConfigMap("web")["data"]["theirs"], "x");
+}
+
+TEST_F(AgentClusterTest, DriftThatSomebodyRepeatsIsAnsweredEverSlower) {
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "ours"));
+  ASSERT_TRUE(Applied());
+  int undone = 0;
+  const absl::Duration end = world_.sim.Monotonic() + absl::Minutes(10);
+  while (world_.sim.Monotonic() < end) {
+    if (Value() == "ours") {
+      world_.Call("PATCH", kPath, {{"data", {{"value", "hand"}}}}, kMergePatch);
+      ++undone;
+    }
+    world_.sim.RunFor(absl::Milliseconds(50));
+  }
+  EXPECT_GT(undone, 8);
+  EXPECT_LT(undone, 30);
+}
+
+TEST_F(AgentClusterTest, ReportedDriftStaysWithItsDifference) {
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "ours", R"({"sealane.io/drift":"Report"})"));
+  ASSERT_TRUE(Applied());
+  world_.Call("PATCH", kPath, {{"data", {{"value", "hand"}}}}, kMergePatch);
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::APPLIED, "Drifted"); }));
+  EXPECT_THAT(world_.Status("web")->message(), HasSubstr("data.value: \"hand\" -> \"ours\""));
+  world_.sim.RunFor(absl::Minutes(10));
+  EXPECT_EQ(Value(), "hand");
+  EXPECT_EQ(world_.Metric("sealane_agent_drift_total{answer=\"repaired\"}"), 0);
+  EXPECT_EQ(world_.Metric("sealane_agent_drift_total{answer=\"reported\"}"), 1);
+  // Put right by hand: the mark goes. (The fields stay theirs; the values are what is wanted.)
+  world_.Put(ConfigMapManifest("web", "next", R"({"sealane.io/drift":"Report"})"));
+  ASSERT_TRUE(Applied());
+  EXPECT_EQ(Value(), "next");
+}
+
+std::string Immutable(std::string_view value, std::string_view annotations) {
+  Json object = Json::parse(ConfigMapManifest("web", value, annotations));
+  object["immutable"] = true;
+  return object.dump();
+}
+
+TEST_F(AgentClusterTest, ARefusedImmutableFieldIsReportedInTheServersWords) {
+  world_.StartAgent();
+  world_.Put(Immutable("one", "{}"));
+  ASSERT_TRUE(Applied());
+  const std::string uid = world_.ConfigMap("web")["metadata"]["uid"];
+  world_.Put(Immutable("two", "{}"));
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::FAILED, "Invalid"); }));
+  EXPECT_THAT(world_.Status("web")->message(), HasSubstr("immutable"));
+  world_.sim.RunFor(absl::Minutes(10));
+  EXPECT_EQ(Value(), "one");
+  EXPECT_EQ(world_.ConfigMap("web")["metadata"]["uid"], uid);
+}
+
+TEST_F(AgentClusterTest, RecreateReplacesTheObject) {
+  world_.StartAgent();
+  world_.Put(Immutable("one", R"({"sealane.io/recreate":"true"})"));
+  ASSERT_TRUE(Applied());
+  const std::string uid = world_.ConfigMap("web")["metadata"]["uid"];
+  world_.Put(Immutable("two", R"({"sealane.io/recreate":"true"})"));
+  ASSERT_TRUE(Applied());
+  EXPECT_EQ(Value(), "two");
+  EXPECT_NE(world_.ConfigMap("web")["metadata"]["uid"], uid);
+  EXPECT_EQ(world_.Metric("sealane_agent_removals_total{how=\"recreated\"}"), 1);
+  // It is still ours: it goes with its work.
+  world_.Put(Immutable("two", "{}"), [](v1::Work& work) { work.set_deleting(true); });
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::REMOVED); }));
+  EXPECT_EQ(Value(), "(absent)");
+}
+
+TEST_F(AgentClusterTest, ACustomResourceWhoseDefinitionComesWithItConverges) {
+  world_.StartAgent();
+  world_.sim.RunFor(absl::Seconds(5));
+  world_.Put(R"({"apiVersion":"example.com/v1","kind":"Widget",
+    "metadata":{"name":"w","namespace":"shop"},"spec":{"size":3}})");
+  // The definition comes second, as the network pleases.
+  world_.sim.RunFor(absl::Milliseconds(300));
+  EXPECT_TRUE(world_.Says("w", v1::WorkStatus::FAILED, "NoKindMatch"));
+  world_.Put(R"({"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
+    "metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","scope":"Namespaced",
+    "names":{"plural":"widgets","singular":"widget","kind":"Widget","listKind":"WidgetList"},
+    "versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":
+      {"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}})");
+  ASSERT_TRUE(world_.Until([&] {
+    const v1::WorkStatus* status = world_.Status("w");
+    return status != nullptr && status->state() == v1::WorkStatus::APPLIED;
+  }));
+  EXPECT_EQ(world_.Call("GET", "/apis/example.com/v1/namespaces/shop/widgets/w").status, 200);
+}
+
+TEST_F(AgentClusterTest, RetryAfterIsHonouredByEveryRequest) {
+  for (const int code : {429, 503}) {
+    AgentWorld world;
+    world.StartAgent();
+    world.Put(ConfigMapManifest("web", "one"));
+    ASSERT_TRUE(world.Until([&] { return world.Says("web", v1::WorkStatus::APPLIED); }));
+    bool refused = false;
+    world.fault = [&](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
+      if (request.method != "PATCH" || std::exchange(refused, true)) return std::nullopt;
+      return StatusAnswer(code, code == 429 ? "TooManyRequests" : "ServiceUnavailable", "busy",
+                          "20");
+    };
+    world.Put(ConfigMapManifest("web", "two"));
+    ASSERT_TRUE(world.Until([&] { return refused; }));
+    const absl::Duration at = world.sim.Monotonic();
+    world.Put(ConfigMapManifest("other", "one"));
+    ASSERT_TRUE(world.Until([&] {
+      return world.ConfigMap("web")["data"]["value"] == "two" &&
+             !world.ConfigMap("other").is_null();
+    }));
+    const auto writes = world.Writes();
+    ASSERT_GE(writes.size(), 4U);  // one, two refused, two, other
+    EXPECT_GE(writes[2].at - at, absl::Seconds(20)) << code;
+    EXPECT_LT(writes[2].at - at, absl::Seconds(22)) << code;
+    EXPECT_EQ(world.Metric("sealane_agent_api_throttled_total"), code == 429 ? 1 : 0);
+  }
+}
+
+TEST_F(AgentClusterTest, AnApiServerThatHangsIsNoticedAndTheWorkGoesOnAfterwards) {
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "one"));
+  ASSERT_TRUE(Applied());
+  world_.hang = true;
+  world_.Put(ConfigMapManifest("web", "two"));
+  ASSERT_TRUE(world_.Until([&] { return world_.Metric("sealane_agent_api_healthy") == 0; },
+                           absl::Seconds(20)));
+  std::string why;
+  EXPECT_FALSE(world_.agent().Ready(&why));
+  EXPECT_THAT(why, HasSubstr("API server"));
+  // Nothing is piled up meanwhile: probes, and what was on its way.
+  const size_t writes = world_.Writes().size();
+  world_.sim.RunFor(absl::Minutes(10));
+  EXPECT_LE(world_.Writes().size(), writes + 1);
+  world_.hang = false;
+  ASSERT_TRUE(Applied());
+  EXPECT_EQ(Value(), "two");
+  EXPECT_TRUE(world_.agent().Ready(&why)) << why;
+}
+
+TEST_F(AgentClusterTest, AReadOnlyApiServerIsReportedAndNotHammered) {
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "one"));
+  ASSERT_TRUE(Applied());
+  world_.fault = [](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
+    if (request.method == "GET") return std::nullopt;
+    return StatusAnswer(500, "InternalError", "etcdserver: mvcc: database space exceeded");
+  };
+  world_.Put(ConfigMapManifest("web", "two"));
+  ASSERT_TRUE(
+      world_.Until([&] { return world_.Says("web", v1::WorkStatus::FAILED, "InternalError"); }));
+  EXPECT_THAT(world_.Status("web")->message(), HasSubstr("database space exceeded"));
+  const size_t writes = world_.Writes().size();
+  world_.sim.RunFor(absl::Minutes(10));
+  EXPECT_LT(world_.Writes().size() - writes, 45U);  // a back-off of up to half a minute
+  EXPECT_GT(world_.Writes().size(), writes);
+  world_.fault = nullptr;
+  ASSERT_TRUE(
+      world_.Until([&] { return world_.Says("web", v1::WorkStatus::APPLIED); }, absl::Minutes(1)));
+  EXPECT_EQ(Value(), "two");
+}
+
+TEST_F(AgentClusterTest, AMissingRightFailsOnlyTheWorksThatNeedIt) {
+  world_.fault = [](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
+    if (request.path.find("/secrets") == std::string::npos) return std::nullopt;
+    return StatusAnswer(403, "Forbidden", "secrets is forbidden: User \"agent\" cannot");
+  };
+  world_.StartAgent();
+  world_.Put(R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"shop"}})");
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("s", v1::WorkStatus::FAILED, "Forbidden"); }));
+  EXPECT_THAT(world_.Status("s")->message(), HasSubstr("cannot"));
+  world_.Put(ConfigMapManifest("web", "one"));
+  EXPECT_TRUE(Applied());
+}
+
+TEST_F(AgentClusterTest, RemovalNamesTheUidItMeans) {
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "one"));
+  ASSERT_TRUE(Applied());
+  const std::string uid = world_.ConfigMap("web")["metadata"]["uid"];
+  // Between the agent's look and its DELETE somebody replaces the object by one of their own.
+  world_.fault = [&](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
+    if (request.method != "DELETE") return std::nullopt;
+    world_.fault = nullptr;
+    world_.Call("DELETE", kPath);
+    world_.Call("POST", "/api/v1/namespaces/shop/configmaps?fieldManager=helm", Foreign("theirs"));
+    return std::nullopt;
+  };
+  world_.Put(ConfigMapManifest("web", "one"), [](v1::Work& work) { work.set_deleting(true); });
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::REMOVED); }));
+  const auto writes = world_.Writes();
+  EXPECT_EQ(writes.back().request.method, "DELETE");
+  EXPECT_EQ(Json::parse(writes.back().request.body)["preconditions"]["uid"], uid);
+  EXPECT_EQ(Value(), "theirs");
+}
+
+}  // namespace
+}  // namespace sealane::agent
