@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "benchmarks/scheduler/scheduler_benchmark.h"
@@ -8,22 +9,38 @@
 int main(int argc, char** argv) {
   bool json = false;
   double seconds = 0.5;
+  std::string only;
+  int clusters = 100;
+  int count = 1000;
   for (int i = 1; i < argc; ++i) {
     const std::string_view arg = argv[i];
     if (arg == "--json") {
       json = true;
     } else if (arg.substr(0, 10) == "--seconds=") {
       seconds = std::atof(argv[i] + 10);
+    } else if (arg.substr(0, 7) == "--only=") {
+      only = arg.substr(7);
+    } else if (arg.substr(0, 11) == "--clusters=") {
+      clusters = std::atoi(argv[i] + 11);
+    } else if (arg.substr(0, 8) == "--count=") {
+      count = std::atoi(argv[i] + 8);
     } else {
-      std::fprintf(stderr,
-                   "scheduler_benchmark [--seconds=S] [--json]: decisions per second and P99 for "
-                   "each strategy\n");
+      std::fprintf(
+          stderr,
+          "scheduler_benchmark [--seconds=S] [--json]: decisions per second and P99 for "
+          "each strategy\n"
+          "scheduler_benchmark --only=STRATEGY [--clusters=N] [--count=N]: so many decisions"
+          " and nothing else, for a profiler\n");
       return arg == "--help" ? 0 : 2;
     }
   }
+  if (!only.empty()) {
+    sealane::bench::RepeatDecision(only, clusters, count);
+    return 0;
+  }
   const auto result = sealane::bench::RunSchedulerBenchmark(seconds);
   sealane::Json rates = sealane::Json::array();
-  std::printf("%-22s %9s %14s %10s\n", "strategy", "clusters", "decisions/s", "P99 us");
+  std::printf("%-22s %9s %14s %10s\n", "strategy", "clusters", "dec./CPU s", "P99 us");
   for (const auto& rate : result.rates) {
     std::printf("%-22s %9d %14.0f %10.1f\n", rate.strategy.c_str(), rate.clusters, rate.per_second,
                 rate.p99_micros);

@@ -6,7 +6,7 @@
 
 namespace sealane::bench {
 
-// One strategy at one number of clusters.
+// One strategy at one number of clusters. Rates and times are those of one core: processor time.
 struct DecisionRate {
   std::string strategy;
   int clusters = 0;
@@ -25,6 +25,11 @@ struct SchedulerBenchmark {
   double heartbeat_micros = 0;   // a heartbeat that changes capacity, 10,000 bindings placed
   double full_pass_micros = 0;   // for comparison: looking at all of them once
 };
+
+[[nodiscard]] const std::vector<std::string>& BenchmarkStrategies();
+
+// So many decisions and nothing else: for valgrind and profilers.
+void RepeatDecision(const std::string& strategy, int clusters, int count);
 
 // `seconds`: how long each rate is measured.
 [[nodiscard]] SchedulerBenchmark RunSchedulerBenchmark(double seconds);

@@ -75,6 +75,13 @@ std::vector<int64_t> DivideWebster(int64_t seats, const std::vector<Party>& part
     if (parties[i].votes <= 0 || given[i] >= CapOf(parties[i])) continue;
     heap.push_back({Quotient(parties[i].votes, given[i]), given[i], i});
   }
+  // Each seat goes to a party whose first quotient is among the largest: the others get none.
+  if (left < static_cast<int64_t>(heap.size())) {
+    const auto end = heap.begin() + left;
+    std::nth_element(heap.begin(), end, heap.end(),
+                     [&](const Entry& a, const Entry& b) { return later(b, a); });
+    heap.erase(end, heap.end());
+  }
   std::make_heap(heap.begin(), heap.end(), later);
   while (left > 0 && !heap.empty()) {
     std::pop_heap(heap.begin(), heap.end(), later);

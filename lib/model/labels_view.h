@@ -39,6 +39,14 @@ class LabelsView {
     return Lookup(*static_cast<const Map*>(erased), key);
   }
   static const std::string* Lookup(const LabelList& list, std::string_view key) {
+    // Most lists are short, and most keys of a length of their own.
+    constexpr size_t kShort = 12;
+    if (list.size() <= kShort) {
+      for (const auto& entry : list) {
+        if (entry.first == key) return &entry.second;
+      }
+      return nullptr;
+    }
     auto it =
         std::lower_bound(list.begin(), list.end(), key,
                          [](const auto& entry, std::string_view k) { return entry.first < k; });

@@ -71,6 +71,7 @@ absl::StatusOr<SelectorRequirement> Build(std::string_view key, Op op,
 bool SelectorRequirement::Matches(const std::string* value) const {
   switch (op) {
     case Op::kIn:
+      if (values.size() == 1) return value != nullptr && *value == values[0];
       return value != nullptr && std::binary_search(values.begin(), values.end(), *value);
     case Op::kNotIn:
       return value == nullptr || !std::binary_search(values.begin(), values.end(), *value);

@@ -20,11 +20,18 @@ absl::Status TooLittleRoom(int64_t available, int64_t wanted) {
 // Divides among the clusters by votes[i]; ties are broken by name, whatever order they stand in.
 Replicas Divide(const Request& request, const Candidates& clusters, int64_t replicas,
                 const std::vector<int64_t>& votes, const std::vector<int64_t>* caps = nullptr) {
+  const auto by_index = [](const Candidate& a, const Candidate& b) { return a.index < b.index; };
+  std::vector<Party> parties(clusters.size());
+  if (std::is_sorted(clusters.begin(), clusters.end(), by_index)) {
+    for (size_t i = 0; i < parties.size(); ++i) {
+      parties[i] = {votes[i], caps == nullptr ? -1 : (*caps)[i]};
+    }
+    return DivideWebster(replicas, parties, request.names_descending);
+  }
   std::vector<size_t> by_name(clusters.size());
   std::iota(by_name.begin(), by_name.end(), size_t{0});
   std::sort(by_name.begin(), by_name.end(),
             [&](size_t a, size_t b) { return clusters[a].index < clusters[b].index; });
-  std::vector<Party> parties(clusters.size());
   for (size_t i = 0; i < by_name.size(); ++i) {
     parties[i] = {votes[by_name[i]], caps == nullptr ? -1 : (*caps)[by_name[i]]};
   }

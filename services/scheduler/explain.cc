@@ -52,8 +52,9 @@ std::string WhyTheseReplicas(const ScheduleInput& input, const ClusterVerdict& v
 
 v1::ClusterDecision Describe(const ScheduleInput& input, const ScheduleResult& result,
                              const ClusterVerdict& verdict, int64_t vote) {
-  const FilterContext context{input.request, input.request.terms[result.term], input.previous,
-                              input.groups, input.now_micros};
+  FilterContext context{input.request, input.request.terms[result.term], input.groups,
+                        input.now_micros};
+  context.in_use = verdict.in_use;
   v1::ClusterDecision decision;
   decision.set_cluster(verdict.cluster->name);
   decision.set_available_replicas(verdict.estimated ? verdict.allocatable : -1);

@@ -12,11 +12,18 @@ const std::array<FilterPlugin, kFilterCount>& FilterPlugins() {
   return plugins;
 }
 
-FilterMask RunFilters(const FilterContext& context, const ClusterInfo& cluster) {
-  FilterMask mask = 0;
+Filters::Filters(const FilterContext& context) : context_(context) {
   const auto& plugins = FilterPlugins();
   for (size_t i = 0; i < plugins.size(); ++i) {
-    if (!plugins[i].passes(context, cluster)) mask |= FilterMask{1} << i;
+    if (plugins[i].relevant != nullptr && !plugins[i].relevant(context)) continue;
+    active_[count_++] = {plugins[i].passes, FilterMask{1} << i};
+  }
+}
+
+FilterMask Filters::Run(const ClusterInfo& cluster) const {
+  FilterMask mask = 0;
+  for (size_t i = 0; i < count_; ++i) {
+    if (!active_[i].passes(context_, cluster)) mask |= active_[i].bit;
   }
   return mask;
 }

@@ -27,9 +27,13 @@ class WorkloadGroups {
 struct FilterContext {
   const Request& request;
   const AffinityTerm& term;
-  const Previous& previous;
   const WorkloadGroups* groups = nullptr;  // null: no other bindings
   int64_t now_micros = 0;                  // for tolerations that end; 0: none has ended
+  // Whether the placement in force has the cluster that is looked at: set for each cluster.
+  bool in_use = false;
+  // Clusters share their lists of kinds: what the last one asked said about this object.
+  mutable const ApiSet* last_apis = nullptr;
+  mutable bool last_apis_serve = false;
 };
 
 // Until when the binding tolerates the taint, in microseconds: 0: not at all; kForever: always.
@@ -44,6 +48,8 @@ struct FilterPlugin {
   std::string_view name;
   bool (*passes)(const FilterContext& context, const ClusterInfo& cluster);
   std::string (*why)(const FilterContext& context, const ClusterInfo& cluster);
+  // False when the filter refuses no cluster at all, whatever it is; null: never known in advance.
+  bool (*relevant)(const FilterContext& context) = nullptr;
 };
 
 // The order is fixed: it is the order in which reasons are told. Every filter looks at every
@@ -53,7 +59,24 @@ inline constexpr size_t kFilterCount = 8;
 
 // Bit i is set when filter i refuses the cluster; 0: feasible.
 using FilterMask = uint32_t;
-[[nodiscard]] FilterMask RunFilters(const FilterContext& context, const ClusterInfo& cluster);
+
+// The filters that matter to one binding; looks at one cluster after the other.
+class Filters {
+ public:
+  // `context` must outlive it.
+  explicit Filters(const FilterContext& context);
+  // By context.in_use and the cluster.
+  [[nodiscard]] FilterMask Run(const ClusterInfo& cluster) const;
+
+ private:
+  struct Active {
+    bool (*passes)(const FilterContext& context, const ClusterInfo& cluster);
+    FilterMask bit;
+  };
+  const FilterContext& context_;
+  std::array<Active, kFilterCount> active_;
+  size_t count_ = 0;
+};
 
 // "TaintToleration: untolerated taint {a=b:NoSchedule}" for each refusing filter, in order.
 [[nodiscard]] std::vector<std::string> FilterReasons(const FilterContext& context,

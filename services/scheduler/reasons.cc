@@ -68,7 +68,9 @@ Remaining RemainingPlacement(const Request& request, const AffinityTerm& term,
                              const WorkloadGroups* groups, int64_t now_micros) {
   Remaining remaining;
   remaining.previous = Previous(placed.clusters());
-  const FilterContext context{request, term, remaining.previous, groups, now_micros};
+  FilterContext context{request, term, groups, now_micros};
+  context.in_use = true;
+  const Filters filters(context);
   int64_t again_at = kForever;
   std::vector<std::pair<std::string, std::string>> lost;  // cluster, why
   for (const v1::TargetCluster& target : placed.clusters()) {
@@ -77,7 +79,7 @@ Remaining RemainingPlacement(const Request& request, const AffinityTerm& term,
       lost.emplace_back(target.name(), "it is gone");
       continue;
     }
-    if (const FilterMask mask = RunFilters(context, *cluster); mask != 0) {
+    if (const FilterMask mask = filters.Run(*cluster); mask != 0) {
       lost.emplace_back(target.name(), FilterReasons(context, *cluster, mask).front());
     } else if (std::string why = TaintedOut(request, *cluster, now_micros, &again_at);
                !why.empty()) {

@@ -13,12 +13,23 @@
 namespace sealane::scheduler {
 namespace {
 
-// Estimates matter where capacity counts, and where clusters are chosen by it.
-bool NeedsEstimates(const ScheduleInput& input) {
+bool Selects(const Request& request) {
+  return !request.spread.empty() && !request.all_clusters && !request.IgnoresSpread();
+}
+
+// Estimates matter where capacity counts: in the division, in the choice of clusters, and for how
+// much flows over into the next tier.
+bool NeedsEstimates(const ScheduleInput& input, const AffinityTerm& term) {
   const Request& request = input.request;
   if (input.explain) return true;
-  if (request.workload && request.CountsCapacity()) return true;
-  return !request.spread.empty() && !request.IgnoresSpread();
+  if (request.workload && (request.CountsCapacity() || !term.overflow.empty())) return true;
+  return Selects(request);
+}
+
+// Whether anything depends on the order of the candidates: the choice among them, and Aggregated,
+// which fills the first that have room. Divisions by weight only look at names.
+bool NeedsOrder(const Request& request) {
+  return Selects(request) || request.strategy == Strategy::kAggregated;
 }
 
 int32_t TierOf(const AffinityTerm& term, const ClusterInfo& cluster) {
@@ -41,7 +52,10 @@ std::string FilterSummary(const std::vector<ClusterVerdict>& verdicts) {
   std::array<int64_t, kFilterCount> counts{};
   int64_t feasible = 0;
   for (const ClusterVerdict& verdict : verdicts) {
-    if (verdict.refused_by == 0) ++feasible;
+    if (verdict.refused_by == 0) {
+      ++feasible;
+      continue;
+    }
     for (size_t i = 0; i < kFilterCount; ++i) counts[i] += verdict.refused_by >> i & 1;
   }
   std::vector<std::string> parts;
@@ -60,21 +74,18 @@ Outcome OutcomeOf(const absl::Status& status) {
 class Pipeline {
  public:
   Pipeline(const ScheduleInput& input, const AffinityTerm& term)
-      : input_(input),
-        term_(term),
-        context_{input.request, term, input.previous, input.groups, input.now_micros} {}
+      : input_(input), term_(term), context_{input.request, term, input.groups, input.now_micros} {}
 
   // True when scheduled; else `result` says why not.
   bool Run(ScheduleResult* result) {
     result->targets.clear();
     result->note.clear();
-    result->verdicts.clear();
-    result->verdicts.reserve(input_.snapshot.clusters().size());
-    Filter(&result->verdicts);
+    result->verdicts.assign(input_.snapshot.clusters().size(), ClusterVerdict());
+    Filter(result->verdicts);
     if (candidates_.empty()) {
       return Fail(result, Outcome::kNoClusterFit, FilterSummary(result->verdicts));
     }
-    SortCandidates(candidates_);
+    if (NeedsOrder(input_.request)) SortCandidates(candidates_);
     auto selection = SelectClusters(input_.request, std::move(candidates_));
     if (!selection.ok()) {
       return Fail(result, OutcomeOf(selection.status()),
@@ -96,15 +107,23 @@ class Pipeline {
   }
 
  private:
-  void Filter(std::vector<ClusterVerdict>* verdicts) {
-    const bool estimate = NeedsEstimates(input_);
+  void Filter(std::vector<ClusterVerdict>& verdicts) {
     const auto& clusters = input_.snapshot.clusters();
+    for (const Previous::Entry& entry : input_.previous.entries()) {
+      const size_t index = input_.snapshot.IndexOf(entry.cluster);
+      if (index == clusters.size()) continue;
+      verdicts[index].in_use = true;
+      verdicts[index].assigned = std::max<int64_t>(0, entry.replicas);
+    }
+    const bool estimate = NeedsEstimates(input_, term_);
+    const Filters filters(context_);
+    candidates_.reserve(clusters.size());
     for (size_t i = 0; i < clusters.size(); ++i) {
       const ClusterInfo& cluster = *clusters[i];
-      ClusterVerdict& verdict = verdicts->emplace_back();
+      ClusterVerdict& verdict = verdicts[i];
       verdict.cluster = &cluster;
-      verdict.refused_by = RunFilters(context_, cluster);
-      verdict.assigned = std::max<int64_t>(0, input_.previous.Replicas(cluster.name));
+      context_.in_use = verdict.in_use;
+      verdict.refused_by = filters.Run(cluster);
       if (verdict.refused_by == 0) {
         verdict.score = Score(context_, cluster);
         if (!term_.overflow.empty()) verdict.tier = TierOf(term_, cluster);

@@ -20,6 +20,7 @@ enum class Outcome { kScheduled, kNoClusterFit, kUnschedulable, kError };
 struct ClusterVerdict {
   const ClusterInfo* cluster = nullptr;
   FilterMask refused_by = 0;  // 0: feasible
+  bool in_use = false;        // part of the placement in force
   bool selected = false;      // by the spread constraints (or because there are none)
   bool estimated = false;
   int32_t tier = 0;

@@ -9,8 +9,8 @@ namespace {
 
 constexpr int64_t kMaxScore = 100;
 
-int64_t Locality(const FilterContext& context, const ClusterInfo& cluster) {
-  return context.previous.Contains(cluster.name) ? kMaxScore : 0;
+int64_t Locality(const FilterContext& context, const ClusterInfo& /*cluster*/) {
+  return context.in_use ? kMaxScore : 0;
 }
 
 }  // namespace

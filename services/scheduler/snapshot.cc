@@ -145,6 +145,12 @@ void Snapshot::Remove(std::string_view name) {
   }
 }
 
+size_t Snapshot::IndexOf(std::string_view name) const {
+  auto at = Position(name);
+  const bool found = at != clusters_.end() && (*at)->name == name;
+  return found ? static_cast<size_t>(at - clusters_.begin()) : clusters_.size();
+}
+
 const ClusterInfo* Snapshot::Find(std::string_view name) const {
   auto at = Position(name);
   return at != clusters_.end() && (*at)->name == name ? at->get() : nullptr;

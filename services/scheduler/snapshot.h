@@ -69,6 +69,8 @@ class Snapshot {
   void Set(const v1::ClusterStatus& status);
   void Remove(std::string_view name);
 
+  // The place of the cluster in clusters(); their number when there is no such cluster.
+  [[nodiscard]] size_t IndexOf(std::string_view name) const;
   // nullptr when there is no such cluster.
   [[nodiscard]] const ClusterInfo* Find(std::string_view name) const;
   // As Find, but the cluster stays alive when the snapshot changes.

@@ -8,8 +8,11 @@ namespace sealane::scheduler {
 namespace {
 
 bool Serves(const FilterContext& context, const ClusterInfo& cluster) {
-  return context.request.all_clusters || cluster.apis->contains(context.request.api_key) ||
-         context.previous.Contains(cluster.name);
+  if (context.last_apis != cluster.apis.get()) {
+    context.last_apis = cluster.apis.get();
+    context.last_apis_serve = cluster.apis->contains(context.request.api_key);
+  }
+  return context.last_apis_serve || context.in_use;
 }
 
 std::string WhyNotServed(const FilterContext& context, const ClusterInfo& /*cluster*/) {
@@ -17,8 +20,10 @@ std::string WhyNotServed(const FilterContext& context, const ClusterInfo& /*clus
   return StrCat("the cluster does not serve ", ref.api_version(), " ", ref.kind());
 }
 
+bool Matters(const FilterContext& context) { return !context.request.all_clusters; }
+
 }  // namespace
 
-const FilterPlugin kApiEnablementFilter = {"APIEnablement", &Serves, &WhyNotServed};
+const FilterPlugin kApiEnablementFilter = {"APIEnablement", &Serves, &WhyNotServed, &Matters};
 
 }  // namespace sealane::scheduler

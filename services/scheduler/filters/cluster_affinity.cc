@@ -8,7 +8,6 @@ namespace sealane::scheduler {
 namespace {
 
 bool Matches(const FilterContext& context, const ClusterInfo& cluster) {
-  if (context.request.all_clusters) return true;
   const ClusterFacts facts = cluster.Facts();
   if (context.term.primary.Matches(facts)) return true;
   if (!context.request.workload && !context.request.components) return false;
@@ -23,8 +22,10 @@ std::string WhyNoMatch(const FilterContext& context, const ClusterInfo& cluster)
   return context.term.name.empty() ? why : StrCat("group ", context.term.name, ": ", why);
 }
 
+bool Matters(const FilterContext& context) { return !context.request.all_clusters; }
+
 }  // namespace
 
-const FilterPlugin kClusterAffinityFilter = {"ClusterAffinity", &Matches, &WhyNoMatch};
+const FilterPlugin kClusterAffinityFilter = {"ClusterAffinity", &Matches, &WhyNoMatch, &Matters};
 
 }  // namespace sealane::scheduler

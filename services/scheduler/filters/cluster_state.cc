@@ -17,16 +17,19 @@ std::string WhyDeleting(const FilterContext& /*context*/, const ClusterInfo& /*c
 
 bool NotEvicting(const FilterContext& context, const ClusterInfo& cluster) {
   const auto& evicting = context.request.evicting;
-  return evicting.empty() || !std::binary_search(evicting.begin(), evicting.end(), cluster.name);
+  return !std::binary_search(evicting.begin(), evicting.end(), cluster.name);
 }
 
 std::string WhyEvicting(const FilterContext& /*context*/, const ClusterInfo& /*cluster*/) {
   return "the object is being evicted from the cluster";
 }
 
+bool EvictionMatters(const FilterContext& context) { return !context.request.evicting.empty(); }
+
 }  // namespace
 
 const FilterPlugin kClusterDeletionFilter = {"ClusterDeletion", &NotDeleting, &WhyDeleting};
-const FilterPlugin kClusterEvictionFilter = {"ClusterEviction", &NotEvicting, &WhyEvicting};
+const FilterPlugin kClusterEvictionFilter = {"ClusterEviction", &NotEvicting, &WhyEvicting,
+                                             &EvictionMatters};
 
 }  // namespace sealane::scheduler

@@ -23,7 +23,6 @@ bool HasProperty(const SpreadRule& rule, const ClusterInfo& cluster) {
 }
 
 bool HasProperties(const FilterContext& context, const ClusterInfo& cluster) {
-  if (context.request.all_clusters) return true;
   for (const SpreadRule& rule : context.request.spread) {
     if (!HasProperty(rule, cluster)) return false;
   }
@@ -37,8 +36,13 @@ std::string WhyNoProperty(const FilterContext& context, const ClusterInfo& clust
   return "";
 }
 
+bool Matters(const FilterContext& context) {
+  return !context.request.all_clusters && !context.request.spread.empty();
+}
+
 }  // namespace
 
-const FilterPlugin kSpreadConstraintFilter = {"SpreadConstraint", &HasProperties, &WhyNoProperty};
+const FilterPlugin kSpreadConstraintFilter = {"SpreadConstraint", &HasProperties, &WhyNoProperty,
+                                              &Matters};
 
 }  // namespace sealane::scheduler

@@ -19,14 +19,15 @@ const v1::Taint* Untolerated(const FilterContext& context, const ClusterInfo& cl
 }
 
 bool TaintsTolerated(const FilterContext& context, const ClusterInfo& cluster) {
-  return cluster.taints.empty() || context.request.all_clusters ||
-         Untolerated(context, cluster) == nullptr || context.previous.Contains(cluster.name);
+  return cluster.taints.empty() || context.in_use || Untolerated(context, cluster) == nullptr;
 }
 
 std::string WhyTaint(const FilterContext& context, const ClusterInfo& cluster) {
   const v1::Taint* taint = Untolerated(context, cluster);
   return StrCat("untolerated taint {", taint == nullptr ? "" : Describe(*taint), "}");
 }
+
+bool Matters(const FilterContext& context) { return !context.request.all_clusters; }
 
 }  // namespace
 
@@ -47,6 +48,7 @@ int64_t ToleratedUntilMicros(const v1::Binding& binding, const v1::Taint& taint)
   return until;
 }
 
-const FilterPlugin kTaintTolerationFilter = {"TaintToleration", &TaintsTolerated, &WhyTaint};
+const FilterPlugin kTaintTolerationFilter = {"TaintToleration", &TaintsTolerated, &WhyTaint,
+                                             &Matters};
 
 }  // namespace sealane::scheduler

@@ -9,8 +9,7 @@ namespace {
 
 bool WithGroup(const FilterContext& context, const ClusterInfo& cluster) {
   const std::string& group = context.request.affinity_group;
-  return group.empty() || context.groups == nullptr || context.previous.Contains(cluster.name) ||
-         context.groups->AllRunIn(group, *context.request.binding, cluster.name);
+  return context.in_use || context.groups->AllRunIn(group, *context.request.binding, cluster.name);
 }
 
 std::string WhyNotWithGroup(const FilterContext& context, const ClusterInfo& /*cluster*/) {
@@ -20,7 +19,7 @@ std::string WhyNotWithGroup(const FilterContext& context, const ClusterInfo& /*c
 
 bool ApartFromGroup(const FilterContext& context, const ClusterInfo& cluster) {
   const std::string& group = context.request.anti_affinity_group;
-  return group.empty() || context.groups == nullptr || context.previous.Contains(cluster.name) ||
+  return context.in_use ||
          !context.groups->AnyRunsIn(group, *context.request.binding, cluster.name);
 }
 
@@ -29,10 +28,19 @@ std::string WhyNotApart(const FilterContext& context, const ClusterInfo& /*clust
                 " runs in the cluster");
 }
 
+bool HasGroup(const FilterContext& context) {
+  return context.groups != nullptr && !context.request.affinity_group.empty();
+}
+
+bool HasAntiGroup(const FilterContext& context) {
+  return context.groups != nullptr && !context.request.anti_affinity_group.empty();
+}
+
 }  // namespace
 
-const FilterPlugin kWorkloadAffinityFilter = {"WorkloadAffinity", &WithGroup, &WhyNotWithGroup};
+const FilterPlugin kWorkloadAffinityFilter = {"WorkloadAffinity", &WithGroup, &WhyNotWithGroup,
+                                              &HasGroup};
 const FilterPlugin kWorkloadAntiAffinityFilter = {"WorkloadAntiAffinity", &ApartFromGroup,
-                                                  &WhyNotApart};
+                                                  &WhyNotApart, &HasAntiGroup};
 
 }  // namespace sealane::scheduler
