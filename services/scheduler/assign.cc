@@ -41,9 +41,9 @@ Replicas Divide(const Request& request, const Candidates& clusters, int64_t repl
   return result;
 }
 
-absl::StatusOr<Replicas> AssignStatic(const Request& request, const Candidates& clusters,
-                                      int64_t replicas) {
-  const std::vector<int64_t> votes = StaticVotes(request, clusters);
+absl::StatusOr<Replicas> AssignStatic(const Request& request, const Snapshot& snapshot,
+                                      const Candidates& clusters, int64_t replicas) {
+  const std::vector<int64_t> votes = StaticVotes(request, snapshot, clusters);
   if (!request.respect_capacity) return Divide(request, clusters, replicas, votes);
   std::vector<int64_t> caps(clusters.size());
   int64_t room = 0;
@@ -101,13 +101,13 @@ absl::StatusOr<Replicas> AssignDynamic(const Request& request, const Candidates&
   return added;
 }
 
-absl::StatusOr<Replicas> AssignGroup(const Request& request, const Candidates& clusters,
-                                     int64_t replicas, bool fresh) {
+absl::StatusOr<Replicas> AssignGroup(const Request& request, const Snapshot& snapshot,
+                                     const Candidates& clusters, int64_t replicas, bool fresh) {
   switch (request.strategy) {
     case Strategy::kDuplicated:
       return Replicas(clusters.size(), replicas);
     case Strategy::kStaticWeight:
-      return AssignStatic(request, clusters, replicas);
+      return AssignStatic(request, snapshot, clusters, replicas);
     case Strategy::kDynamicWeight:
     case Strategy::kAggregated:
       return AssignDynamic(request, clusters, replicas, fresh);
@@ -122,7 +122,8 @@ absl::StatusOr<Replicas> AssignGroup(const Request& request, const Candidates& c
 
 // Tier by tier: each takes what it has room for, the next gets the rest.
 absl::StatusOr<Replicas> AssignTiers(const Request& request, const AffinityTerm& term,
-                                     const Candidates& chosen, bool fresh) {
+                                     const Snapshot& snapshot, const Candidates& chosen,
+                                     bool fresh) {
   Replicas result(chosen.size(), 0);
   int64_t remaining = request.replicas;
   for (int32_t tier = 0; tier <= static_cast<int32_t>(term.overflow.size()); ++tier) {
@@ -137,7 +138,8 @@ absl::StatusOr<Replicas> AssignTiers(const Request& request, const AffinityTerm&
     }
     if (clusters.empty()) continue;
     const int64_t share = std::min(remaining, room);
-    SEALANE_ASSIGN_OR_RETURN(const Replicas given, AssignGroup(request, clusters, share, fresh));
+    SEALANE_ASSIGN_OR_RETURN(const Replicas given,
+                             AssignGroup(request, snapshot, clusters, share, fresh));
     for (size_t i = 0; i < places.size(); ++i) result[places[i]] = given[i];
     remaining -= share;
     if (remaining <= 0) return result;
@@ -147,15 +149,19 @@ absl::StatusOr<Replicas> AssignTiers(const Request& request, const AffinityTerm&
 
 }  // namespace
 
-std::vector<int64_t> StaticVotes(const Request& request, const Candidates& clusters) {
+std::vector<int64_t> StaticVotes(const Request& request, const Snapshot& snapshot,
+                                 const Candidates& clusters) {
   std::vector<int64_t> votes(clusters.size(), 0);
   bool any = false;
-  for (size_t i = 0; i < clusters.size(); ++i) {
-    const ClusterFacts facts = clusters[i].cluster->Facts();
-    for (const StaticWeight& rule : request.weights) {
-      if (rule.weight > votes[i] && rule.clusters.Matches(facts)) votes[i] = rule.weight;
+  for (const StaticWeight& weight : request.weights) {
+    const RuleInSnapshot rule(weight.clusters, snapshot);
+    for (size_t i = 0; i < clusters.size(); ++i) {
+      if (weight.weight <= votes[i] || !rule.Matches(clusters[i].index, *clusters[i].cluster)) {
+        continue;
+      }
+      votes[i] = weight.weight;
+      any = true;
     }
-    any = any || votes[i] > 0;
   }
   if (!any) std::fill(votes.begin(), votes.end(), 1);
   return votes;
@@ -163,10 +169,11 @@ std::vector<int64_t> StaticVotes(const Request& request, const Candidates& clust
 
 absl::StatusOr<std::vector<int64_t>> AssignReplicas(const Request& request,
                                                     const AffinityTerm& term,
+                                                    const Snapshot& snapshot,
                                                     const Candidates& chosen, bool fresh) {
   if (!request.workload) return Replicas(chosen.size(), 0);
-  if (!term.overflow.empty()) return AssignTiers(request, term, chosen, fresh);
-  return AssignGroup(request, chosen, request.replicas, fresh);
+  if (!term.overflow.empty()) return AssignTiers(request, term, snapshot, chosen, fresh);
+  return AssignGroup(request, snapshot, chosen, request.replicas, fresh);
 }
 
 }  // namespace sealane::scheduler

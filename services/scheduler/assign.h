@@ -9,8 +9,8 @@
 
 namespace sealane::scheduler {
 
-// Gives replicas to the chosen clusters; the result has one number per cluster, 0 for a cluster
-// that gets none. Objects that are no workload get 0 everywhere, and run everywhere.
+// Gives replicas to the chosen clusters of the snapshot; the result has one number per cluster, 0
+// for a cluster that gets none. Objects that are no workload get 0 everywhere, and run everywhere.
 //
 // `fresh`: divide all replicas anew (a manual rebalance); else the placement in force is kept as
 // far as it goes: dynamic strategies divide only what is missing, or shrink in proportion.
@@ -19,11 +19,13 @@ namespace sealane::scheduler {
 // Source: Karmada's pkg/scheduler/core/{assignment,division_algorithm}.go.
 [[nodiscard]] absl::StatusOr<std::vector<int64_t>> AssignReplicas(const Request& request,
                                                                   const AffinityTerm& term,
+                                                                  const Snapshot& snapshot,
                                                                   const Candidates& chosen,
                                                                   bool fresh);
 
 // The static weight of each cluster: the largest of the rules that match it; 0 for a cluster
 // without one, unless no cluster has any: then all have 1.
-[[nodiscard]] std::vector<int64_t> StaticVotes(const Request& request, const Candidates& clusters);
+[[nodiscard]] std::vector<int64_t> StaticVotes(const Request& request, const Snapshot& snapshot,
+                                               const Candidates& clusters);
 
 }  // namespace sealane::scheduler

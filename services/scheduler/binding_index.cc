@@ -26,9 +26,9 @@ struct BindingIndex::Shape {
     if (all_clusters) return true;
     const ClusterFacts facts = cluster->Facts();
     return std::any_of(terms.begin(), terms.end(), [&](const AffinityTerm& term) {
-      return term.primary.Matches(facts) ||
+      return term.primary.matcher.Matches(facts) ||
              std::any_of(term.overflow.begin(), term.overflow.end(),
-                         [&](const AffinityMatcher& tier) { return tier.Matches(facts); });
+                         [&](const ClusterRule& tier) { return tier.matcher.Matches(facts); });
     });
   }
   [[nodiscard]] bool empty() const { return following.empty() && others.empty(); }
@@ -235,18 +235,6 @@ bool BindingIndex::AnyRunsIn(const std::string& group, const v1::Binding& self,
     const auto& clusters = entry->second.clusters;
     return std::binary_search(clusters.begin(), clusters.end(), cluster);
   });
-}
-
-bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b) {
-  const auto same_taint = [](const v1::Taint& x, const v1::Taint& y) {
-    return x.key() == y.key() && x.value() == y.value() && x.effect() == y.effect() &&
-           x.time_added_micros() == y.time_added_micros();
-  };
-  return a.labels == b.labels && a.provider == b.provider && a.region == b.region &&
-         a.zones == b.zones && a.deleting == b.deleting &&
-         std::equal(a.taints.begin(), a.taints.end(), b.taints.begin(), b.taints.end(),
-                    same_taint) &&
-         (a.apis == b.apis || *a.apis == *b.apis);
 }
 
 }  // namespace sealane::scheduler

@@ -67,7 +67,4 @@ class BindingIndex final : public WorkloadGroups {
   Keys waiting_;
 };
 
-// Whether the filters see the same in both: everything but capacity and conditions.
-[[nodiscard]] bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b);
-
 }  // namespace sealane::scheduler

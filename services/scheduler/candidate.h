@@ -16,11 +16,11 @@ struct Candidate {
   const ClusterInfo* cluster = nullptr;
   uint32_t index = 0;       // in the snapshot; candidates in index order are in name order
   int32_t tier = 0;         // 0: of the group itself; n: of its n-th overflow tier
-  int64_t score = 0;        // sum over the score plugins
-  int64_t allocatable = 0;  // estimate of how many more replicas fit
-  int64_t assigned = 0;     // replicas of the placement in force
+  int32_t score = 0;        // sum over the score plugins
+  int32_t allocatable = 0;  // estimate of how many more replicas fit, at most kUnlimited
+  int32_t assigned = 0;     // replicas of the placement in force
 
-  [[nodiscard]] int64_t available() const { return allocatable + assigned; }
+  [[nodiscard]] int64_t available() const { return int64_t{allocatable} + assigned; }
 };
 
 using Candidates = std::vector<Candidate>;

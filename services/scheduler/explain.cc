@@ -10,7 +10,8 @@ namespace sealane::scheduler {
 namespace {
 
 // Votes of the selected clusters under static weights, by place in the verdicts; else empty.
-std::vector<int64_t> VotesByVerdict(const Request& request, const ScheduleResult& result) {
+std::vector<int64_t> VotesByVerdict(const ScheduleInput& input, const ScheduleResult& result) {
+  const Request& request = input.request;
   if (request.strategy != Strategy::kStaticWeight || !request.workload) return {};
   Candidates selected;
   for (size_t i = 0; i < result.verdicts.size(); ++i) {
@@ -20,7 +21,7 @@ std::vector<int64_t> VotesByVerdict(const Request& request, const ScheduleResult
     candidate.cluster = verdict.cluster;
     candidate.index = static_cast<uint32_t>(i);
   }
-  const std::vector<int64_t> votes = StaticVotes(request, selected);
+  const std::vector<int64_t> votes = StaticVotes(request, input.snapshot, selected);
   std::vector<int64_t> by_verdict(result.verdicts.size(), 0);
   for (size_t i = 0; i < selected.size(); ++i) by_verdict[selected[i].index] = votes[i];
   return by_verdict;
@@ -83,7 +84,7 @@ v1::ClusterDecision Describe(const ScheduleInput& input, const ScheduleResult& r
 
 std::vector<v1::ClusterDecision> Decisions(const ScheduleInput& input, const ScheduleResult& result,
                                            size_t limit) {
-  const std::vector<int64_t> votes = VotesByVerdict(input.request, result);
+  const std::vector<int64_t> votes = VotesByVerdict(input, result);
   // Who is told about: everybody, or those that matter and then the first of the others.
   std::vector<bool> told(result.verdicts.size(), result.verdicts.size() <= limit);
   size_t left = limit;

@@ -31,9 +31,23 @@ struct FilterContext {
   int64_t now_micros = 0;                  // for tolerations that end; 0: none has ended
   // Whether the placement in force has the cluster that is looked at: set for each cluster.
   bool in_use = false;
+  // Its tier in the term, when that is known: see ClusterTiers; kNotAsked: the filter asks.
+  static constexpr int32_t kNotAsked = -2;
+  int32_t tier = kNotAsked;
   // Clusters share their lists of kinds: what the last one asked said about this object.
   mutable const ApiSet* last_apis = nullptr;
   mutable bool last_apis_serve = false;
+};
+
+// To which tier of a term the clusters of a snapshot belong.
+class ClusterTiers {
+ public:
+  ClusterTiers(const Request& request, const AffinityTerm& term, const Snapshot& snapshot);
+  // 0: the group itself; n: its n-th overflow tier; -1: none.
+  [[nodiscard]] int32_t Of(size_t index, const ClusterInfo& cluster) const;
+
+ private:
+  std::vector<RuleInSnapshot> tiers_;
 };
 
 // Until when the binding tolerates the taint, in microseconds: 0: not at all; kForever: always.

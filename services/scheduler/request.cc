@@ -30,13 +30,13 @@ Strategy StrategyOf(const v1::Placement& placement) {
 std::vector<AffinityTerm> TermsOf(const v1::Placement& placement) {
   std::vector<AffinityTerm> terms;
   if (placement.has_cluster_affinity()) {
-    terms.push_back({"", AffinityMatcher(placement.cluster_affinity()), {}});
+    terms.push_back({"", ClusterRule(placement.cluster_affinity()), {}});
     return terms;
   }
   for (const v1::ClusterAffinityTerm& term : placement.cluster_affinities()) {
     AffinityTerm& out = terms.emplace_back();
     out.name = term.affinity_name();
-    out.primary = AffinityMatcher(term);
+    out.primary = ClusterRule(term);
     for (const v1::ClusterAffinity& tier : term.overflow_affinities()) {
       out.overflow.emplace_back(tier);
     }
@@ -136,7 +136,7 @@ Request::Request(const v1::Binding& from)
   component_sets = components && WantsOneCluster(spread);
   const auto& preference = from.placement().replica_scheduling().weight_preference();
   for (const v1::StaticClusterWeight& rule : preference.static_weight_list()) {
-    weights.push_back({AffinityMatcher(rule.target_cluster()), rule.weight()});
+    weights.push_back({ClusterRule(rule.target_cluster()), rule.weight()});
   }
   for (const v1::Component& component : from.components()) {
     component_requests.push_back(

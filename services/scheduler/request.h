@@ -21,11 +21,37 @@ inline constexpr std::string_view kFailbackOption = "sealane.io/failback";
 enum class Strategy { kDuplicated, kStaticWeight, kDynamicWeight, kAggregated, kUnsupported };
 [[nodiscard]] std::string_view Name(Strategy strategy);
 
+// Selects clusters, and finds again what a snapshot remembers of it.
+struct ClusterRule {
+  // Every cluster.
+  ClusterRule() = default;
+  template <typename Affinity>
+  explicit ClusterRule(const Affinity& affinity)
+      : matcher(affinity), memo_key(affinity.SerializeAsString()) {}
+
+  AffinityMatcher matcher;
+  std::string memo_key;
+};
+
 // One group of clusters to try: a term of clusterAffinities, or the only one.
 struct AffinityTerm {
   std::string name;  // empty for the only one
-  AffinityMatcher primary;
-  std::vector<AffinityMatcher> overflow;  // tiers 1, 2, ...
+  ClusterRule primary;
+  std::vector<ClusterRule> overflow;  // tiers 1, 2, ...
+};
+
+// A rule, asked about the clusters of one snapshot.
+class RuleInSnapshot {
+ public:
+  RuleInSnapshot(const ClusterRule& rule, const Snapshot& snapshot)
+      : matcher_(&rule.matcher), memo_(snapshot.MemoFor(rule.memo_key)) {}
+  [[nodiscard]] bool Matches(size_t index, const ClusterInfo& cluster) const {
+    return memo_->Matches(*matcher_, index, cluster);
+  }
+
+ private:
+  const AffinityMatcher* matcher_;
+  Snapshot::MemoPtr memo_;
 };
 
 // One spread constraint.
@@ -41,7 +67,7 @@ struct SpreadRule {
 };
 
 struct StaticWeight {
-  AffinityMatcher clusters;
+  ClusterRule clusters;
   int64_t weight = 0;
 };
 

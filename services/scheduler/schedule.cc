@@ -32,15 +32,6 @@ bool NeedsOrder(const Request& request) {
   return Selects(request) || request.strategy == Strategy::kAggregated;
 }
 
-int32_t TierOf(const AffinityTerm& term, const ClusterInfo& cluster) {
-  const ClusterFacts facts = cluster.Facts();
-  if (term.primary.Matches(facts)) return 0;
-  for (size_t i = 0; i < term.overflow.size(); ++i) {
-    if (term.overflow[i].Matches(facts)) return static_cast<int32_t>(i) + 1;
-  }
-  return 0;
-}
-
 const AssumedLoad* AssumedFor(const ScheduleInput& input, std::string_view cluster) {
   if (input.assumed == nullptr || input.assumed->empty()) return nullptr;
   auto it = input.assumed->find(cluster);
@@ -94,13 +85,13 @@ class Pipeline {
     const Candidates& chosen = selection->chosen;
     for (const Candidate& candidate : chosen) result->verdicts[candidate.index].selected = true;
     result->note = std::move(selection->note);
-    auto replicas = AssignReplicas(input_.request, term_, chosen, input_.fresh);
+    auto replicas = AssignReplicas(input_.request, term_, input_.snapshot, chosen, input_.fresh);
     if (!replicas.ok()) {
       return Fail(result, OutcomeOf(replicas.status()),
                   std::string(ToStd(replicas.status().message())));
     }
     for (size_t i = 0; i < chosen.size(); ++i) {
-      result->verdicts[chosen[i].index].replicas = (*replicas)[i];
+      result->verdicts[chosen[i].index].replicas = static_cast<int32_t>((*replicas)[i]);
     }
     Finish(result);
     return true;
@@ -113,25 +104,27 @@ class Pipeline {
       const size_t index = input_.snapshot.IndexOf(entry.cluster);
       if (index == clusters.size()) continue;
       verdicts[index].in_use = true;
-      verdicts[index].assigned = std::max<int64_t>(0, entry.replicas);
+      verdicts[index].assigned = static_cast<int32_t>(std::max<int64_t>(0, entry.replicas));
     }
     const bool estimate = NeedsEstimates(input_, term_);
     const Filters filters(context_);
+    const ClusterTiers tiers(input_.request, term_, input_.snapshot);
     candidates_.reserve(clusters.size());
     for (size_t i = 0; i < clusters.size(); ++i) {
       const ClusterInfo& cluster = *clusters[i];
       ClusterVerdict& verdict = verdicts[i];
       verdict.cluster = &cluster;
       context_.in_use = verdict.in_use;
+      context_.tier = tiers.Of(i, cluster);
       verdict.refused_by = filters.Run(cluster);
       if (verdict.refused_by == 0) {
-        verdict.score = Score(context_, cluster);
-        if (!term_.overflow.empty()) verdict.tier = TierOf(term_, cluster);
+        verdict.score = static_cast<int32_t>(Score(context_, cluster));
+        verdict.tier = std::max(0, context_.tier);
       }
       if (estimate && (verdict.refused_by == 0 || input_.explain)) {
         verdict.estimated = true;
-        verdict.allocatable =
-            EstimateReplicas(input_.request, cluster, AssumedFor(input_, cluster.name));
+        verdict.allocatable = static_cast<int32_t>(
+            EstimateReplicas(input_.request, cluster, AssumedFor(input_, cluster.name)));
       }
       if (verdict.refused_by == 0) {
         candidates_.push_back({&cluster, static_cast<uint32_t>(i), verdict.tier, verdict.score,
@@ -148,8 +141,13 @@ class Pipeline {
 
   void Finish(ScheduleResult* result) {
     const bool counted = input_.request.workload;
+    const auto is_target = [counted](const ClusterVerdict& verdict) {
+      return verdict.selected && (!counted || verdict.replicas > 0);
+    };
+    result->targets.reserve(static_cast<size_t>(
+        std::count_if(result->verdicts.begin(), result->verdicts.end(), is_target)));
     for (const ClusterVerdict& verdict : result->verdicts) {
-      if (verdict.selected && (!counted || verdict.replicas > 0)) {
+      if (is_target(verdict)) {
         result->targets.push_back({verdict.cluster->name, verdict.replicas});
       }
     }

@@ -24,10 +24,10 @@ struct ClusterVerdict {
   bool selected = false;      // by the spread constraints (or because there are none)
   bool estimated = false;
   int32_t tier = 0;
-  int64_t score = 0;
-  int64_t allocatable = 0;
-  int64_t assigned = 0;  // replicas of the placement in force
-  int64_t replicas = 0;
+  int32_t score = 0;
+  int32_t allocatable = 0;
+  int32_t assigned = 0;  // replicas of the placement in force
+  int32_t replicas = 0;
 };
 
 struct Target {

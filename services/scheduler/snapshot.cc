@@ -12,6 +12,8 @@ namespace sealane::scheduler {
 namespace {
 
 constexpr std::string_view kPods = "pods";
+// How much may be remembered of which affinity matches which cluster: a byte for each pair.
+constexpr size_t kMemoBytes = size_t{32} << 20;
 
 Quantity Parse(const google::protobuf::Map<std::string, std::string>& map,
                const std::string& name) {
@@ -130,16 +132,58 @@ void Snapshot::Set(const v1::ClusterStatus& status) {
   info->grades = Grades(status);
 
   auto at = Position(info->name);
+  const auto index = at - clusters_.begin();
   if (at != clusters_.end() && (*at)->name == info->name) {
-    clusters_[static_cast<size_t>(at - clusters_.begin())] = std::move(info);
-  } else {
-    clusters_.insert(at, std::move(info));
+    if (!SameForFilters(**at, *info)) {
+      for (auto& entry : memos_.by_key) {
+        entry.second->known_[static_cast<size_t>(index)] = MatchMemo::kUnknown;
+      }
+    }
+    clusters_[static_cast<size_t>(index)] = std::move(info);
+    return;
   }
+  clusters_.insert(at, std::move(info));
+  for (auto& entry : memos_.by_key) {
+    std::vector<int8_t>& known = entry.second->known_;
+    known.insert(known.begin() + index, MatchMemo::kUnknown);
+  }
+}
+
+Snapshot::MemoPtr Snapshot::MemoFor(const std::string& key) const {
+  MemoPtr& memo = memos_.by_key[key];
+  if (memo != nullptr) return memo;
+  const MemoPtr made = std::make_shared<MatchMemo>(clusters_.size());
+  // Policies come and go; a fleet with more of them than this asks again now and then.
+  if (memos_.by_key.size() > std::max<size_t>(64, kMemoBytes / (clusters_.size() + 1))) {
+    memos_.by_key.clear();
+    memos_.by_key[key] = made;
+  } else {
+    memo = made;
+  }
+  return made;
+}
+
+bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b) {
+  const auto same_taint = [](const v1::Taint& x, const v1::Taint& y) {
+    return x.key() == y.key() && x.value() == y.value() && x.effect() == y.effect() &&
+           x.time_added_micros() == y.time_added_micros();
+  };
+  return a.labels == b.labels && a.provider == b.provider && a.region == b.region &&
+         a.zones == b.zones && a.deleting == b.deleting &&
+         std::equal(a.taints.begin(), a.taints.end(), b.taints.begin(), b.taints.end(),
+                    same_taint) &&
+         (a.apis == b.apis || *a.apis == *b.apis);
 }
 
 void Snapshot::Remove(std::string_view name) {
   auto at = Position(name);
-  if (at != clusters_.end() && (*at)->name == name) clusters_.erase(at);
+  if (at != clusters_.end() && (*at)->name == name) {
+    const auto index = at - clusters_.begin();
+    clusters_.erase(at);
+    for (auto& entry : memos_.by_key) {
+      entry.second->known_.erase(entry.second->known_.begin() + index);
+    }
+  }
   for (auto it = api_sets_.begin(); it != api_sets_.end();) {
     it = it->second.expired() ? api_sets_.erase(it) : std::next(it);
   }

@@ -37,23 +37,47 @@ using ApiSet = StringSet;
 
 // A cluster as the pipeline looks at it, computed once per change of its row. Immutable.
 struct ClusterInfo {
-  std::string name;
-  LabelList labels;
-  std::string provider;
-  std::string region;
-  std::vector<std::string> zones;
+  // What every decision looks at comes first, side by side: with ten thousand clusters, fetching it
+  // from memory is what a decision costs.
+  std::shared_ptr<const ApiSet> apis;
   std::vector<v1::Taint> taints;  // those that forbid scheduling
   bool deleting = false;
-  std::shared_ptr<const ApiSet> apis;
   // What is free: allocatable - allocated - allocating. Without a summary nothing is.
   bool has_summary = false;
   int64_t free_pods = 0;
   ResourceList free;
   std::vector<NodeGrade> grades;  // of the resource models; empty: none known
+  std::string name;
+  LabelList labels;
+  std::string provider;
+  std::string region;
+  std::vector<std::string> zones;
 
   [[nodiscard]] ClusterFacts Facts() const {
     return {name, LabelsView(labels), &provider, &region, zones.data(), zones.size()};
   }
+};
+
+// Whether the filters see the same in both: everything but capacity and conditions.
+[[nodiscard]] bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b);
+
+// Which clusters of a snapshot an affinity matches, asked once for each and then remembered:
+// objects of one policy, and one object after the other, share the answer.
+class MatchMemo {
+ public:
+  explicit MatchMemo(size_t clusters) : known_(clusters, kUnknown) {}
+  // `index`: the place of the cluster in the snapshot.
+  [[nodiscard]] bool Matches(const AffinityMatcher& affinity, size_t index,
+                             const ClusterInfo& cluster) {
+    int8_t& known = known_[index];
+    if (known == kUnknown) known = affinity.Matches(cluster.Facts()) ? 1 : 0;
+    return known == 1;
+  }
+
+ private:
+  friend class Snapshot;
+  static constexpr int8_t kUnknown = -1;
+  std::vector<int8_t> known_;
 };
 
 // Reads the resources of one replica or one node. Quantities that do not parse are left out.
@@ -61,9 +85,11 @@ struct ClusterInfo {
     const google::protobuf::Map<std::string, std::string>& quantities);
 
 // All clusters at one moment. Cheap to copy: copies share the clusters (what-if questions copy it).
+// Thread rule: one thread, also for const calls.
 class Snapshot {
  public:
   using ClusterPtr = std::shared_ptr<const ClusterInfo>;
+  using MemoPtr = std::shared_ptr<MatchMemo>;
 
   // Adds the cluster or replaces it.
   void Set(const v1::ClusterStatus& status);
@@ -77,6 +103,9 @@ class Snapshot {
   [[nodiscard]] ClusterPtr Share(std::string_view name) const;
   // In name order. A cluster's place in it is its index until the next change.
   [[nodiscard]] const std::vector<ClusterPtr>& clusters() const { return clusters_; }
+  // What is remembered of the affinity that `key` stands for (its serialized form). It follows the
+  // changes of the snapshot while that lives.
+  [[nodiscard]] MemoPtr MemoFor(const std::string& key) const;
 
  private:
   std::vector<ClusterPtr>::const_iterator Position(std::string_view name) const;
@@ -84,6 +113,21 @@ class Snapshot {
 
   std::vector<ClusterPtr> clusters_;
   std::map<uint64_t, std::weak_ptr<const ApiSet>> api_sets_;  // by fingerprint
+
+  // Not copied: a copy is changed and asks anew.
+  struct Memos {
+    Memos() = default;
+    Memos(const Memos& /*other*/) {}
+    Memos(Memos&&) = default;
+    Memos& operator=(const Memos& /*other*/) {
+      by_key.clear();
+      return *this;
+    }
+    Memos& operator=(Memos&&) = default;
+    ~Memos() = default;
+    StringMap<MemoPtr> by_key;
+  };
+  mutable Memos memos_;
 };
 
 }  // namespace sealane::scheduler
