@@ -92,6 +92,7 @@ class Run {
     if (work.ref().kind() != "Deployment" || work.deleting()) return;
     ++works_;
     last_work_at_ = fleet_->loop().clock().Monotonic();
+    if (works_ == works_wanted_) AskStreams(&StreamCount::after);
     if (works_this_edit_++ == 0) first_work_at_ = last_work_at_;
   }
 
@@ -132,6 +133,8 @@ class Run {
     fleet_->OnLoop([&] {
       for (int i = 0; i < options_.apps; ++i) requests.push_back(DeployRequest(i, 1));
       works_ = 0;
+      works_wanted_ = static_cast<uint64_t>(options_.apps) * Clusters();
+      AskStreams(&StreamCount::before);
       results =
           fleet_->platform().Subscribe(platform::kDeployedAll, [&](const BusMessage& message) {
             v1::DeployResult result;
@@ -140,6 +143,7 @@ class Run {
             last_result_at = fleet_->loop().clock().Monotonic();
           });
     });
+    SEALANE_RETURN_IF_ERROR(WaitForStreams());
     std::map<std::string, double> cpu_before;
     for (const auto& [name, process] : fleet_->processes()) {
       cpu_before[name] = CpuSeconds(process.pid());
@@ -190,37 +194,69 @@ class Run {
     return request;
   }
 
-  // Waits for rest, then reads what was persisted on the way from event to work: one message per
-  // deploy event, object, binding, placement and work. (Reports, application statuses and events,
-  // which the services write beside it, are left out: counting them would flatter the ratio.)
+  // What a stream was given during the measured time.
+  struct StreamCount {
+    std::string name;
+    bool on_the_way = false;  // one message for each step from event to work
+    uint64_t before = 0;      // last sequences
+    uint64_t after = 0;
+    std::vector<uint32_t> sizes = {};  // of what is still there of it
+  };
+
+  // loop: asks where the streams are now.
+  void AskStreams(uint64_t StreamCount::*where) {
+    for (StreamCount& stream : streams_) {
+      ++streams_asked_;
+      fleet_->hub().GetStreamState(stream.name,
+                                   [this, &stream, where](const absl::StatusOr<StreamState>& is) {
+                                     --streams_asked_;
+                                     if (is.ok()) stream.*where = is->last_sequence;
+                                   });
+    }
+  }
+  absl::Status WaitForStreams() {
+    return fleet_->WaitUntil("the streams' states", absl::Seconds(20),
+                             [this] { return streams_asked_ == 0; });
+  }
+
+  // Waits for rest, then reads the sizes of all messages that were persisted between the first
+  // event and the last work. A row that was overwritten meanwhile has the mean size of its stream.
   absl::Status CountMessages() {
-    struct Reading {
-      std::vector<uint32_t> sizes;
-      int synced = 0;
-      std::vector<std::unique_ptr<Subscription>> watches;
-    };
-    const auto reading = std::make_shared<Reading>();
-    const std::vector<std::string_view> streams = {kDeployLog, kObjectsTable, kBindingsTable,
-                                                   kPlacementsTable, kWorksTable};
+    int synced = 0;
+    std::vector<std::unique_ptr<Subscription>> watches;
+    SEALANE_RETURN_IF_ERROR(WaitForStreams());
     SEALANE_RETURN_IF_ERROR(WaitForRest());
     fleet_->OnLoop([&] {
-      for (const std::string_view stream : streams) {
+      for (StreamCount& stream : streams_) {
         WatchOptions options;
-        options.stream = std::string(stream);
-        options.all = stream == kDeployLog;
-        reading->watches.push_back(
-            fleet_->hub().Watch(options, [reading = reading.get()](const WatchEvent& event) {
-              if (event.type == WatchEvent::Type::kSynced) ++reading->synced;
-              if (event.type != WatchEvent::Type::kPut || event.message.payload.empty()) return;
-              reading->sizes.push_back(static_cast<uint32_t>(event.message.payload.size()));
-            }));
+        options.stream = stream.name;
+        options.all = stream.name == kDeployLog || stream.name == kEventsLog;
+        watches.push_back(fleet_->hub().Watch(options, [&](const WatchEvent& event) {
+          if (event.type == WatchEvent::Type::kSynced) ++synced;
+          if (event.type != WatchEvent::Type::kPut || event.message.payload.empty() ||
+              event.message.sequence <= stream.before) {
+            return;
+          }
+          stream.sizes.push_back(static_cast<uint32_t>(event.message.payload.size()));
+        }));
       }
     });
-    SEALANE_RETURN_IF_ERROR(fleet_->WaitUntil("reading the tables", absl::Minutes(2), [&] {
-      return reading->synced >= static_cast<int>(streams.size());
-    }));
-    fleet_->OnLoop([&] { reading->watches.clear(); });
-    sizes_ = reading->sizes;
+    const absl::Status read = fleet_->WaitUntil("reading the streams", absl::Minutes(2), [&] {
+      return synced >= static_cast<int>(streams_.size());
+    });
+    fleet_->OnLoop([&] { watches.clear(); });
+    SEALANE_RETURN_IF_ERROR(read);
+    for (StreamCount& stream : streams_) {
+      const uint64_t count = stream.after - std::min(stream.before, stream.after);
+      uint64_t bytes = 0;
+      for (const uint32_t size : stream.sizes) bytes += size;
+      const auto mean =
+          static_cast<uint32_t>(stream.sizes.empty() ? 0 : bytes / stream.sizes.size());
+      stream.sizes.resize(count, mean);
+      sizes_.insert(sizes_.end(), stream.sizes.begin(), stream.sizes.end());
+      result_.streams.emplace_back(stream.name, count);
+      if (stream.on_the_way) result_.way_messages += count;
+    }
     result_.messages = sizes_.size();
     for (const uint32_t size : sizes_) result_.message_bytes += size;
     return absl::OkStatus();
@@ -333,7 +369,14 @@ class Run {
   std::vector<std::unique_ptr<ConsumingAgent>> agents_;  // loop
   std::map<std::string, double> cpu_seconds_;
   std::vector<uint32_t> sizes_;
-  uint64_t works_ = 0;            // loop; of Deployments
+  uint64_t works_ = 0;         // loop; of Deployments
+  uint64_t works_wanted_ = 0;  // loop
+  std::vector<StreamCount> streams_ = {
+      {std::string(kDeployLog), true},       {std::string(kObjectsTable), true},
+      {std::string(kBindingsTable), true},   {std::string(kPlacementsTable), true},
+      {std::string(kWorksTable), true},      {std::string(kDeployedTable), false},
+      {std::string(kAppStatusTable), false}, {std::string(kEventsLog), false}};
+  int streams_asked_ = 0;         // loop
   uint64_t works_this_edit_ = 0;  // loop
   absl::Duration first_work_at_;  // loop
   absl::Duration last_work_at_;   // loop

@@ -32,10 +32,14 @@ struct PipelineResult {
   uint64_t works = 0;           // received by the agents: applications x clusters
   double pipeline_seconds = 0;  // first deploy event published to last work received
   double accepted_seconds = 0;  // ... to last deploy result
-  uint64_t messages = 0;        // persisted on the way from event to work
+  uint64_t messages = 0;        // persisted from the first event to the last work
   uint64_t message_bytes = 0;
-  double bare_seconds = 0;            // the same messages by a bare client
-  double ratio = 0;                   // bare_seconds / pipeline_seconds
+  // Of these: deploy events, objects, bindings, placements, works. The rest are results,
+  // application statuses and events.
+  uint64_t way_messages = 0;
+  std::vector<std::pair<std::string, uint64_t>> streams;  // messages of each
+  double bare_seconds = 0;                                // the same messages by a bare client
+  double ratio = 0;                                       // bare_seconds / pipeline_seconds
   std::vector<double> first_work_ms;  // per edit: deploy event to the first cluster's work
   std::vector<double> all_works_ms;   // ... to the last cluster's
   double agent_idle_mb = 0;           // 0: not measured

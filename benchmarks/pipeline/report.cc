@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "benchmarks/common/numbers.h"
@@ -17,6 +18,8 @@ void PrintPipeline(const PipelineOptions& options, const PipelineResult& result,
   const double works_rate = static_cast<double>(result.works) / result.pipeline_seconds;
   const double pipeline_rate = static_cast<double>(result.messages) / result.pipeline_seconds;
   const double bare_rate = static_cast<double>(result.messages) / result.bare_seconds;
+  const double way_ratio = result.ratio * static_cast<double>(result.way_messages) /
+                           static_cast<double>(std::max<uint64_t>(result.messages, 1));
   const double first_p50 = Percentile(result.first_work_ms, 50);
   const double first_p99 = Percentile(result.first_work_ms, 99);
   const double all_p50 = Percentile(result.all_works_ms, 50);
@@ -26,12 +29,19 @@ void PrintPipeline(const PipelineOptions& options, const PipelineResult& result,
   std::printf("deploy event to last work      %8.3f s   %8.0f works/s\n", result.pipeline_seconds,
               works_rate);
   std::printf("  last event accepted after    %8.3f s\n", result.accepted_seconds);
-  std::printf("  persisted on the way         %8llu messages, %.1f MB: %.0f messages/s\n",
+  std::printf("  persisted meanwhile          %8llu messages, %.1f MB: %.0f messages/s\n",
               static_cast<unsigned long long>(result.messages),
               static_cast<double>(result.message_bytes) / 1e6, pipeline_rate);
   std::printf("bare client, same messages     %8.3f s   %8.0f messages/s\n", result.bare_seconds,
               bare_rate);
-  std::printf("ratio                          %8.3f\n\n", result.ratio);
+  std::printf(
+      "ratio                          %8.3f   (%.3f counting only the %llu messages that lead to "
+      "works)\n",
+      result.ratio, way_ratio, static_cast<unsigned long long>(result.way_messages));
+  for (const auto& [name, count] : result.streams) {
+    std::printf("  %-16s %8llu\n", name.c_str(), static_cast<unsigned long long>(count));
+  }
+  std::printf("\n");
   std::printf("idle system, %zu edits, deploy event to work, milliseconds\n",
               result.all_works_ms.size());
   std::printf("  first of %3d clusters        p50 %7.2f   p99 %7.2f\n", options.clusters, first_p50,
@@ -56,6 +66,8 @@ void PrintPipeline(const PipelineOptions& options, const PipelineResult& result,
                {"messages_per_second", Rounded(pipeline_rate)},
                {"bare_messages_per_second", Rounded(bare_rate)},
                {"messages", result.messages},
+               {"way_messages", result.way_messages},
+               {"way_ratio", Rounded(way_ratio)},
                {"pipeline_seconds", Rounded(result.pipeline_seconds)},
                {"bare_seconds", Rounded(result.bare_seconds)},
                {"latency_p50_ms", Rounded(all_p50)},

@@ -93,8 +93,9 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
     }
     return absl::OkStatus();
   }
-  const Json manifest = Json::parse(object->value.manifest(), nullptr, false);
-  if (manifest.is_discarded()) return absl::InternalError("stored manifest is not JSON");
+  const std::shared_ptr<const Json> parsed = state_.manifests.Get(key, object->value);
+  if (parsed == nullptr) return absl::InternalError("stored manifest is not JSON");
+  const Json& manifest = *parsed;
   const ObjectView view{object->value.ref(), manifest};
   const PropagationPolicy* claimer = Claimer(state_.policies, view, current);
   v1::Binding binding;

@@ -261,7 +261,9 @@ void PolicyService::MatchDependentsOf(const std::string& key) {
 
 void PolicyService::OnBinding(const std::string& key) {
   render_queue_.Add(key);
-  match_queue_.Add(key);
+  // What was just written says already what matching would find.
+  const Row<v1::Binding>* row = state_.bindings.Find(key);
+  if (row == nullptr || !row->pending || row->value.deleting()) match_queue_.Add(key);
   for (const std::string& needed : state_.dependencies.NeededBy(key)) match_queue_.Add(needed);
   UpdateGauges();
 }

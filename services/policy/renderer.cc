@@ -164,8 +164,9 @@ absl::StatusOr<Renderer::Source> Renderer::SourceOf(const std::string& key,
     common.mutable_fence()->set_uid(object->value.uid());
     common.set_object_generation(object->value.generation());
     common.set_trace_id(object->value.trace_id());
-    manifest = Json::parse(object->value.manifest(), nullptr, false);
-    if (manifest.is_discarded()) return absl::InternalError("stored manifest is not JSON");
+    const std::shared_ptr<const Json> parsed = state_.manifests.Get(key, object->value);
+    if (parsed == nullptr) return absl::InternalError("stored manifest is not JSON");
+    manifest = *parsed;
   } else if (key.starts_with(kNamespacePrefix)) {
     // A namespace that nobody described: it is there because its content is.
     const std::string ns = DecodeToken(key.substr(kNamespacePrefix.size())).value_or("");

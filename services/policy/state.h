@@ -14,6 +14,7 @@
 #include "sealane/v1/tables.pb.h"
 #include "services/policy/dependency_graph.h"
 #include "services/policy/label_index.h"
+#include "services/policy/manifest_cache.h"
 #include "services/policy/policy_index.h"
 
 namespace sealane::policy {
@@ -33,6 +34,7 @@ struct State {
   PolicyIndex policies;
   DependencyGraph dependencies;
   LabelIndex labels;  // of the rows of `objects`
+  ManifestCache manifests;
 
   // Row key of an object -> encoded clusters that have a work row of it.
   StringMap<std::set<std::string>> clusters_of;

@@ -81,6 +81,7 @@ void AppKeeper::Start(std::function<void()> on_synced) {
 
 void AppKeeper::Run() {
   running_ = true;
+  app_status_.table().SetSoleWriter(true);
   for (const auto& entry : apps_) queue_.Add(entry.first);
   queue_.Start();
 }
