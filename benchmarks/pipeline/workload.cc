@@ -30,15 +30,16 @@ std::string ClusterManifest(std::string_view name, int turn) {
       kRegions[region], R"("}})");
 }
 
-std::vector<std::string> SetupManifests() {
+std::vector<std::string> SetupManifests(std::string_view without) {
   return {
       R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"bench"}})",
-      R"({"apiVersion":"policy.karmada.io/v1alpha1","kind":"PropagationPolicy",
+      StrCat(R"({"apiVersion":"policy.karmada.io/v1alpha1","kind":"PropagationPolicy",
           "metadata":{"name":"everywhere","namespace":"bench"},
           "spec":{"resourceSelectors":[{"apiVersion":"apps/v1","kind":"Deployment",
                     "labelSelector":{"matchLabels":{"tier":"bench"}}}],
-                  "placement":{"clusterAffinity":{},
-                    "replicaScheduling":{"replicaSchedulingType":"Duplicated"}}}})",
+                  "placement":{"clusterAffinity":{"exclude":[")",
+             without, R"("]},
+                    "replicaScheduling":{"replicaSchedulingType":"Duplicated"}}}})"),
       R"({"apiVersion":"policy.karmada.io/v1alpha1","kind":"OverridePolicy",
           "metadata":{"name":"registries","namespace":"bench"},
           "spec":{"resourceSelectors":[{"apiVersion":"apps/v1","kind":"Deployment",
@@ -53,6 +54,20 @@ std::vector<std::string> SetupManifests() {
                      "overriders":{"labelsOverrider":[
                        {"operator":"add","value":{"flavour":"abroad"}}]}}]}})",
   };
+}
+
+std::string PolicyForOnly(std::string_view cluster, int first, int count) {
+  std::string selectors;
+  for (int i = first; i < first + count; ++i) {
+    selectors +=
+        StrCat(selectors.empty() ? "" : ",",
+               R"({"apiVersion":"apps/v1","kind":"Deployment","name":")", AppName(i), R"("})");
+  }
+  return StrCat(R"({"apiVersion":"policy.karmada.io/v1alpha1","kind":"PropagationPolicy",
+          "metadata":{"name":"only-)",
+                cluster, R"(","namespace":"bench"},"spec":{"resourceSelectors":[)", selectors,
+                R"(],"placement":{"clusterAffinity":{"clusterNames":[")", cluster,
+                R"("]},"replicaScheduling":{"replicaSchedulingType":"Duplicated"}}}})");
 }
 
 std::string AppManifest(int index, int version) {

@@ -15,8 +15,11 @@ namespace sealane::bench {
 
 // cluster.karmada.io/v1alpha1 Cluster; the region follows from `turn`.
 [[nodiscard]] std::string ClusterManifest(std::string_view name, int turn);
-// What is in place before the first application: namespace, PropagationPolicy, OverridePolicy.
-[[nodiscard]] std::vector<std::string> SetupManifests();
+// What is in place before the first application: namespace, PropagationPolicy (all clusters but
+// `without`), OverridePolicy.
+[[nodiscard]] std::vector<std::string> SetupManifests(std::string_view without);
+// A PropagationPolicy that sends `count` applications, from `first` on, to that cluster alone.
+[[nodiscard]] std::string PolicyForOnly(std::string_view cluster, int first, int count);
 // `version` appears as the image's tag.
 [[nodiscard]] std::string AppManifest(int index, int version);
 
