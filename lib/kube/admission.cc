@@ -34,6 +34,9 @@ void AdmitPolicy(Json& object, Admission* admission) {
 }
 
 void AdmitCluster(Json& object, Admission* admission) {
+  if (Find(object, {"spec", "zone"}) != nullptr) {
+    admission->warnings.emplace_back("spec.zone is deprecated: use zones");
+  }
   DefaultClusterManifest(object, 0);
   admission->errors = ValidateCluster(object);
 }

@@ -187,5 +187,23 @@ TEST(Admission, NamesTheFieldAndTheReason) {
             V{"spec.replicas:Invalid"});
 }
 
+TEST(Admission, WarnsOfDeprecatedFields) {
+  using V = std::vector<std::string>;
+  const Json selectors = {Selector()};
+  Json policy = Manifest("PropagationPolicy", "p", "shop",
+                         {{"resourceSelectors", selectors}, {"association", true}});
+  EXPECT_EQ(kube::Admit(policy).warnings, V{"spec.association is deprecated: use propagateDeps"});
+  Json overrides = Manifest("OverridePolicy", "o", "shop",
+                            {{"overriders", {{"labelsOverrider", Json::array()}}}});
+  EXPECT_EQ(kube::Admit(overrides).warnings.size(), 1U);
+  Json cluster = {{"apiVersion", "cluster.karmada.io/v1alpha1"},
+                  {"kind", "Cluster"},
+                  {"metadata", {{"name", "a"}}},
+                  {"spec", {{"syncMode", "Pull"}, {"zone", "z"}}}};
+  EXPECT_EQ(kube::Admit(cluster).warnings, V{"spec.zone is deprecated: use zones"});
+  cluster["spec"].erase("zone");
+  EXPECT_TRUE(kube::Admit(cluster).warnings.empty());
+}
+
 }  // namespace
 }  // namespace sealane::policy
