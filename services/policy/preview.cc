@@ -60,6 +60,14 @@ void AddPolicies(const State& state, PolicyIndex* index) {
   }
 }
 
+// Whether the given objects hold something that the policy needs.
+bool Brings(const Overlay& overlay, const PropagationPolicy& policy) {
+  for (const std::string& key : policy.DependentOverrideKeys()) {
+    if (overlay.contains(key)) return true;
+  }
+  return overlay.contains(PriorityClassKey(policy.priority_class));
+}
+
 bool SameButRevision(v1::Binding a, const v1::Binding& b) {
   a.set_revision(b.revision());
   return MessageDifferencer::Equals(a, b);
@@ -98,6 +106,12 @@ absl::StatusOr<Preview> PreviewObjects(const State& state, const Matcher& matche
         bound != nullptr && bound->value.uid() == object.uid() ? &bound->value : nullptr;
     const PropagationPolicy* claimer =
         matcher.Claimer(*policies, {object.ref(), manifest}, current);
+    PolicyNeeds needs;
+    if (claimer != nullptr) needs = NeedsOf(state, *claimer);
+    // A policy that lacks what it needs keeps what it has claimed, as it was; it claims nothing
+    // new.
+    const bool held = !needs.missing.empty() && !Brings(overlay, *claimer);
+    if (held && (current == nullptr || current->policy_uid() != claimer->uid)) claimer = nullptr;
     // Unclaimed and bound: what runs keeps its rules and follows its object.
     if (claimer == nullptr && current == nullptr) {
       if (is_given) preview.unclaimed.push_back(Describe(KeyOf(object.ref())));
@@ -109,7 +123,10 @@ absl::StatusOr<Preview> PreviewObjects(const State& state, const Matcher& matche
     if (current != nullptr) binding = *current;
     binding.set_deleting(false);
     FillFromObject(object, manifest, binding);
-    if (claimer != nullptr) FillFromPolicy(*claimer, binding);
+    if (claimer != nullptr && !held) {
+      FillFromPolicy(*claimer, binding);
+      binding.set_schedule_priority(needs.schedule_priority);
+    }
     if (current != nullptr && SameButRevision(binding, *current)) continue;
     binding.set_revision(binding.revision() + 1);
     preview.bindings.push_back(std::move(binding));

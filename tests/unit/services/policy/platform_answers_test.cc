@@ -214,5 +214,20 @@ TEST_F(PlatformAnswersTest, APreviewGivesTheBindingsThatWouldChangeAndChangesNot
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("metadata.name"));
 }
 
+TEST_F(PlatformAnswersTest, APolicyThatLacksItsOverridesClaimsNothingInAPreviewEither) {
+  std::string waits = Policy("web", "aws");
+  waits.replace(waits.find("spec: {"), 7, "spec: {dependentOverrides: [o], ");
+  auto preview = Preview({std::string(kWeb), waits});
+  ASSERT_OK(preview);
+  EXPECT_EQ(preview->bindings_size(), 0);
+  EXPECT_EQ(preview->body(), R"({"unclaimed":["Deployment shop/web"]})");
+  preview = Preview({std::string(kWeb), waits,
+                     "{apiVersion: policy.karmada.io/v1alpha1, kind: OverridePolicy, metadata: "
+                     "{name: o, namespace: shop}, spec: {overrideRules: [{overriders: "
+                     "{labelsOverrider: [{operator: add, value: {a: b}}]}}]}}"});
+  ASSERT_OK(preview);
+  EXPECT_EQ(preview->bindings_size(), 1);
+}
+
 }  // namespace
 }  // namespace sealane::policy
