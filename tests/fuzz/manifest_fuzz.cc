@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "lib/core/json.h"
+#include "lib/kube/admission.h"
 #include "lib/kube/json_access.h"
 #include "lib/kube/manifest.h"
 #include "lib/kube/policy_admission.h"
 #include "lib/kube/prune.h"
 #include "sealane/v1/common.pb.h"
-#include "services/policy/admission.h"
 #include "services/policy/policy_spec.h"
 
 namespace {
@@ -29,14 +29,14 @@ void Take(Json& manifest) {
   std::vector<v1::FieldError> errors;
   kube::ValidateIdentity(manifest, &errors);
   if (!errors.empty()) return;
-  if (const auto admission = policy::Admit(manifest); !admission.errors.empty()) {
+  if (const auto admission = kube::Admit(manifest); !admission.errors.empty()) {
     for (const v1::FieldError& error : admission.errors) Check(!error.message().empty());
     return;
   }
   const std::string canonical = manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
   Json again = Json::parse(canonical, nullptr, false);
   Check(!again.is_discarded() && again.dump() == canonical);
-  Check(policy::Admit(again).errors.empty() && again.dump() == canonical);
+  Check(kube::Admit(again).errors.empty() && again.dump() == canonical);
   const std::string_view kind = kube::GetString(again, {"kind"});
   if (kube::GetString(again, {"apiVersion"}) == kube::kPolicyApiVersion) {
     if (kind.ends_with("PropagationPolicy")) {
