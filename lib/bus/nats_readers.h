@@ -79,7 +79,6 @@ class NatsReader {
   bool reading_ = false;
   Life life_;
   uint64_t inbox_ = 0;
-  uint64_t next_inbox_ = 1;
   absl::Duration last_heard_;
   absl::Duration heartbeat_;
   TimerId heartbeat_timer_ = 0;

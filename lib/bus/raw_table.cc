@@ -269,7 +269,7 @@ void RawTable::Write(std::string_view key_view, std::string bytes, bool remove,
     fill(pending.current);
   } else {
     if (pending.next) ++stats_.coalesced;
-    if (!pending.next) pending.next.emplace();
+    if (!pending.next) pending.next = WriteOp{};
     fill(*pending.next);
   }
 }
