@@ -75,7 +75,7 @@ Wide DecimalNano(std::string digits, std::string_view fraction, int64_t exponent
     const size_t drop = std::min(static_cast<size_t>(-scale), digits.size());
     const std::string dropped = digits.substr(digits.size() - drop);
     inexact = dropped.find_first_not_of('0') != std::string::npos;
-    digits.resize(digits.size() - drop);
+    digits.erase(digits.size() - drop);
     scale = 0;
   }
   if (static_cast<int64_t>(digits.size()) + scale > 28) return kMax;  // kMax has 28 digits
