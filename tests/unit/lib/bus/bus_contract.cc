@@ -335,30 +335,6 @@ TEST_F(BusContract, FullStreamRefusesAndABoundedLogForgets) {
   for (int i = 0; i < 5; ++i) EXPECT_GT(Put("l.a", payload), 0u);
 }
 
-TEST_F(BusContract, TellsWhereAStreamIs) {
-  Ensure(TableConfig("t"));
-  const uint64_t sequence = Put("t.a", "1");
-  std::vector<absl::StatusOr<StreamState>> told;
-  const auto ask = [&](std::string_view stream) {
-    const size_t before = told.size();
-    world_->Do([&] {
-      bus_->GetStreamState(stream, [&](absl::StatusOr<StreamState> s) { told.push_back(s); });
-    });
-    return world_->Wait([&] { return told.size() > before; });
-  };
-  ASSERT_TRUE(ask("t") && ask("t") && ask("missing"));
-  ASSERT_OK(told[0]);
-  EXPECT_EQ(told[0]->last_sequence, sequence);
-  EXPECT_GT(told[0]->created_micros, 0);
-  EXPECT_TRUE(*told[0] == *told[1]);
-  EXPECT_THAT(told[2], StatusIs(absl::StatusCode::kNotFound, _));
-  world_->RecreateStream(TableConfig("t"));
-  ASSERT_TRUE(ask("t"));
-  ASSERT_OK(told[3]);
-  EXPECT_NE(told[3]->created_micros, told[0]->created_micros);
-  EXPECT_EQ(told[3]->last_sequence, 0u);
-}
-
 TEST_F(BusContract, GetLastTellsValuesAndMarkers) {
   Ensure(TableConfig("t"));
   Put("t.a", "old");
