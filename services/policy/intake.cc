@@ -228,6 +228,10 @@ bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent
   stored.set_publisher(request.publisher());
   stored.set_deploy_sequence(event->sequence);
   stored.set_updated_micros(ToMicros(env_.clock.Now()));
+  // Bytes that were no text were replaced in the canonical form.
+  if (stored.manifest().find("\xEF\xBF\xBD") == std::string::npos) {
+    state_.manifests.Put(key, stored, std::move(manifest));
+  }
   Write(event, key, std::move(stored));
   return true;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <string>
@@ -20,8 +21,11 @@ class ManifestCache {
   explicit ManifestCache(size_t max_bytes = size_t{2} << 20) : max_bytes_(max_bytes) {}
 
   // The manifest of the object of that row key, or nullptr when it is not JSON. An entry is known
-  // by uid and generation, which change with every change of the manifest.
+  // by uid, generation and hash of the manifest (two leaders may give one generation to two
+  // manifests).
   std::shared_ptr<const Json> Get(std::string_view key, const v1::StoredObject& object);
+  // The parsed form is known already: `manifest` is what the object's text says.
+  void Put(std::string_view key, const v1::StoredObject& object, Json manifest);
   [[nodiscard]] size_t bytes() const { return bytes_; }
   [[nodiscard]] size_t size() const { return by_key_.size(); }
 
@@ -30,9 +34,12 @@ class ManifestCache {
     std::string key;
     std::string uid;
     int64_t generation = 0;
+    uint64_t hash = 0;
     size_t bytes = 0;
     std::shared_ptr<const Json> manifest;
   };
+  void Add(std::string_view key, const v1::StoredObject& object,
+           std::shared_ptr<const Json> manifest);
   void Drop(std::list<Entry>::iterator entry);
 
   const size_t max_bytes_;

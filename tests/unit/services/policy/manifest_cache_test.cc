@@ -1,6 +1,7 @@
 #include "services/policy/manifest_cache.h"
 
 #include "gtest/gtest.h"
+#include "lib/core/hash.h"
 #include "lib/core/json.h"
 
 namespace sealane::policy {
@@ -11,6 +12,7 @@ v1::StoredObject Object(std::string_view uid, int64_t generation, std::string_vi
   object.set_uid(std::string(uid));
   object.set_generation(generation);
   object.set_manifest(std::string(manifest));
+  object.set_manifest_hash(Fnv1a64(manifest));
   return object;
 }
 
@@ -23,6 +25,14 @@ TEST(ManifestCacheTest, ParsesOncePerGeneration) {
   EXPECT_EQ((*second)["n"], 2);
   EXPECT_EQ((*first)["n"], 1) << "who still uses the old one keeps it";
   EXPECT_EQ((*cache.Get("a", Object("v", 2, R"({"n":3})")))["n"], 3) << "made again";
+  EXPECT_EQ(cache.size(), 1u);
+}
+
+TEST(ManifestCacheTest, OneGenerationMayHaveTwoManifests) {
+  ManifestCache cache;
+  cache.Put("a", Object("u", 2, R"({"n":1})"), Json{{"n", 1}});
+  EXPECT_EQ((*cache.Get("a", Object("u", 2, R"({"n":1})")))["n"], 1);
+  EXPECT_EQ((*cache.Get("a", Object("u", 2, R"({"n":2})")))["n"], 2) << "of another leader";
   EXPECT_EQ(cache.size(), 1u);
 }
 
