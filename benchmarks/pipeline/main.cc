@@ -12,7 +12,8 @@ int main(int argc, char** argv) {
   args.Number("apps", "Applications to deploy.", &options.apps);
   args.Number("clusters", "Clusters that each of them goes to.", &options.clusters);
   args.Number("edits", "Single edits on the idle system, for the latency.", &options.edits);
-  args.Number("bare-runs", "Runs of the bare client; the fastest counts.", &options.bare_runs);
+  args.Number("runs", "Runs of pipeline and bare client in turn; the fastest of each counts.",
+              &options.runs);
   args.Switch("report", "Agents also answer each work with a status.", &options.report);
   args.Switch("no-agent", "Do not measure a real idle agent.", &options.skip_agent);
   args.Switch("keep", "Leave logs and store behind.", &options.keep);

@@ -14,7 +14,7 @@ struct PipelineOptions {
   int apps = 1000;
   int clusters = 10;
   int edits = 300;          // of the latency part
-  int bare_runs = 3;        // of the reference; the fastest counts
+  int runs = 3;             // of pipeline and reference, in turn; the fastest of each counts
   bool report = false;      // agents also answer each work with a WorkStatus
   bool skip_agent = false;  // do not measure a real idle agent
   bool keep = false;        // leave logs and store behind
