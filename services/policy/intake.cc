@@ -143,11 +143,11 @@ void Intake::OnDelivery(const Delivery& delivery) {
 void Intake::Advise(InFlight& event) const {
   std::vector<const Json*> beside;
   beside.reserve(event.admitted.size());
-  for (const auto& entry : event.admitted) beside.push_back(&entry.second);
+  for (const auto& entry : event.admitted) beside.push_back(entry.second.get());
   for (const auto& [index, manifest] : event.admitted) {
     v1::OperationResult& result = *event.result.mutable_results(index);
     if (!PolicyIndex::IsPolicy(result.object())) continue;
-    for (std::string& warning : AdviseOnPolicy(state_, beside, manifest)) {
+    for (std::string& warning : AdviseOnPolicy(state_, beside, *manifest)) {
       result.add_warnings(std::move(warning));
     }
   }
@@ -157,10 +157,10 @@ void Intake::Advise(InFlight& event) const {
 bool Intake::Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
                     const v1::Operation& operation, v1::OperationResult& result, bool commit) {
   result.set_source(operation.source());
-  Json manifest;
+  const auto manifest = std::make_shared<Json>();
   std::vector<v1::FieldError> errors;
-  kube::ReadManifest(operation.manifest(), &manifest, &errors);
-  if (manifest.is_object()) *result.mutable_object() = kube::RefOf(manifest);
+  kube::ReadManifest(operation.manifest(), manifest.get(), &errors);
+  if (manifest->is_object()) *result.mutable_object() = kube::RefOf(*manifest);
   if (operation.type() != v1::Operation::APPLY && operation.type() != v1::Operation::DELETE) {
     AddError(result, "operations.type", "NotSupported", "must be APPLY or DELETE");
   }
@@ -182,12 +182,13 @@ bool Intake::Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEven
   }
   if (operation.type() == v1::Operation::DELETE) return Delete(event, request, result, commit);
   if (!Apply(event, request, manifest, result, commit)) return false;
-  event->admitted.emplace_back(event->result.results_size() - 1, std::move(manifest));
+  event->admitted.emplace_back(event->result.results_size() - 1, manifest);
   return true;
 }
 
 bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
-                   Json& manifest, v1::OperationResult& result, bool commit) {
+                   const std::shared_ptr<Json>& parsed, v1::OperationResult& result, bool commit) {
+  Json& manifest = *parsed;
   kube::Admission admission = kube::Admit(manifest);
   for (std::string& warning : admission.warnings) result.add_warnings(std::move(warning));
   std::string canonical;
@@ -230,7 +231,7 @@ bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent
   stored.set_updated_micros(ToMicros(env_.clock.Now()));
   // Bytes that were no text were replaced in the canonical form.
   if (stored.manifest().find("\xEF\xBF\xBD") == std::string::npos) {
-    state_.manifests.Put(key, stored, std::move(manifest));
+    state_.manifests.Put(key, stored, parsed);
   }
   Write(event, key, std::move(stored));
   return true;

@@ -44,7 +44,7 @@ class Intake {
     std::string platform;
     v1::DeployResult result;
     // Accepted manifests by the place of their result, while the event is being handled.
-    std::vector<std::pair<int, Json>> admitted;
+    std::vector<std::pair<int, std::shared_ptr<const Json>>> admitted;
     int waiting = 0;      // writes not yet durable
     bool failed = false;  // a write will never be durable: the event must be delivered again
     int64_t attempts = 1;
@@ -56,8 +56,8 @@ class Intake {
   // Handles one operation; true when it was accepted.
   bool Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
               const v1::Operation& operation, v1::OperationResult& result, bool commit);
-  bool Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request, Json& manifest,
-             v1::OperationResult& result, bool commit);
+  bool Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
+             const std::shared_ptr<Json>& parsed, v1::OperationResult& result, bool commit);
   bool Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
               v1::OperationResult& result, bool commit);
   void Write(const std::shared_ptr<InFlight>& event, const std::string& key, v1::StoredObject row);

@@ -19,15 +19,11 @@ std::shared_ptr<const Json> ManifestCache::Get(std::string_view key,
   auto manifest = std::make_shared<const Json>(
       Json::parse(object.manifest(), nullptr, /*allow_exceptions=*/false));
   if (manifest->is_discarded()) return nullptr;
-  Add(key, object, manifest);
+  Put(key, object, manifest);
   return manifest;
 }
 
-void ManifestCache::Put(std::string_view key, const v1::StoredObject& object, Json manifest) {
-  Add(key, object, std::make_shared<const Json>(std::move(manifest)));
-}
-
-void ManifestCache::Add(std::string_view key, const v1::StoredObject& object,
+void ManifestCache::Put(std::string_view key, const v1::StoredObject& object,
                         std::shared_ptr<const Json> manifest) {
   if (const auto found = by_key_.find(key); found != by_key_.end()) Drop(found->second);
   entries_.push_front({std::string(key), object.uid(), object.generation(), object.manifest_hash(),

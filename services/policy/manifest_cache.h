@@ -24,8 +24,9 @@ class ManifestCache {
   // by uid, generation and hash of the manifest (two leaders may give one generation to two
   // manifests).
   std::shared_ptr<const Json> Get(std::string_view key, const v1::StoredObject& object);
-  // The parsed form is known already: `manifest` is what the object's text says.
-  void Put(std::string_view key, const v1::StoredObject& object, Json manifest);
+  // The parsed form is known already: `manifest` is what the object's text says, and stays so.
+  void Put(std::string_view key, const v1::StoredObject& object,
+           std::shared_ptr<const Json> manifest);
   [[nodiscard]] size_t bytes() const { return bytes_; }
   [[nodiscard]] size_t size() const { return by_key_.size(); }
 
@@ -38,8 +39,6 @@ class ManifestCache {
     size_t bytes = 0;
     std::shared_ptr<const Json> manifest;
   };
-  void Add(std::string_view key, const v1::StoredObject& object,
-           std::shared_ptr<const Json> manifest);
   void Drop(std::list<Entry>::iterator entry);
 
   const size_t max_bytes_;

@@ -30,7 +30,7 @@ TEST(ManifestCacheTest, ParsesOncePerGeneration) {
 
 TEST(ManifestCacheTest, OneGenerationMayHaveTwoManifests) {
   ManifestCache cache;
-  cache.Put("a", Object("u", 2, R"({"n":1})"), Json{{"n", 1}});
+  cache.Put("a", Object("u", 2, R"({"n":1})"), std::make_shared<const Json>(Json{{"n", 1}}));
   EXPECT_EQ((*cache.Get("a", Object("u", 2, R"({"n":1})")))["n"], 1);
   EXPECT_EQ((*cache.Get("a", Object("u", 2, R"({"n":2})")))["n"], 2) << "of another leader";
   EXPECT_EQ(cache.size(), 1u);
