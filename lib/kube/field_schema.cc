@@ -1,6 +1,7 @@
 #include "lib/kube/field_schema.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
@@ -72,7 +73,7 @@ const char* EmptyForm(const FieldSchema& field) {
   }
   const bool plain = field.type == FieldSchema::Type::kObject &&
                      std::all_of(field.fields.begin(), field.fields.end(), [](const auto& f) {
-                       return !f.second.required && f.second.default_json.empty();
+                       return !f.schema.required && f.schema.default_json.empty();
                      });
   return plain ? "{}" : nullptr;
 }
@@ -97,7 +98,7 @@ void CheckObject(const FieldSchema& schema, const Json& value, const std::string
   const std::string prefix = path.empty() ? "" : path + ".";
   for (const auto& [name, child] : value.items()) {
     const auto known = std::find_if(schema.fields.begin(), schema.fields.end(),
-                                    [&name = name](const auto& f) { return f.first == name; });
+                                    [&name = name](const auto& f) { return f.name == name; });
     if (known == schema.fields.end()) {
       const std::string_view suggestion = Suggestion(schema, name);
       AddFieldError(errors, prefix + name, "UnknownField",
@@ -106,7 +107,7 @@ void CheckObject(const FieldSchema& schema, const Json& value, const std::string
                                                 suggestion, "\"?"));
       continue;
     }
-    if (!child.is_null()) CheckSchema(known->second, child, prefix + name, errors);
+    if (!child.is_null()) CheckSchema(known->schema, child, prefix + name, errors);
   }
   for (const auto& [name, field] : schema.fields) {
     if (!field.required) continue;
@@ -150,7 +151,7 @@ FieldSchema FieldSchema::Size(size_t least, size_t most) && {
   return std::move(*this);
 }
 
-FieldSchema ObjectOf(std::vector<std::pair<std::string, FieldSchema>> fields) {
+FieldSchema ObjectOf(std::vector<NamedField> fields) {
   FieldSchema schema = Make(FieldSchema::Type::kObject);
   schema.fields = std::move(fields);
   return schema;

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "lib/core/json_fwd.h"
@@ -18,17 +17,19 @@ class FieldError;
 
 namespace kube {
 
+struct NamedField;
+
 // The form of a JSON value, as much of JSON schema as policies need: types, required and unknown
 // fields, enumerations, bounds, defaults. Built with the functions below; see policy_schema.cc.
 struct FieldSchema {
   enum class Type { kObject, kStringMap, kList, kString, kInt32, kInt64, kBool, kAny };
   Type type = Type::kAny;
-  std::vector<std::pair<std::string, FieldSchema>> fields;  // kObject
-  std::vector<FieldSchema> item;                            // kList: exactly one
-  bool required = false;                                    // in the object it belongs to
-  std::vector<std::string> allowed;                         // kString: empty means any text
-  std::optional<int64_t> minimum;                           // kInt32, kInt64
-  size_t min_size = 0;                                      // kString: bytes; kList: items
+  std::vector<NamedField> fields;    // kObject
+  std::vector<FieldSchema> item;     // kList: exactly one
+  bool required = false;             // in the object it belongs to
+  std::vector<std::string> allowed;  // kString: empty means any text
+  std::optional<int64_t> minimum;    // kInt32, kInt64
+  size_t min_size = 0;               // kString: bytes; kList: items
   size_t max_size = SIZE_MAX;
   std::string default_json;  // "" for none; applies when the field is absent or null
   bool omit_zero = false;    // kBool, numbers: false and 0 mean the same as absent
@@ -40,7 +41,13 @@ struct FieldSchema {
   FieldSchema Size(size_t least, size_t most = SIZE_MAX) &&;
 };
 
-[[nodiscard]] FieldSchema ObjectOf(std::vector<std::pair<std::string, FieldSchema>> fields);
+// A field of an object.
+struct NamedField {
+  std::string name;
+  FieldSchema schema;
+};
+
+[[nodiscard]] FieldSchema ObjectOf(std::vector<NamedField> fields);
 [[nodiscard]] FieldSchema ListOf(FieldSchema item);
 [[nodiscard]] FieldSchema StringMap();
 [[nodiscard]] FieldSchema Text();

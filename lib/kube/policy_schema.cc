@@ -37,13 +37,13 @@ FieldSchema ClusterAffinitySchema() {
 // An affinity with a name: a term of clusterAffinities, or one of its overflow affinities.
 FieldSchema NamedAffinity() {
   FieldSchema schema = ClusterAffinitySchema();
-  schema.fields.emplace_back("affinityName", Text().Size(1, 32).Required());
+  schema.fields.push_back({"affinityName", Text().Size(1, 32).Required()});
   return schema;
 }
 
 FieldSchema Placement() {
   FieldSchema term = NamedAffinity();
-  term.fields.emplace_back("overflowAffinities", ListOf(NamedAffinity()));
+  term.fields.push_back({"overflowAffinities", ListOf(NamedAffinity())});
   const auto group_by_label = [] { return ObjectOf({{"groupByLabelKey", Text().Required()}}); };
   return ObjectOf({
       {"clusterAffinities", ListOf(term)},

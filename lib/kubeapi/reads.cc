@@ -207,7 +207,7 @@ void ApiServer::StartWatch(Request& request) {
   }
   watch->end_timer = env_.executor.After(timeout, finish);
   // The connection may outlive this server: its notice goes through the server's own executor.
-  request.writer->OnClose([this, finish, alive = std::weak_ptr<Watch>(watch)] {
+  request.writer->OnClose([finish, alive = std::weak_ptr<Watch>(watch)] {
     if (alive.lock() != nullptr) finish();
   });
   if (!bookmarks) return;

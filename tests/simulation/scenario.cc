@@ -196,7 +196,7 @@ std::string Scenario::Mismatch(const std::map<std::string, ClusterContent>& actu
     }
     if (!difference.empty()) return difference;
     // ConfigMaps go to every candidate, also to one that got no replica.
-    const std::map<std::string, int> everywhere = [&] {
+    const std::map<std::string, int> everywhere = [this, &app = app] {
       AppSpec one = app;
       one.replicas = 1'000;
       return Placement(one, false);
