@@ -34,7 +34,7 @@ class FakeTransport final : public http::HttpTransport {
     }
   };
 
-  explicit FakeTransport(Env env) : env_(env), executor_(env.executor) {}
+  explicit FakeTransport(const Env& env) : executor_(env.executor) {}
 
   void Send(http::HttpRequest request, ResponseCallback callback,
             http::RequestOptions options) override {
@@ -71,7 +71,6 @@ class FakeTransport final : public http::HttpTransport {
   std::vector<std::shared_ptr<FakeStream>> streams;
 
  private:
-  Env env_;
   ScopedExecutor executor_;
 };
 
