@@ -17,6 +17,7 @@
 #include "sealane/v1/tables.pb.h"
 #include "services/agent/agent_metrics.h"
 #include "services/agent/apply.h"
+#include "services/agent/capacity_answers.h"
 #include "services/agent/catalog_keeper.h"
 #include "services/agent/cluster_facts.h"
 #include "services/agent/desired.h"
@@ -62,6 +63,7 @@ class AgentService final : public Service {
             [this] { return applier_.misses_kinds(); }),
         health_(client_, metrics_, [this](bool healthy) { OnHealth(healthy); }),
         facts_(client_, metrics_, FactsHooks()),
+        capacity_(env_, bus_, client_, facts_),
         heartbeat_(env_, bus_, HeartbeatOptionsOf(options_), health_, facts_, metrics_,
                    [this] { return static_cast<int64_t>(metrics_.applied.Value()); }),
         executor_(env_.executor) {}
@@ -110,6 +112,7 @@ class AgentService final : public Service {
   CatalogKeeper catalog_keeper_;
   ApiHealth health_;
   ClusterFacts facts_;
+  CapacityAnswers capacity_;
   HeartbeatSender heartbeat_;
 
   int64_t incarnation_ = 0;
@@ -181,6 +184,7 @@ void AgentService::Start() {
   feed_ = std::make_unique<WorkFeed>(bus_, env_, feed, FeedHandlers());
   feed_->Start();
   health_.Start();
+  capacity_.Start();
   heartbeat_.Start(incarnation_);
   Housekeep();
 }

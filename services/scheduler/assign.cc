@@ -65,11 +65,15 @@ absl::StatusOr<Replicas> DivideByRoom(const Request& request, const Candidates& 
   if (request.strategy == Strategy::kAggregated) {
     std::vector<size_t> order(clusters.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const auto before = [&](size_t a, size_t b) {
       const bool a_used = prefer_used && clusters[a].assigned > 0;
       const bool b_used = prefer_used && clusters[b].assigned > 0;
       return a_used != b_used ? a_used : room[a] > room[b];
-    });
+    };
+    // Most often they stand in this order already.
+    if (!std::is_sorted(order.begin(), order.end(), before)) {
+      std::stable_sort(order.begin(), order.end(), before);
+    }
     int64_t sum = 0;
     bool enough = false;
     for (size_t index : order) {

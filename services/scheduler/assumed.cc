@@ -4,7 +4,17 @@ namespace sealane::scheduler {
 
 void AssumedCapacity::Promise(const std::string& binding, const std::string& cluster,
                               const ResourceList& request, int64_t replicas, absl::Duration now) {
-  if (replicas <= 0) return;
+  if (replicas == 0) return;
+  if (replicas < 0) {
+    const auto own = promises_.find(binding);
+    if (own == promises_.end()) return;
+    const auto entry = own->second.find(cluster);
+    if (entry == own->second.end()) return;
+    if (entry->second.replicas + replicas <= 0) return Withdraw(binding, cluster);
+    AddLoad(loads_[cluster], entry->second.request, replicas);
+    entry->second.replicas += replicas;
+    return;
+  }
   auto [it, added] = promises_[binding].try_emplace(cluster);
   Entry& entry = it->second;
   if (added) {

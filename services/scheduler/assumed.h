@@ -16,7 +16,8 @@ class AssumedCapacity {
   explicit AssumedCapacity(absl::Duration lifetime) : lifetime_(lifetime) {}
 
   // The binding was given `replicas` more of `request` in the cluster. A new promise for the same
-  // binding and cluster adds to the old one and renews it.
+  // binding and cluster adds to the old one and renews it. Negative: it was given fewer, or a
+  // promise is taken back.
   void Promise(const std::string& binding, const std::string& cluster, const ResourceList& request,
                int64_t replicas, absl::Duration now);
   // The binding left the cluster, or went.

@@ -77,6 +77,24 @@ void AddLoad(AssumedLoad& load, const ResourceList& request, int64_t replicas) {
   }
 }
 
+int64_t LeftOf(int64_t replicas, const Request& request, const AssumedLoad* assumed) {
+  if (assumed == nullptr) return replicas;
+  int64_t taken = 0;
+  bool measured = false;
+  for (const ResourceAmount& wanted : request.request) {
+    if (wanted.value <= 0) continue;
+    measured = true;
+    const ResourceAmount* amount = FindAmount(assumed->amounts, wanted.name);
+    if (amount == nullptr) continue;
+    const bool milli = wanted.name == kCpu;
+    const int64_t unit = milli ? wanted.milli : wanted.value;
+    const int64_t load = milli ? amount->milli : amount->value;
+    taken = std::max(taken, load <= 0 ? 0 : (load - 1) / unit + 1);
+  }
+  if (!measured) taken = std::max<int64_t>(0, assumed->pods);
+  return std::max<int64_t>(0, replicas - taken);
+}
+
 int64_t EstimateReplicas(const Request& request, const ClusterInfo& cluster,
                          const AssumedLoad* assumed) {
   if (request.replicas == 0 && !request.components) return kUnlimited;

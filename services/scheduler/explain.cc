@@ -40,7 +40,10 @@ std::string WhyTheseReplicas(const ScheduleInput& input, const ClusterVerdict& v
                     verdict.replicas == 0 ? ": too small for a replica" : "");
     case Strategy::kDynamicWeight:
     case Strategy::kAggregated: {
-      const std::string room = StrCat("room for ", verdict.allocatable, " more");
+      std::string room = StrCat("room for ", verdict.allocatable, " more");
+      if (verdict.accurate >= 0 && verdict.accurate <= verdict.allocatable) {
+        room += " (its agent counted)";
+      }
       if (input.fresh || verdict.assigned == 0) return StrCat(tier, room);
       if (verdict.replicas == verdict.assigned) return StrCat(tier, "kept; ", room);
       return StrCat(tier, "had ", verdict.assigned, "; ", room);

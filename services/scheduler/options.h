@@ -16,6 +16,9 @@ struct Options {
   // After a cluster reports another capacity, what waits for room is looked at this much later,
   // once for all reports in between.
   absl::Duration capacity_delay = absl::Seconds(2);
+  // How long a decision that depends on capacity waits for the agents to count; zero: agents are
+  // not asked, heartbeats alone count.
+  absl::Duration capacity_wait = absl::Milliseconds(500);
   // Take part in the election of one leader; without it, this process always leads.
   bool elect_leader = true;
 };

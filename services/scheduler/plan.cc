@@ -104,6 +104,8 @@ class Planner {
       hard = HardReason(remaining.lost, fresh);
     }
     ScheduleInput input{request_, in_.snapshot, previous, in_.groups, in_.assumed};
+    input.accurate = in_.accurate;
+    input.accurate_now = in_.accurate_now;
     input.now_micros = in_.now_micros;
     input.fresh = fresh;
     input.first_term = fresh ? 0 : term;
@@ -174,6 +176,7 @@ class Planner {
     // A rebalance that cannot be done is not repeated for ever.
     if (fresh || in_.rebalance_micros > Rebalanced()) rebalanced_ = in_.rebalance_micros;
     if (result.outcome != Outcome::kScheduled) return;
+    plan_.unknown_capacity = result.unknown_capacity;
     row.set_affinity_name(request_.terms[result.term].name);
     row.set_last_scheduled_micros(in_.now_micros);
     *row.mutable_observed_placement() = in_.binding.placement();

@@ -20,6 +20,8 @@ struct PlanInput {
   const Snapshot& snapshot;
   const WorkloadGroups* groups = nullptr;
   const AssumedLoads* assumed = nullptr;
+  const AccurateAnswers* accurate = nullptr;  // see ScheduleInput
+  absl::Duration accurate_now = absl::ZeroDuration();
   int64_t now_micros = 0;
   int64_t rebalance_micros = 0;  // newest manual rebalance that names the object; 0: none
   // Since when an earlier group of clusterAffinities could take the object back; 0: it cannot.
@@ -35,6 +37,8 @@ struct Plan {
   Outcome outcome = Outcome::kScheduled;
   int64_t again_at_micros = 0;  // look again then, whatever happens; 0: no need
   bool failback_possible = false;
+  // Clusters whose agents could tell how many replicas fit, when the plan depends on it.
+  std::vector<std::string> unknown_capacity;
   int64_t evicted = 0;  // clusters that were left because of taints or because they went
 };
 

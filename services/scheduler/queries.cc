@@ -1,5 +1,6 @@
 #include "services/scheduler/queries.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -78,6 +79,8 @@ void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
                    .previous;
   }
   ScheduleInput input{request, world.snapshot, previous, &world.index, &world.assumed.loads()};
+  input.accurate = world.AccurateFor(binding);
+  if (world.accurate_now) input.accurate_now = world.accurate_now();
   input.now_micros = now_micros;
   input.first_term = term;
   input.explain = true;
@@ -145,6 +148,16 @@ void Placements(const World& world, const v1::QueryRequest& request, QueryAnswer
   answer.End();
 }
 
+// Replicas that would stand where they do not stand now.
+int64_t ReplicasMoved(const SimulatedMove& move) {
+  int64_t moved = 0;
+  for (const auto& target : move.after) {
+    const auto had = move.before.find(target.first);
+    moved += std::max<int64_t>(0, target.second - (had == move.before.end() ? 0 : had->second));
+  }
+  return moved;
+}
+
 void AnswerSimulate(const World& world, int64_t now_micros, const v1::QueryRequest& request,
                     QueryAnswer& answer) {
   WhatIf what;
@@ -163,20 +176,40 @@ void AnswerSimulate(const World& world, int64_t now_micros, const v1::QueryReque
     return;
   }
   const size_t shown = request.limit() > 0 ? request.limit() : kShownMoves;
+  Json clusters = Json::object();
+  for (const auto& [name, sums] : simulation->clusters) {
+    clusters[name] = {{"replicasBefore", sums.replicas_before},
+                      {"replicasAfter", sums.replicas_after},
+                      {"objectsBefore", sums.objects_before},
+                      {"objectsAfter", sums.objects_after}};
+  }
   Json body = {{"moves", Json::array()},
+               {"notFitting", Json::array()},
+               {"clusters", std::move(clusters)},
                {"replicasBefore", TargetsJson(simulation->replicas_before)},
                {"replicasAfter", TargetsJson(simulation->replicas_after)},
                {"lookedAt", simulation->looked_at},
                {"changed", simulation->moves.size()},
                {"unscheduled", simulation->unscheduled}};
   for (const SimulatedMove& move : simulation->moves) {
-    if (body["moves"].size() == shown) break;
-    body["moves"].push_back({{"object", Describe(KeyOf(move.ref))},
-                             {"before", TargetsJson(move.before)},
-                             {"after", TargetsJson(move.after)},
-                             {"state", move.state},
-                             {"message", move.message},
-                             {"cause", move.cause}});
+    Json& moves = body["moves"];
+    Json& unfit = body["notFitting"];
+    const bool fits = move.state == Name(Outcome::kScheduled);
+    if (moves.size() == shown && (fits || unfit.size() == shown)) continue;
+    const Json entry = {{"object", Describe(KeyOf(move.ref))},
+                        {"ref",
+                         {{"apiVersion", move.ref.api_version()},
+                          {"kind", move.ref.kind()},
+                          {"namespace", move.ref.namespace_()},
+                          {"name", move.ref.name()}}},
+                        {"before", TargetsJson(move.before)},
+                        {"after", TargetsJson(move.after)},
+                        {"replicasMoved", ReplicasMoved(move)},
+                        {"state", move.state},
+                        {"message", move.message},
+                        {"cause", move.cause}};
+    if (moves.size() < shown) moves.push_back(entry);
+    if (!fits && unfit.size() < shown) unfit.push_back(entry);
   }
   body["shown"] = body["moves"].size();
   v1::QueryReply reply;

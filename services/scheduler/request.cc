@@ -152,6 +152,13 @@ Request::Request(const v1::Binding& from)
   anti_affinity_group = GroupOf(from, groups.anti_affinity().group_by_label_key());
 }
 
+bool Request::CountsCapacity(const v1::Binding& binding) {
+  const Strategy strategy = StrategyOf(binding.placement());
+  return binding.replicas() > 0 &&
+         (strategy == Strategy::kDynamicWeight || strategy == Strategy::kAggregated ||
+          IsOn(binding, kRespectCapacityOption));
+}
+
 bool Request::IgnoresSpread() const {
   if (honour_spread || strategy != Strategy::kStaticWeight) return false;
   // An empty weightPreference is no static weighting yet: Karmada then honours the constraints.

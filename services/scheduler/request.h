@@ -111,6 +111,8 @@ class Request {
     return !workload || strategy == Strategy::kDuplicated ||
            (strategy == Strategy::kStaticWeight && !respect_capacity);
   }
+  // The same of a binding that is not read yet; may be true for an object that is no workload.
+  [[nodiscard]] static bool CountsCapacity(const v1::Binding& binding);
   // Whether replicas are given by what fits.
   [[nodiscard]] bool CountsCapacity() const {
     return strategy == Strategy::kDynamicWeight || strategy == Strategy::kAggregated ||

@@ -72,7 +72,7 @@ class Pipeline {
     result->targets.clear();
     result->note.clear();
     result->verdicts.assign(input_.snapshot.clusters().size(), ClusterVerdict());
-    Filter(result->verdicts);
+    Filter(result);
     if (candidates_.empty()) {
       return Fail(result, Outcome::kNoClusterFit, FilterSummary(result->verdicts));
     }
@@ -98,7 +98,21 @@ class Pipeline {
   }
 
  private:
-  void Filter(std::vector<ClusterVerdict>& verdicts) {
+  // The smaller of the estimate and what the agent's answer leaves.
+  int64_t AskedToo(int64_t room, const AssumedLoad* assumed, ClusterVerdict& verdict,
+                   ScheduleResult* result) const {
+    const auto answer = input_.accurate->find(verdict.cluster->name);
+    if (answer == input_.accurate->end() || answer->second.until <= input_.accurate_now) {
+      if (verdict.refused_by == 0) result->unknown_capacity.push_back(verdict.cluster->name);
+      return room;
+    }
+    const int64_t left = LeftOf(answer->second.replicas, input_.request, assumed);
+    verdict.accurate = static_cast<int32_t>(std::min(kUnlimited, left));
+    return std::min(room, left);
+  }
+
+  void Filter(ScheduleResult* result) {
+    std::vector<ClusterVerdict>& verdicts = result->verdicts;
     const auto& clusters = input_.snapshot.clusters();
     for (const Previous::Entry& entry : input_.previous.entries()) {
       const size_t index = input_.snapshot.IndexOf(entry.cluster);
@@ -107,6 +121,8 @@ class Pipeline {
       verdicts[index].assigned = static_cast<int32_t>(std::max<int64_t>(0, entry.replicas));
     }
     const bool estimate = NeedsEstimates(input_, term_);
+    const bool ask =
+        input_.accurate != nullptr && input_.request.workload && input_.request.replicas > 0;
     const Filters filters(context_);
     const ClusterTiers tiers(input_.request, term_, input_.snapshot);
     candidates_.reserve(clusters.size());
@@ -123,8 +139,10 @@ class Pipeline {
       }
       if (estimate && (verdict.refused_by == 0 || input_.explain)) {
         verdict.estimated = true;
-        verdict.allocatable = static_cast<int32_t>(
-            EstimateReplicas(input_.request, cluster, AssumedFor(input_, cluster.name)));
+        const AssumedLoad* assumed = AssumedFor(input_, cluster.name);
+        int64_t room = EstimateReplicas(input_.request, cluster, assumed);
+        if (ask && room > 0) room = AskedToo(room, assumed, verdict, result);
+        verdict.allocatable = static_cast<int32_t>(room);
       }
       if (verdict.refused_by == 0) {
         candidates_.push_back({&cluster, static_cast<uint32_t>(i), verdict.tier, verdict.score,

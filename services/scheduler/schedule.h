@@ -28,6 +28,7 @@ struct ClusterVerdict {
   int32_t allocatable = 0;
   int32_t assigned = 0;  // replicas of the placement in force
   int32_t replicas = 0;
+  int32_t accurate = -1;  // of `allocatable`: what the agent's answer leaves; -1: it said nothing
 };
 
 struct Target {
@@ -51,6 +52,9 @@ struct ScheduleResult {
   std::vector<ClusterVerdict> verdicts;  // in name order, for that term; empty for a bad request
   std::vector<FailedTerm> failed_terms;
   std::string note;
+  // Feasible clusters with room whose agent has said nothing about this shape; only when
+  // ScheduleInput.accurate is set and capacity counts.
+  std::vector<std::string> unknown_capacity;
 };
 
 struct ScheduleInput {
@@ -59,6 +63,11 @@ struct ScheduleInput {
   const Previous& previous;
   const WorkloadGroups* groups = nullptr;
   const AssumedLoads* assumed = nullptr;
+  // What agents said about the shape of this request; nullptr: they are not asked. The estimate is
+  // the smaller of theirs and the heartbeat's; what is later than `accurate_now` (monotonic)
+  // counts.
+  const AccurateAnswers* accurate = nullptr;
+  absl::Duration accurate_now = absl::ZeroDuration();
   int64_t now_micros = 0;        // for tolerations that end
   bool fresh = false;            // divide all replicas anew
   size_t first_term = 0;         // where to begin; after the last term the earlier ones follow

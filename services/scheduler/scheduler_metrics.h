@@ -19,12 +19,15 @@ struct SchedulerMetrics {
   std::array<Counter*, 4> decisions;
   Counter& unchanged;  // bindings that were looked at and are well placed
   Counter& writes;
-  Counter& conflicts;        // writes that another writer got in front of
-  Counter& moves;            // placements whose clusters changed
-  Counter& evictions;        // clusters that were left because they went or were tainted
-  Counter& cluster_events;   // changes that filters see
-  Counter& capacity_events;  // heartbeats that only change capacity
-  Counter& concerned;        // bindings looked at because of cluster events
+  Counter& conflicts;          // writes that another writer got in front of
+  Counter& moves;              // placements whose clusters changed
+  Counter& evictions;          // clusters that were left because they went or were tainted
+  Counter& cluster_events;     // changes that filters see
+  Counter& capacity_events;    // heartbeats that only change capacity
+  Counter& concerned;          // bindings looked at because of cluster events
+  Counter& capacity_requests;  // messages to agents: how many more fit
+  Counter& capacity_silent;    // of them, without a usable answer
+  Counter& capacity_waits;     // decisions that waited for agents
   Histogram& decision_seconds;
   // From a decision to its durable row.
   Histogram& placement_seconds;

@@ -20,6 +20,7 @@
 #include "lib/runtime/leader_lease.h"
 #include "lib/telemetry/log.h"
 #include "sealane/v1/app.pb.h"
+#include "services/scheduler/capacity_asker.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/queries.h"
 #include "services/scheduler/scheduler_metrics.h"
@@ -59,7 +60,18 @@ class SchedulerService final : public Service {
         events_(context.bus, env_, "scheduler"),
         world_(context.bus, env_, options.assume_for),
         queue_(env_, QueueOptions(),
-               [this](const std::string& key, KeyedQueue::Done done) { Reconcile(key, done); }) {
+               [this](const std::string& key, KeyedQueue::Done done) { Reconcile(key, done); }),
+        asker_(env_, context.bus, AskerOptions(options), [this](const std::string& key) {
+          waited_.insert(key);
+          queue_.Add(key);
+        }) {
+    if (options_.capacity_wait > absl::ZeroDuration()) {
+      world_.accurate = [this](const v1::Binding& binding) -> const AccurateAnswers* {
+        if (!Request::CountsCapacity(binding)) return nullptr;
+        return &asker_.Answers(CapacityAsker::ShapeOf(binding));
+      };
+    }
+    world_.accurate_now = [this] { return env_.clock.Monotonic(); };
     if (options_.elect_leader) {
       LeaderLeaseOptions lease;
       lease.service = "scheduler";
@@ -82,10 +94,16 @@ class SchedulerService final : public Service {
   bool Idle() const override {
     if (!synced_) return false;
     if (!leading_) return true;  // another process works
-    return queue_.idle() && capacity_timer_ == 0 && world_.placements.in_flight() == 0;
+    return queue_.idle() && capacity_timer_ == 0 && world_.placements.in_flight() == 0 &&
+           asker_.waiting() == 0;
   }
 
  private:
+  static CapacityAskerOptions AskerOptions(const Options& options) {
+    CapacityAskerOptions asker;
+    if (options.capacity_wait > absl::ZeroDuration()) asker.wait = options.capacity_wait;
+    return asker;
+  }
   KeyedQueueOptions QueueOptions() {
     KeyedQueueOptions options;
     options.name = "schedule";
@@ -112,8 +130,14 @@ class SchedulerService final : public Service {
   void RemoveRow(const std::string& key, const KeyedQueue::Done& done);
   void Write(const std::string& key, const v1::Binding& binding, Plan plan,
              const KeyedQueue::Done& done);
-  void Assume(const std::string& key, const v1::Binding& binding, const v1::Placed* before,
-              const v1::Placed& after);
+  // What was promised for the change: cluster, replicas more.
+  using Promises = std::vector<std::pair<std::string, int64_t>>;
+  Promises Assume(const std::string& key, const v1::Binding& binding, const v1::Placed* before,
+                  const v1::Placed& after);
+  // A process that led before may have given away what no heartbeat shows yet.
+  void AssumeRecent();
+  // True when the plan waits for agents to count; it is made again then.
+  bool WaitForCapacity(const std::string& key, const v1::Binding& binding, const Plan& plan);
   void Report(const v1::Placed* before, const Plan& plan);
   // Looks at the binding again at that time, whatever happens.
   void WakeAt(const std::string& key, int64_t at_micros, int64_t now_micros);
@@ -134,6 +158,8 @@ class SchedulerService final : public Service {
   EventSink events_;
   World world_;
   KeyedQueue queue_;
+  CapacityAsker asker_;
+  std::set<std::string> waited_;  // bindings that have waited for agents once
   std::unique_ptr<LeaderLease> lease_;
   std::unique_ptr<QueryServer> queries_;
   std::set<std::string> changed_capacity_;  // clusters, since the last retry
@@ -202,6 +228,7 @@ void SchedulerService::SetLeading(bool leading) {
 
 void SchedulerService::WorkIfPossible() {
   if (!synced_ || !leading_) return;
+  AssumeRecent();
   // What happened while another process led, or before all tables were seen, is looked at once.
   for (const auto& [key, row] : world_.bindings.rows()) queue_.Add(key);
   for (const auto& [key, row] : world_.placements.rows()) {
@@ -216,6 +243,8 @@ void SchedulerService::OnBinding(const std::string& key) {
     world_.index.RemoveBinding(key);
     world_.assumed.WithdrawAll(key);
     world_.failback_since_micros.erase(key);
+    asker_.Forget(key);
+    waited_.erase(key);
   } else {
     world_.index.SetBinding(key, row->value);
   }
@@ -239,6 +268,7 @@ void SchedulerService::OnCluster(const std::string& key) {
   if (!same) {
     metrics_.cluster_events.Increment();
     if (change.before == nullptr && change.after == nullptr) return;
+    asker_.Changed(change.before != nullptr ? change.before->name : change.after->name);
     world_.index.ConcernedBy(change.before.get(), change.after.get(),
                              [this](const std::string& concerned) {
                                metrics_.concerned.Increment();
@@ -247,6 +277,7 @@ void SchedulerService::OnCluster(const std::string& key) {
     return;
   }
   metrics_.capacity_events.Increment();
+  asker_.Changed(change.after->name);
   if (world_.index.waiting() == 0) return;
   changed_capacity_.insert(change.after->name);
   if (capacity_timer_ != 0) return;
@@ -310,6 +341,8 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   input.groups = &world_.index;
   input.assumed = &world_.assumed.loads();
   input.now_micros = ToMicros(env_.clock.Now());
+  input.accurate = world_.AccurateFor(binding);
+  input.accurate_now = env_.clock.Monotonic();
   input.rebalance_micros = world_.rebalancers.TriggeredFor(binding);
   const auto since = world_.failback_since_micros.find(key);
   if (since != world_.failback_since_micros.end()) input.failback_since_micros = since->second;
@@ -318,6 +351,10 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   Plan plan = PlanPlacement(input);
   metrics_.decision_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
 
+  if (plan.write && WaitForCapacity(key, binding, plan)) {
+    done(ReconcileResult::Done());
+    return;
+  }
   if (!plan.failback_possible) {
     world_.failback_since_micros.erase(key);
   } else {
@@ -336,6 +373,15 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
     return;
   }
   Write(key, binding, std::move(plan), done);
+}
+
+bool SchedulerService::WaitForCapacity(const std::string& key, const v1::Binding& binding,
+                                       const Plan& plan) {
+  // Once; who has not answered by then is decided without.
+  if (waited_.erase(key) > 0 || plan.unknown_capacity.empty() || !plan.moved) return false;
+  const bool waits = asker_.Ask(key, binding, plan.unknown_capacity);
+  if (waits) metrics_.capacity_waits.Increment();
+  return waits;
 }
 
 void SchedulerService::WakeAt(const std::string& key, int64_t at_micros, int64_t now_micros) {
@@ -366,21 +412,35 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
   const Row<v1::Placed>* row = world_.placements.Find(key);
   const uint64_t expected = row == nullptr ? 0 : row->revision;
   const v1::Placed* before = row == nullptr ? nullptr : &row->value;
+  Promises promises;
   if (plan.moved) {
-    Assume(key, binding, before, plan.row);
+    promises = Assume(key, binding, before, plan.row);
     metrics_.moves.Increment();
     metrics_.evictions.Increment(static_cast<double>(plan.evicted));
   }
   Report(before, plan);
+  // At once, so that the next decision about a workload of the same group sees it.
+  world_.index.SetPlaced(key, &plan.row);
   const absl::Duration begin = env_.clock.Monotonic();
   world_.placements.PutIf(
       key, std::move(plan.row), expected,
-      [this, key, begin, done](const absl::StatusOr<uint64_t>& revision) {
+      [this, key, begin, done, promises = std::move(promises),
+       request = ParseResources(binding.replica_requirements().resource_request())](
+          const absl::StatusOr<uint64_t>& revision) {
         if (revision.ok()) {
           metrics_.writes.Increment();
           metrics_.placement_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
           done(ReconcileResult::Done());
-        } else if (absl::IsAborted(revision.status())) {
+          return;
+        }
+        // It is not in force: nothing was given away.
+        for (const auto& promise : promises) {
+          world_.assumed.Promise(key, promise.first, request, -promise.second,
+                                 env_.clock.Monotonic());
+        }
+        const Row<v1::Placed>* now = world_.placements.Find(key);
+        world_.index.SetPlaced(key, now == nullptr ? nullptr : &now->value);
+        if (absl::IsAborted(revision.status())) {
           metrics_.conflicts.Increment();
           done(ReconcileResult::Retry(revision.status()));
         } else {
@@ -391,10 +451,13 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
       });
 }
 
-void SchedulerService::Assume(const std::string& key, const v1::Binding& binding,
-                              const v1::Placed* before, const v1::Placed& after) {
+SchedulerService::Promises SchedulerService::Assume(const std::string& key,
+                                                    const v1::Binding& binding,
+                                                    const v1::Placed* before,
+                                                    const v1::Placed& after) {
+  Promises promises;
   const Request request(binding);
-  if (!request.workload) return;
+  if (!request.workload) return promises;
   const Previous old =
       before != nullptr && before->uid() == after.uid() ? Previous(before->clusters()) : Previous();
   const Previous now(after.clusters());
@@ -402,9 +465,28 @@ void SchedulerService::Assume(const std::string& key, const v1::Binding& binding
     if (!now.Contains(entry.cluster)) world_.assumed.Withdraw(key, entry.cluster);
   }
   for (const Previous::Entry& entry : now.entries()) {
-    const int64_t had = std::max<int64_t>(0, old.Replicas(entry.cluster));
-    world_.assumed.Promise(key, entry.cluster, request.request, entry.replicas - had,
-                           env_.clock.Monotonic());
+    const int64_t more = entry.replicas - std::max<int64_t>(0, old.Replicas(entry.cluster));
+    world_.assumed.Promise(key, entry.cluster, request.request, more, env_.clock.Monotonic());
+    if (more > 0) promises.emplace_back(entry.cluster, more);
+  }
+  metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
+  ExpireAssumptions();
+  return promises;
+}
+
+void SchedulerService::AssumeRecent() {
+  const int64_t now = ToMicros(env_.clock.Now());
+  for (const auto& [key, row] : world_.placements.rows()) {
+    const absl::Duration age = absl::Microseconds(now - row.value.scheduled_micros());
+    const Row<v1::Binding>* binding = world_.bindings.Find(key);
+    if (binding == nullptr || age >= options_.assume_for || age < absl::ZeroDuration()) continue;
+    world_.assumed.WithdrawAll(key);
+    const ResourceList request =
+        ParseResources(binding->value.replica_requirements().resource_request());
+    for (const v1::TargetCluster& target : row.value.clusters()) {
+      world_.assumed.Promise(key, target.name(), request, target.replicas(),
+                             env_.clock.Monotonic() - age);
+    }
   }
   metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
   ExpireAssumptions();
@@ -439,6 +521,12 @@ void SchedulerService::UpdateGauges() {
   env_.executor.After(kGaugeInterval, [this] { UpdateGauges(); });
   metrics_.bindings.Set(static_cast<double>(world_.bindings.size()));
   metrics_.unscheduled.Set(static_cast<double>(world_.index.waiting()));
+  const CapacityAskerStats& asked = asker_.stats();
+  const auto catch_up = [](Counter& counter, uint64_t value) {
+    counter.Increment(static_cast<double>(value) - counter.Value());
+  };
+  catch_up(metrics_.capacity_requests, asked.requests);
+  catch_up(metrics_.capacity_silent, asked.silent);
   metrics_.queue_depth.Set(static_cast<double>(queue_.stats().waiting));
   metrics_.queue_age.Set(absl::ToDoubleSeconds(queue_.oldest_wait()));
 }

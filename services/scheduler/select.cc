@@ -1,7 +1,9 @@
 #include "services/scheduler/select.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <queue>
 #include <utility>
 #include <vector>
 
@@ -66,14 +68,24 @@ absl::StatusOr<Selection> SelectByCluster(const SpreadRule& rule, int64_t needed
   }
   const auto count = static_cast<size_t>(std::min(total, rule.max_groups));
   if (needed >= 0) {
-    for (size_t i = count; i > 0 && SumAvailable(candidates, count) < needed; --i) {
-      size_t best = i - 1;
-      for (size_t j = count; j < candidates.size(); ++j) {
-        if (candidates[j].available() > candidates[best].available()) best = j;
-      }
-      std::swap(candidates[i - 1], candidates[best]);
+    // The rest: those with the most room first, equal ones in their order.
+    using Roomy = std::pair<int64_t, size_t>;  // -room, place
+    std::priority_queue<Roomy, std::vector<Roomy>, std::greater<>> rest;
+    int64_t sum = SumAvailable(candidates, count);
+    if (sum < needed) {
+      for (size_t i = count; i < candidates.size(); ++i)
+        rest.emplace(-candidates[i].available(), i);
     }
-    if (SumAvailable(candidates, count) < needed) {
+    for (size_t i = count; i > 0 && sum < needed && !rest.empty(); --i) {
+      const auto [room, place] = rest.top();
+      Candidate& last = candidates[i - 1];
+      if (-room <= last.available()) continue;
+      rest.pop();
+      sum += -room - last.available();
+      rest.emplace(-last.available(), place);
+      std::swap(last, candidates[place]);
+    }
+    if (sum < needed) {
       return FailedPrecondition(
           StrCat("no ", count, " clusters have room for ", needed, " replicas together"));
     }
@@ -158,7 +170,7 @@ absl::StatusOr<Selection> SelectByGroup(const Request& request, const Rules& rul
                                      rules.cluster.min_groups, ")"));
   }
   Selection selection;
-  if (!choice.exact) {
+  if (!choice.best_score) {
     selection.note = StrCat("groups by ", rule.Describe(), " were chosen by the bounded method");
   }
   Candidates rest;

@@ -13,6 +13,9 @@ namespace {
 
 using By = SpreadRule::By;
 
+constexpr int64_t kMaxLooks = 4'000'000;
+constexpr int64_t kMinSteps = 100;
+
 // The groups of one cluster under one grouping constraint.
 std::vector<std::string> GroupNames(const SpreadRule& rule, const ClusterInfo& cluster) {
   switch (rule.by) {
@@ -45,6 +48,10 @@ class CombinedSearch {
       }
     }
     taken_.assign(candidates.size(), false);
+    FindKinds();
+    const auto kinds = static_cast<int64_t>(kinds_.size());
+    budget_ =
+        std::min(budget_, std::max<int64_t>(kMinSteps, kMaxLooks / std::max<int64_t>(1, kinds)));
   }
 
   absl::StatusOr<Candidates> Run() {
@@ -87,6 +94,42 @@ class CombinedSearch {
     dimension.members.assign(ids.size(), 0);
   }
 
+  // Candidates that stand in the same groups everywhere.
+  struct Kind {
+    std::vector<size_t> members;  // in the given order
+    size_t used = 0;              // of them, from the first on
+  };
+
+  void FindKinds() {
+    std::map<std::vector<size_t>, size_t> ids;
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      std::vector<size_t> signature;
+      for (const Dimension& dimension : dimensions_) {
+        std::vector<size_t> groups = dimension.groups_of[i];
+        std::sort(groups.begin(), groups.end());
+        signature.push_back(groups.size());
+        signature.insert(signature.end(), groups.begin(), groups.end());
+      }
+      const size_t id = ids.emplace(std::move(signature), kinds_.size()).first->second;
+      if (id == kinds_.size()) kinds_.emplace_back();
+      kinds_[id].members.push_back(i);
+      kind_of_.push_back(id);
+    }
+  }
+
+  // Takes candidates in order until there are enough of them; false (and nothing is taken) when the
+  // maxima do not allow that.
+  bool FillToMinimum() {
+    const size_t before = order_.size();
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      if (static_cast<int64_t>(order_.size()) >= min_clusters_) return true;
+      if (!taken_[i] && Allowed(i)) Take(i);
+    }
+    if (static_cast<int64_t>(order_.size()) >= min_clusters_) return true;
+    while (order_.size() > before) GiveBack();
+    return false;
+  }
+
   static int64_t NewGroups(const Dimension& dimension, size_t candidate) {
     int64_t count = 0;
     for (size_t group : dimension.groups_of[candidate]) {
@@ -120,6 +163,7 @@ class CombinedSearch {
   void Take(size_t candidate) {
     taken_[candidate] = true;
     order_.push_back(candidate);
+    ++kinds_[kind_of_[candidate]].used;
     for (Dimension& dimension : dimensions_) {
       for (size_t group : dimension.groups_of[candidate]) {
         if (dimension.members[group]++ == 0) ++dimension.covered;
@@ -131,6 +175,7 @@ class CombinedSearch {
     const size_t candidate = order_.back();
     order_.pop_back();
     taken_[candidate] = false;
+    --kinds_[kind_of_[candidate]].used;
     for (Dimension& dimension : dimensions_) {
       for (size_t group : dimension.groups_of[candidate]) {
         if (--dimension.members[group] == 0) --dimension.covered;
@@ -143,10 +188,13 @@ class CombinedSearch {
   bool Reach() {
     if (--budget_ < 0) return false;
     const bool groups_met = MinimaMet();
-    if (groups_met && static_cast<int64_t>(order_.size()) >= min_clusters_) return true;
+    if (groups_met && FillToMinimum()) return true;
     std::vector<std::pair<int64_t, size_t>> next;  // -helps, place
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      if (taken_[i] || !Allowed(i)) continue;
+    for (const Kind& kind : kinds_) {
+      // Members are taken from the first on, so the next one is free.
+      if (kind.used == kind.members.size()) continue;
+      const size_t i = kind.members[kind.used];
+      if (!Allowed(i)) continue;
       const int64_t helps = Helps(i);
       if (groups_met || helps > 0) next.emplace_back(-helps, i);
     }
@@ -165,6 +213,8 @@ class CombinedSearch {
   int64_t min_clusters_ = 0;
   int64_t max_clusters_ = std::numeric_limits<int64_t>::max();
   std::vector<Dimension> dimensions_;
+  std::vector<Kind> kinds_;
+  std::vector<size_t> kind_of_;  // by candidate
   std::vector<bool> taken_;
   std::vector<size_t> order_;
 };

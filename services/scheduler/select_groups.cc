@@ -97,7 +97,119 @@ std::vector<size_t> Best(std::vector<Combination>& found) {
   return best;
 }
 
-// The bounded method: the smallest number of groups whose largest reach the target, then each
+bool Meets(const GroupRule& rule, int64_t sum, int64_t length) {
+  return sum >= rule.target && length >= rule.min_groups;
+}
+
+// The best combination without walking through all of them: for each number of groups and each
+// number of clusters (as far as the target), the best beginning of a combination. The same score as
+// the search finds, in the time that groups x numbers of groups x target take; equal ones may be
+// told apart otherwise. Empty `done` when that is too long.
+class Tabulation {
+ public:
+  static constexpr int64_t kMaxWork = 2'000'000;
+
+  Tabulation(const std::vector<Group>& groups, const GroupRule& rule)
+      : groups_(groups), rule_(rule) {
+    const auto count = static_cast<int64_t>(groups.size());
+    target_ = std::max<int64_t>(0, rule.target);
+    // Every group has a cluster: longer beginnings meet the rule already.
+    longest_ = std::min({count, rule.max_groups, std::max(rule.min_groups, target_)});
+    longest_ = std::max<int64_t>(1, longest_);
+  }
+
+  [[nodiscard]] bool Affordable() const {
+    const auto count = static_cast<int64_t>(groups_.size());
+    return target_ < kMaxWork && longest_ < kMaxWork / (target_ + 1) &&
+           count < kMaxWork / ((target_ + 1) * longest_);
+  }
+
+  std::vector<size_t> Run() {
+    if (Meets(rule_, 0, 0)) return {};
+    table_.assign(static_cast<size_t>(longest_ * (target_ + 1)), Cell());
+    At(0, 0) = {true, 0, 0, kNone};
+    std::vector<size_t> order(groups_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      if (groups_[a].value != groups_[b].value) return groups_[a].value < groups_[b].value;
+      return Heavier(groups_, a, b);
+    });
+    for (size_t item : order) Add(item);
+    if (!best_.reached) return {};
+    std::vector<size_t> chosen;
+    for (size_t node = best_.node; node != kNone; node = nodes_[node].before) {
+      chosen.push_back(nodes_[node].item);
+    }
+    std::sort(chosen.begin(), chosen.end(),
+              [&](size_t a, size_t b) { return Heavier(groups_, a, b); });
+    return Shortest(chosen);
+  }
+
+ private:
+  static constexpr size_t kNone = SIZE_MAX;
+  struct Cell {
+    bool reached = false;
+    int64_t weight = 0;
+    int64_t value = 0;
+    size_t node = kNone;
+  };
+  struct Node {
+    size_t item;
+    size_t before;
+  };
+
+  Cell& At(int64_t length, int64_t sum) {
+    return table_[static_cast<size_t>(length * (target_ + 1) + sum)];
+  }
+
+  static bool Better(const Cell& a, int64_t weight, int64_t value) {
+    return !a.reached || weight > a.weight || (weight == a.weight && value > a.value);
+  }
+
+  void Add(size_t item) {
+    const Group& group = groups_[item];
+    for (int64_t length = longest_ - 1; length >= 0; --length) {
+      for (int64_t sum = target_; sum >= 0; --sum) {
+        const Cell from = At(length, sum);
+        if (!from.reached) continue;
+        const int64_t weight = from.weight + group.weight;
+        const int64_t value = from.value + group.value;
+        const int64_t reached = std::min(target_, sum + group.value);
+        const bool meets = Meets(rule_, reached, length + 1);
+        if (!meets && length + 1 >= longest_) continue;
+        Cell& to = meets ? best_ : At(length + 1, reached);
+        if (!Better(to, weight, value)) continue;
+        nodes_.push_back({item, from.node});
+        to = {true, weight, value, nodes_.size() - 1};
+      }
+    }
+  }
+
+  // A beginning (in the order of weight) that the search would have found too is preferred.
+  std::vector<size_t> Shortest(const std::vector<size_t>& chosen) const {
+    int64_t sum = 0;
+    int64_t largest = 0;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      sum += groups_[chosen[i]].value;
+      largest = std::max(largest, groups_[chosen[i]].value);
+      const auto length = static_cast<int64_t>(i) + 1;
+      if (Meets(rule_, sum, length) && !Meets(rule_, sum - largest, length - 1)) {
+        return {chosen.begin(), chosen.begin() + length};
+      }
+    }
+    return chosen;
+  }
+
+  const std::vector<Group>& groups_;
+  const GroupRule& rule_;
+  int64_t target_ = 0;
+  int64_t longest_ = 1;
+  std::vector<Cell> table_;  // beginnings that do not meet the rule yet
+  std::vector<Node> nodes_;
+  Cell best_;
+};
+
+// The last resort: the smallest number of groups whose largest reach the target, then each
 // heavier group takes the place of the lightest chosen one as long as the target is still reached.
 std::vector<size_t> Bounded(const std::vector<Group>& groups, const GroupRule& rule) {
   std::vector<size_t> by_value(groups.size());
@@ -143,8 +255,10 @@ std::vector<size_t> Bounded(const std::vector<Group>& groups, const GroupRule& r
 GroupChoice ChooseGroups(const std::vector<Group>& groups, const GroupRule& rule, int64_t budget) {
   if (groups.empty() || rule.max_groups < rule.min_groups) return {};
   Search search(groups, rule, budget);
-  if (search.Run()) return {Best(search.found()), true};
-  return {Bounded(groups, rule), false};
+  if (search.Run()) return {Best(search.found()), true, true};
+  Tabulation table(groups, rule);
+  if (table.Affordable()) return {table.Run(), false, true};
+  return {Bounded(groups, rule), false, false};
 }
 
 }  // namespace sealane::scheduler

@@ -22,16 +22,19 @@ struct GroupRule {
 
 struct GroupChoice {
   std::vector<size_t> groups;  // indices, in the order of weight (high first), then name
-  bool exact = true;           // false: found by the bounded method
+  bool exact = true;           // false: not by walking through all combinations
+  bool best_score = true;      // false: by the last resort, which may miss the best score
 };
 
 // Chooses the best groups: among the combinations that meet the rule, grown from small groups to
 // large and no further than needed, the one with the largest weight, then value; but a shorter
 // combination that is the beginning of the best one is preferred. Empty when no combination meets
 // the rule. Source: Karmada's select_groups.go, whose search is exponential. Here, when the search
-// would take more than `budget` steps, another method answers in time O(n² log n): it finds a
-// combination whenever there is one, of the smallest possible number of groups, and its weight is
-// at least the best weight reachable by the groups with the most clusters.
+// would take more than `budget` steps, a table gives the same score in at most two million steps
+// (combinations of equal weight and value may be told apart otherwise). Only where that is too
+// small (hundreds of groups and a target of hundreds of clusters) a last resort answers in time
+// O(n² log n): it finds a combination whenever there is one, of the smallest possible number of
+// groups, and its weight is at least that of the groups with the most clusters.
 [[nodiscard]] GroupChoice ChooseGroups(const std::vector<Group>& groups, const GroupRule& rule,
                                        int64_t budget = 20'000);
 

@@ -31,6 +31,8 @@ absl::StatusOr<Snapshot> Imagine(const World& world, const WhatIf& what) {
     v1::Taint* taint = cluster.add_taints();
     taint->set_key(kDrainTaint);
     taint->set_effect("NoExecute");
+    // Long ago: what tolerates it for a time only has to leave too.
+    taint->set_time_added_micros(1);
     snapshot.Set(cluster);
   }
   for (const std::string& name : what.fail) {
@@ -65,46 +67,136 @@ void Count(const std::map<std::string, int64_t>& targets, std::map<std::string, 
   for (const auto& entry : targets) sums[entry.first] += entry.second;
 }
 
+class Simulator {
+ public:
+  Simulator(const World& world, const Snapshot& snapshot, int64_t now_micros)
+      : world_(world),
+        snapshot_(snapshot),
+        now_micros_(now_micros),
+        assumed_(world.assumed.loads()) {}
+
+  Simulation Run(const WhatIf& what) {
+    const auto order = InOrder(world_, what);
+    for (const auto& [key, binding] : order) {
+      State& state = states_[key];
+      state.binding = binding;
+      const Row<v1::Placed>* row = world_.placements.Find(key);
+      if (row != nullptr) state.row = row->value;
+      state.has_row = row != nullptr;
+      state.before = TargetsOf(state.row);
+      // Only groups are asked of this index: most bindings need not be in it.
+      const v1::WorkloadAffinity& groups = binding->placement().workload_affinity();
+      if (!groups.has_affinity() && !groups.has_anti_affinity()) continue;
+      index_.SetBinding(key, *binding);
+      index_.SetPlaced(key, state.has_row ? &state.row : nullptr);
+    }
+    std::vector<std::string> again;
+    for (const auto& entry : order) {
+      if (!Decide(entry.first)) again.push_back(entry.first);
+    }
+    // The others have left room behind.
+    for (const std::string& key : again) Decide(key);
+
+    Simulation simulation;
+    simulation.looked_at = static_cast<int64_t>(order.size());
+    for (const auto& cluster : world_.snapshot.clusters()) simulation.clusters[cluster->name];
+    for (const auto& cluster : snapshot_.clusters()) simulation.clusters[cluster->name];
+    for (const auto& entry : order) Tell(states_[entry.first], simulation);
+    return simulation;
+  }
+
+ private:
+  struct State {
+    const v1::Binding* binding = nullptr;
+    v1::Placed row;
+    bool has_row = false;
+    bool moved = false;
+    bool failed = false;
+    std::string cause;
+    std::map<std::string, int64_t> before;
+  };
+
+  // False when it would not fit.
+  bool Decide(const std::string& key) {
+    State& state = states_[key];
+    const v1::Binding& binding = *state.binding;
+    const auto was = TargetsOf(state.row);
+    if (binding.deleting()) {
+      // It would leave: the row goes with the binding.
+      state.moved = !was.empty();
+      state.cause = "deleted";
+      state.row.clear_clusters();
+      Take(binding, was, {});
+      return true;
+    }
+    PlanInput input{binding, state.has_row ? &state.row : nullptr, snapshot_};
+    input.groups = &index_;
+    input.assumed = &assumed_;
+    input.accurate = world_.AccurateFor(binding);
+    if (world_.accurate_now) input.accurate_now = world_.accurate_now();
+    input.now_micros = now_micros_;
+    input.rebalance_micros = world_.rebalancers.TriggeredFor(binding);
+    Plan plan = PlanPlacement(input);
+    state.failed = !plan.cause.empty() && plan.outcome != Outcome::kScheduled;
+    state.moved = state.moved || plan.moved;
+    if (plan.moved || state.failed) state.cause = plan.cause;
+    if (!plan.moved && !plan.write) return !state.failed;
+    Take(binding, was, TargetsOf(plan.row));
+    state.row = std::move(plan.row);
+    state.has_row = true;
+    if (plan.moved) index_.SetPlaced(key, &state.row);
+    return !state.failed;
+  }
+
+  // What moved is counted at once, as heartbeats would show it later.
+  void Take(const v1::Binding& binding, const std::map<std::string, int64_t>& was,
+            const std::map<std::string, int64_t>& is) {
+    const Request request(binding);
+    if (!request.workload) return;
+    std::map<std::string, int64_t> more = is;
+    for (const auto& entry : was) more[entry.first] -= entry.second;
+    for (const auto& entry : more) {
+      if (entry.second != 0) AddLoad(assumed_[entry.first], request.request, entry.second);
+    }
+  }
+
+  static void Tell(const State& state, Simulation& simulation) {
+    const auto after = TargetsOf(state.row);
+    Count(state.before, simulation.replicas_before);
+    Count(after, simulation.replicas_after);
+    for (const auto& entry : state.before) {
+      simulation.clusters[entry.first].replicas_before += entry.second;
+      ++simulation.clusters[entry.first].objects_before;
+    }
+    for (const auto& entry : after) {
+      simulation.clusters[entry.first].replicas_after += entry.second;
+      ++simulation.clusters[entry.first].objects_after;
+    }
+    if (state.failed) ++simulation.unscheduled;
+    if (!state.moved && !state.failed) return;
+    SimulatedMove move;
+    move.ref = state.binding->ref();
+    move.before = state.before;
+    move.after = after;
+    move.state = state.row.state().empty() ? "Scheduled" : state.row.state();
+    move.message = state.row.message();
+    move.cause = state.cause;
+    simulation.moves.push_back(std::move(move));
+  }
+
+  const World& world_;
+  const Snapshot& snapshot_;
+  const int64_t now_micros_;
+  AssumedLoads assumed_;
+  BindingIndex index_;  // of workload groups, as they would be
+  std::map<std::string, State> states_;
+};
+
 }  // namespace
 
 absl::StatusOr<Simulation> Simulate(const World& world, const WhatIf& what, int64_t now_micros) {
   SEALANE_ASSIGN_OR_RETURN(const Snapshot snapshot, Imagine(world, what));
-  AssumedLoads assumed = world.assumed.loads();
-  Simulation simulation;
-  for (const auto& entry : InOrder(world, what)) {
-    const v1::Binding& binding = *entry.second;
-    const Row<v1::Placed>* row = world.placements.Find(entry.first);
-    const v1::Placed none;
-    const v1::Placed& before = row == nullptr ? none : row->value;
-    PlanInput input{binding, row == nullptr ? nullptr : &row->value, snapshot};
-    input.groups = &world.index;
-    input.assumed = &assumed;
-    input.now_micros = now_micros;
-    input.rebalance_micros = world.rebalancers.TriggeredFor(binding);
-    const Plan plan = PlanPlacement(input);
-    ++simulation.looked_at;
-
-    SimulatedMove move;
-    move.before = TargetsOf(before);
-    move.after = TargetsOf(plan.row);
-    move.state = plan.row.state();
-    Count(move.before, simulation.replicas_before);
-    Count(move.after, simulation.replicas_after);
-    const bool failed = !plan.cause.empty() && plan.outcome != Outcome::kScheduled;
-    if (failed) ++simulation.unscheduled;
-    if (!plan.moved && !failed) continue;
-    const Request request(binding);
-    for (const auto& target : move.after) {
-      const auto had = move.before.find(target.first);
-      const int64_t more = target.second - (had == move.before.end() ? 0 : had->second);
-      if (request.workload && more != 0) AddLoad(assumed[target.first], request.request, more);
-    }
-    move.ref = binding.ref();
-    move.message = plan.row.message();
-    move.cause = plan.cause;
-    simulation.moves.push_back(std::move(move));
-  }
-  return simulation;
+  return Simulator(world, snapshot, now_micros).Run(what);
 }
 
 }  // namespace sealane::scheduler

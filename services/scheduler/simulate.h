@@ -15,7 +15,7 @@ struct WhatIf {
   std::vector<std::string> drain;  // clusters that everything must leave (a NoExecute taint)
   std::vector<std::string> fail;   // clusters that are gone
   std::vector<v1::ClusterStatus> clusters;  // added, or in place of the present ones
-  std::vector<v1::Binding> bindings;        // added, or in place of the present ones
+  std::vector<v1::Binding> bindings;  // added, or in place of the present ones; deleting: leaves
 };
 
 // One binding whose placement would change, or which would not fit.
@@ -28,16 +28,27 @@ struct SimulatedMove {
   std::string cause;
 };
 
+// One cluster, summed over all bindings.
+struct ClusterSums {
+  int64_t replicas_before = 0;
+  int64_t replicas_after = 0;
+  int64_t objects_before = 0;
+  int64_t objects_after = 0;
+};
+
 struct Simulation {
   std::vector<SimulatedMove> moves;                // in the order of the queue: priority, then key
-  std::map<std::string, int64_t> replicas_before;  // per cluster, over all bindings
+  std::map<std::string, ClusterSums> clusters;     // all that there are or were, by name
+  std::map<std::string, int64_t> replicas_before;  // per cluster in use, over all bindings
   std::map<std::string, int64_t> replicas_after;
   int64_t looked_at = 0;
   int64_t unscheduled = 0;  // would not fit, or would lose clusters without another place
 };
 
 // Answers by running the same decision as the service over all bindings in order, on a copy of the
-// clusters, counting what each move takes. INVALID_ARGUMENT for a cluster that is not known.
+// clusters, counting what each move takes and frees, and where workload groups would be; what does
+// not fit is tried once more when all others have moved. INVALID_ARGUMENT for a cluster that is not
+// known.
 [[nodiscard]] absl::StatusOr<Simulation> Simulate(const World& world, const WhatIf& what,
                                                   int64_t now_micros);
 

@@ -30,6 +30,13 @@ struct World {
   BindingIndex index;
   AssumedCapacity assumed;
   Rebalancers rebalancers;
+  // What agents said about the binding's shape, and the monotonic time by which it is judged; empty
+  // or nullptr: they are not asked.
+  std::function<const AccurateAnswers*(const v1::Binding& binding)> accurate;
+  std::function<absl::Duration()> accurate_now;
+  [[nodiscard]] const AccurateAnswers* AccurateFor(const v1::Binding& binding) const {
+    return accurate ? accurate(binding) : nullptr;
+  }
   // Since when an earlier group could take a binding back.
   std::map<std::string, int64_t> failback_since_micros;
 

@@ -64,6 +64,40 @@ TEST(ChooseGroupsTest, TheBoundedMethodFindsACombinationWheneverThereIsOne) {
   EXPECT_GT(bounded, 500);
 }
 
+TEST(ChooseGroupsTest, TheTableFindsTheScoreOfTheSearch) {
+  std::mt19937_64 engine(17);
+  int compared = 0;
+  for (int round = 0; round < 400; ++round) {
+    std::vector<Group> groups;
+    const size_t count = 1 + engine() % 10;
+    for (size_t i = 0; i < count; ++i) {
+      groups.push_back({StrCat("g", i), static_cast<int64_t>(1 + engine() % 6),
+                        static_cast<int64_t>(engine() % 1'000'000)});
+    }
+    GroupRule rule;
+    rule.min_groups = static_cast<int64_t>(1 + engine() % 4);
+    rule.max_groups = rule.min_groups + static_cast<int64_t>(engine() % 3);
+    rule.target = static_cast<int64_t>(engine() % 18);
+    const GroupChoice walked = ChooseGroups(groups, rule, 1'000'000);
+    const GroupChoice table = ChooseGroups(groups, rule, 0);
+    ASSERT_TRUE(walked.exact);
+    ASSERT_TRUE(table.best_score);
+    ASSERT_EQ(walked.groups, table.groups) << "round " << round;
+    compared += walked.groups.empty() ? 0 : 1;
+  }
+  EXPECT_GT(compared, 200);
+}
+
+TEST(ChooseGroupsTest, ThousandsOfGroupsKeepTheBestScore) {
+  std::vector<Group> groups;
+  for (int i = 0; i < 5000; ++i) groups.push_back({StrCat("g", 10'000 + i), 2, i});
+  const GroupChoice choice = ChooseGroups(groups, {3, 5, 8});
+  EXPECT_TRUE(choice.best_score);
+  int64_t weight = 0;
+  for (size_t index : choice.groups) weight += groups[index].weight;
+  EXPECT_EQ(weight, 4999 + 4998 + 4997 + 4996) << "four groups of two clusters, the heaviest";
+}
+
 TEST(ChooseGroupsTest, ManyGroupsStayFast) {
   std::vector<Group> groups;
   std::mt19937_64 random(5);

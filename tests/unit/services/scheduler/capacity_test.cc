@@ -1,0 +1,269 @@
+// Agents count what fits; the service asks them, waits a moment, and never for long.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "lib/bus/memory_bus.h"
+#include "lib/bus/subjects.h"
+#include "lib/bus/table.h"
+#include "lib/core/sim_executor.h"
+#include "lib/core/strings.h"
+#include "lib/model/identity.h"
+#include "sealane/v1/capacity.pb.h"
+#include "services/scheduler/assumed.h"
+#include "services/scheduler/capacity_asker.h"
+#include "services/scheduler/scheduler_service.h"
+#include "tests/unit/services/scheduler/worlds.h"
+
+namespace sealane::scheduler {
+namespace {
+
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+TEST(EstimateTest, TheSmallerOfHeartbeatAndAgentHolds) {
+  const Snapshot snapshot = MakeSnapshot({MakeRoomy("a", 10), MakeRoomy("b", 10)});
+  const v1::Binding binding = MakeBinding(6, kDynamic);
+  const Request request(binding);
+  const Previous previous;
+  AccurateAnswers answers;
+  answers["a"] = {2, absl::Seconds(10), "nodes"};
+  answers["b"] = {50, absl::Seconds(10), "nodes"};
+  ScheduleInput input{request, snapshot, previous};
+  input.accurate = &answers;
+  input.accurate_now = absl::Seconds(5);
+  ScheduleResult result = Schedule(input);
+  EXPECT_EQ(result.verdicts[0].allocatable, 2);
+  EXPECT_EQ(result.verdicts[1].allocatable, 10);
+  EXPECT_THAT(ToMap(result.targets), UnorderedElementsAre(Pair("a", 1), Pair("b", 5)));
+  EXPECT_TRUE(result.unknown_capacity.empty());
+  // An answer that is too old counts no more.
+  input.accurate_now = absl::Seconds(10);
+  result = Schedule(input);
+  EXPECT_EQ(result.verdicts[0].allocatable, 10);
+  EXPECT_EQ(result.unknown_capacity, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(EstimateTest, WhatOthersWereGivenIsTakenFromTheAgentsCount) {
+  v1::Binding binding = MakeBinding(2, kDynamic);
+  (*binding.mutable_replica_requirements()->mutable_resource_request())["cpu"] = "2";
+  const Request request(binding);
+  AssumedLoad assumed;
+  EXPECT_EQ(LeftOf(5, request, nullptr), 5);
+  AddLoad(assumed, {{"cpu", 1, 500}}, 6);  // 3 CPU: as much as two of ours
+  EXPECT_EQ(LeftOf(5, request, &assumed), 3);
+  EXPECT_EQ(LeftOf(1, request, &assumed), 0);
+}
+
+TEST(AssumedTest, PromisesAreTakenBack) {
+  AssumedCapacity assumed(absl::Minutes(1));
+  const ResourceList cpu = {{"cpu", 1, 1000}};
+  assumed.Promise("x", "a", cpu, 5, absl::ZeroDuration());
+  assumed.Promise("x", "a", cpu, -2, absl::ZeroDuration());
+  EXPECT_EQ(assumed.loads().at("a").pods, 3);
+  assumed.Promise("x", "a", cpu, -3, absl::ZeroDuration());
+  EXPECT_TRUE(assumed.loads().empty());
+  assumed.Promise("x", "a", cpu, -1, absl::ZeroDuration());
+  EXPECT_EQ(assumed.size(), 0u);
+}
+
+class CapacityTest : public ::testing::Test {
+ protected:
+  CapacityTest()
+      : sim_(5),
+        server_(sim_.env()),
+        bus_(server_.Connect(BusIdentity::Hub())),
+        bindings_(*bus_, sim_.env(), kBindingsTable),
+        clusters_(*bus_, sim_.env(), kClusterStatusTable),
+        placements_(*bus_, sim_.env(), kPlacementsTable) {
+    for (std::string_view name : {kBindingsTable, kClusterStatusTable, kObjectsTable, kEventsLog}) {
+      StreamConfig config;
+      config.name = std::string(name);
+      config.subjects = {StrCat(name, ".>")};
+      config.last_per_subject = name != kEventsLog;
+      bus_->EnsureStream(config, [](const absl::Status& status) { EXPECT_TRUE(status.ok()); });
+    }
+    const auto nothing = [](const std::string&) {};
+    bindings_.Start(nothing, [] {});
+    clusters_.Start(nothing, [] {});
+    placements_.Start(nothing, [] {});
+    StartService();
+  }
+
+  void StartService() {
+    service_bus_ = server_.Connect(BusIdentity::Hub());
+    Options options;
+    options.elect_leader = false;
+    service_ = MakeSchedulerService({sim_.env(), *service_bus_, registry_, "one"}, options);
+    service_->Start();
+    sim_.RunFor(absl::Milliseconds(50));
+  }
+
+  // An agent that says so many fit, whatever the shape; negative: it never answers.
+  void AddAgent(const std::string& cluster, int64_t fits) {
+    auto& agent = agents_[cluster];
+    agent.fits = fits;
+    if (agent.bus != nullptr) return;
+    agent.bus = server_.Connect(BusIdentity::Cluster(cluster));
+    agent.subscription =
+        agent.bus->Subscribe("ctl.capacity", [this, cluster](const BusMessage& message) {
+          Agent& self = agents_[cluster];
+          v1::CapacityRequest request;
+          ASSERT_TRUE(request.ParseFromString(message.payload));
+          ++self.requests;
+          self.questions += request.questions_size();
+          if (self.fits < 0) return;
+          v1::CapacityReply reply;
+          for (const v1::CapacityQuestion& question : request.questions()) {
+            EXPECT_EQ(question.requirements().namespace_(), "ns");
+            v1::CapacityAnswer* answer = reply.add_answers();
+            answer->set_shape(question.shape());
+            answer->set_replicas(self.fits);
+          }
+          EXPECT_TRUE(self.bus->Publish(message.reply, reply.SerializeAsString()).ok());
+        });
+  }
+
+  std::string Put(const v1::Binding& binding) {
+    bindings_.Put(RowKey(binding.ref()), binding);
+    return RowKey(binding.ref());
+  }
+  void PutCluster(const v1::ClusterStatus& cluster) {
+    clusters_.Put(EncodeToken(cluster.name()), cluster);
+  }
+  TargetMap Targets(const std::string& key) {
+    const Row<v1::Placed>* row = placements_.Find(key);
+    return row == nullptr ? TargetMap{{"none", -1}} : ToMap(row->value);
+  }
+
+  struct Agent {
+    std::unique_ptr<Bus> bus;
+    std::unique_ptr<Subscription> subscription;
+    int64_t fits = 0;
+    int requests = 0;
+    int questions = 0;
+  };
+  SimExecutor sim_;
+  MemoryServer server_;
+  std::unique_ptr<Bus> bus_;
+  Table<v1::Binding> bindings_;
+  Table<v1::ClusterStatus> clusters_;
+  Table<v1::Placed> placements_;
+  Registry registry_;
+  std::map<std::string, Agent> agents_;
+  std::unique_ptr<Bus> service_bus_;
+  std::unique_ptr<Service> service_;
+};
+
+TEST_F(CapacityTest, TheAgentsCountBoundsTheHeartbeatsSums) {
+  AddAgent("a", 1);
+  AddAgent("b", 30);
+  PutCluster(MakeRoomy("a", 20));
+  PutCluster(MakeRoomy("b", 20));
+  sim_.RunFor(absl::Milliseconds(50));
+  const std::string key = Put(MakeBinding(12, kAggregatedPlacement));
+  sim_.RunFor(absl::Milliseconds(300));
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("b", 12)));
+  EXPECT_EQ(agents_["a"].requests, 1);
+}
+
+TEST_F(CapacityTest, ManyBindingsAskInOneMessageAndOnceForEachShape) {
+  AddAgent("a", 1000);
+  PutCluster(MakeRoomy("a", 1000));
+  sim_.RunFor(absl::Milliseconds(50));
+  for (int i = 0; i < 60; ++i) {
+    v1::Binding binding = MakeBinding(2, kDynamic, StrCat("app", i));
+    (*binding.mutable_replica_requirements()->mutable_resource_request())["pods"] =
+        StrCat(1 + i % 3);
+    Put(binding);
+  }
+  sim_.RunFor(absl::Milliseconds(400));
+  EXPECT_EQ(agents_["a"].questions, 3) << "answers are kept";
+  EXPECT_LE(agents_["a"].requests, 2);
+}
+
+TEST_F(CapacityTest, ASilentAgentDelaysOneDecisionAndNoOther) {
+  AddAgent("silent", -1);
+  PutCluster(MakeRoomy("silent", 10));
+  PutCluster(MakeRoomy("no-agent", 10));
+  sim_.RunFor(absl::Milliseconds(50));
+  const std::string first = Put(MakeBinding(4, kDynamic, "first"));
+  sim_.RunFor(absl::Milliseconds(300));
+  EXPECT_EQ(Targets(first).count("none"), 1u) << "it waits";
+  sim_.RunFor(absl::Milliseconds(400));
+  EXPECT_THAT(Targets(first), UnorderedElementsAre(Pair("no-agent", 2), Pair("silent", 2)));
+  v1::Binding second = MakeBinding(4, kDynamic, "second");
+  (*second.mutable_replica_requirements()->mutable_resource_request())["pods"] = "1";
+  const std::string key = Put(second);
+  sim_.RunFor(absl::Milliseconds(100));
+  EXPECT_EQ(Targets(key).count("none"), 0u) << "nobody waits for a silent agent again";
+}
+
+TEST_F(CapacityTest, AnotherHeartbeatMakesTheAnswerOld) {
+  AddAgent("a", 5);
+  PutCluster(MakeRoomy("a", 50));
+  sim_.RunFor(absl::Milliseconds(50));
+  Put(MakeBinding(2, kDynamic, "first"));
+  sim_.RunFor(absl::Milliseconds(300));
+  EXPECT_EQ(agents_["a"].questions, 1);
+  Put(MakeBinding(1, kDynamic, "second"));
+  sim_.RunFor(absl::Milliseconds(300));
+  EXPECT_EQ(agents_["a"].questions, 1) << "the answer is known";
+  PutCluster(MakeRoomy("a", 51));
+  sim_.RunFor(absl::Milliseconds(50));
+  Put(MakeBinding(1, kDynamic, "third"));
+  sim_.RunFor(absl::Milliseconds(300));
+  EXPECT_EQ(agents_["a"].questions, 2);
+}
+
+TEST_F(CapacityTest, StaticWeightsAskNobody) {
+  AddAgent("a", 0);
+  PutCluster(MakeRoomy("a", 50));
+  sim_.RunFor(absl::Milliseconds(50));
+  const std::string key = Put(MakeBinding(2, kEven));
+  sim_.RunFor(absl::Milliseconds(100));
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("a", 2)));
+  EXPECT_EQ(agents_["a"].requests, 0);
+}
+
+TEST_F(CapacityTest, DecisionsOfOneMomentKeepAntiAffineWorkloadsApart) {
+  for (const char* name : {"a", "b", "c"}) PutCluster(MakeRoomy(name, 50));
+  sim_.RunFor(absl::Milliseconds(50));
+  std::vector<std::string> keys;
+  for (int i = 0; i < 3; ++i) {
+    v1::Binding binding = MakeBinding(
+        1, R"({"spreadConstraints": [{"spreadByField": "cluster", "minGroups": 1, "maxGroups": 1}],
+               "workloadAffinity": {"antiAffinity": {"groupByLabelKey": "app"}},
+               "replicaScheduling": {"replicaSchedulingType": "Duplicated"}})",
+        StrCat("db", i));
+    (*binding.mutable_labels())["app"] = "db";
+    keys.push_back(Put(binding));
+  }
+  sim_.RunFor(absl::Seconds(1));
+  std::set<std::string> used;
+  for (const std::string& key : keys) {
+    ASSERT_EQ(Targets(key).size(), 1u);
+    used.insert(Targets(key).begin()->first);
+  }
+  EXPECT_EQ(used.size(), 3u);
+}
+
+TEST_F(CapacityTest, ANewProcessCountsWhatWasGivenAMomentAgo) {
+  PutCluster(MakeRoomy("a", 10));
+  sim_.RunFor(absl::Milliseconds(50));
+  Put(MakeBinding(7, kDynamic, "first"));
+  sim_.RunFor(absl::Seconds(1));
+  service_.reset();
+  service_bus_.reset();
+  sim_.RunFor(absl::Seconds(1));
+  StartService();
+  const std::string second = Put(MakeBinding(7, kDynamic, "second"));
+  sim_.RunFor(absl::Seconds(2));
+  EXPECT_EQ(placements_.Find(second)->value.state(), "Unschedulable");
+}
+
+}  // namespace
+}  // namespace sealane::scheduler
