@@ -33,7 +33,7 @@ int CommandLine::Parse(int argc, char** argv) {
   absl::Status status = flags.status();
   if (status.ok()) {
     for (const auto& [name, value] : numbers_) {
-      const auto number = flags->GetInt(name, 1, 1'000'000'000);
+      const auto number = flags->GetInt(name, *value == 0 ? 0 : 1, 1'000'000'000);
       if (number.ok()) *value = static_cast<int>(*number);
       status.Update(number.status());
     }

@@ -14,7 +14,8 @@ class CommandLine {
  public:
   CommandLine(std::string program, std::string summary)
       : program_(std::move(program)), summary_(std::move(summary)) {}
-  void Number(std::string_view name, std::string_view help, int* value);  // 1 to a billion
+  void Number(std::string_view name, std::string_view help,
+              int* value);  // 1 (0, if that is the default) to a billion
   void Switch(std::string_view name, std::string_view help, bool* value);
   void Text(std::string_view name, std::string_view help, std::string* value);
   // -1: go on. Otherwise the exit code, after --help (0) or a message about a bad flag (2).

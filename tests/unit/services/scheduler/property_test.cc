@@ -7,6 +7,7 @@
 #include <set>
 
 #include "lib/core/strings.h"
+#include "services/scheduler/assumed.h"
 #include "services/scheduler/plan.h"
 #include "tests/unit/services/scheduler/worlds.h"
 
@@ -277,6 +278,70 @@ TEST(PropertyTest, LosingAClusterMovesOnlyItsReplicas) {
     EXPECT_EQ(Moved(rest, after), 0) << "seed " << seed;
   }
   EXPECT_GT(checked, 50);
+}
+
+TEST(PropertyTest, OneReplicaMoreUnderStaticWeightsMovesNone) {
+  int checked = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    World world(seed);
+    const Request request(world.binding);
+    if (request.strategy != Strategy::kStaticWeight || request.honour_spread) continue;
+    world.Step();
+    if (!world.scheduled()) continue;
+    const TargetMap before = ToMap(world.row);
+    world.binding.set_replicas(world.binding.replicas() + 1);
+    world.Step();
+    if (!world.scheduled()) continue;
+    ++checked;
+    EXPECT_EQ(Moved(before, ToMap(world.row)), 0) << "seed " << seed;
+    EXPECT_EQ(Sum(ToMap(world.row)), world.binding.replicas()) << "seed " << seed;
+  }
+  EXPECT_GT(checked, 50);
+}
+
+TEST(PropertyTest, ManyBindingsTogetherNeverTakeMoreThanThereIs) {
+  int placed = 0;
+  int refused = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    Randomly random(seed);
+    std::map<std::string, int64_t> room;
+    Snapshot snapshot;
+    for (int i = 0; i < 6; ++i) {
+      const int64_t pods = random.Below(40);
+      room[StrCat("c", i)] = pods;
+      snapshot.Set(MakeRoomy(StrCat("c", i), pods));
+    }
+    // No heartbeat in between: everything that was given away is only assumed.
+    AssumedCapacity assumed(absl::Minutes(1));
+    TargetMap used;
+    for (int i = 0; i < 12; ++i) {
+      v1::Binding binding =
+          MakeBinding(static_cast<int>(1 + random.Below(25)),
+                      random.OneIn(2) ? kDynamic : kAggregatedPlacement, StrCat("app", i));
+      if (random.OneIn(3)) {
+        binding = MakeBinding(static_cast<int>(1 + random.Below(25)), kEven, StrCat("app", i));
+        (*binding.mutable_options())["sealane.io/respect-capacity"] = "true";
+      }
+      PlanInput input{binding, nullptr, snapshot};
+      input.assumed = &assumed.loads();
+      input.now_micros = 1'000'000;
+      const Plan plan = PlanPlacement(input);
+      if (plan.outcome != Outcome::kScheduled) {
+        ++refused;
+        continue;
+      }
+      ++placed;
+      for (const auto& target : ToMap(plan.row)) {
+        used[target.first] += target.second;
+        assumed.Promise(StrCat("app", i), target.first, {}, target.second, absl::ZeroDuration());
+      }
+    }
+    for (const auto& entry : used) {
+      EXPECT_LE(entry.second, room[entry.first]) << "seed " << seed << " " << entry.first;
+    }
+  }
+  EXPECT_GT(placed, 100);
+  EXPECT_GT(refused, 100);
 }
 
 TEST(PropertyTest, EveryClusterHasReasonsOrIsFeasible) {

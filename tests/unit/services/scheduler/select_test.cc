@@ -180,6 +180,90 @@ TEST(SelectTest, SeveralGroupingsAtOnce) {
   EXPECT_EQ(result.targets.size(), 4u);
 }
 
+TEST(SelectTest, TenThousandClustersUnderSeveralConstraints) {
+  Snapshot snapshot;
+  for (int i = 0; i < 10'000; ++i) {
+    snapshot.Set(Placed(StrCat("c", 10'000 + i), StrCat("r", i % 40), StrCat("p", i % 7),
+                        {StrCat("z", i % 80), StrCat("z", i % 80 + 1)}));
+  }
+  const auto result = Decide(MakeBinding(1, Spread(R"(
+      {"spreadByField": "region", "minGroups": 20, "maxGroups": 25},
+      {"spreadByField": "provider", "minGroups": 7},
+      {"spreadByField": "zone", "minGroups": 30, "maxGroups": 60},
+      {"spreadByField": "cluster", "minGroups": 1500, "maxGroups": 2000})")),
+                             snapshot);
+  ASSERT_EQ(result.outcome, Outcome::kScheduled) << result.message;
+  std::set<std::string> regions;
+  std::set<std::string> zones;
+  for (const Target& target : result.targets) {
+    const ClusterInfo* cluster = snapshot.Find(target.cluster);
+    regions.insert(cluster->region);
+    zones.insert(cluster->zones.begin(), cluster->zones.end());
+  }
+  EXPECT_GE(regions.size(), 20u);
+  EXPECT_LE(regions.size(), 25u);
+  EXPECT_GE(zones.size(), 30u);
+  EXPECT_LE(zones.size(), 60u);
+  EXPECT_GE(result.targets.size(), 1500u);
+  EXPECT_LE(result.targets.size(), 2000u);
+}
+
+TEST(SelectTest, LargeClustersTakeThePlaceOfSmallOnesAmongThousands) {
+  Snapshot snapshot;
+  for (int i = 0; i < 6000; ++i) {
+    // The first half is in use (and goes first), the second half has the room.
+    snapshot.Set(MakeRoomy(StrCat("c", 10'000 + i), i < 3000 ? 1 : 10));
+  }
+  TargetMap before;
+  for (int i = 0; i < 3000; ++i) before[StrCat("c", 10'000 + i)] = 1;
+  const auto result = Decide(MakeBinding(20'000, R"({
+      "spreadConstraints": [{"spreadByField": "cluster", "minGroups": 3000, "maxGroups": 3000}],
+      "replicaScheduling": {"replicaSchedulingType": "Divided", "replicaDivisionPreference":
+          "Weighted", "weightPreference": {"dynamicWeight": "AvailableReplicas"}}})"),
+                             snapshot, before);
+  ASSERT_EQ(result.outcome, Outcome::kScheduled) << result.message;
+  int64_t sum = 0;
+  for (const Target& target : result.targets) sum += target.replicas;
+  EXPECT_EQ(sum, 20'000);
+}
+
+TEST(SelectTest, StaticWeightsFlowOver) {
+  const auto result = Decide(
+      MakeBinding(9, R"({"clusterAffinities": [{"affinityName": "g", "clusterNames": ["a", "b"],
+          "overflowAffinities": [{"clusterNames": ["c"]}]}],
+          "replicaScheduling": {"replicaSchedulingType": "Divided", "replicaDivisionPreference":
+              "Weighted", "weightPreference": {"staticWeightList": [
+                  {"targetCluster": {"clusterNames": ["a"]}, "weight": 2},
+                  {"targetCluster": {"clusterNames": ["b"]}, "weight": 1}]}}})"),
+      MakeSnapshot({MakeRoomy("a", 4), MakeRoomy("b", 2), MakeRoomy("c", 50)}));
+  ASSERT_EQ(result.outcome, Outcome::kScheduled) << result.message;
+  EXPECT_THAT(ToMap(result.targets),
+              UnorderedElementsAre(Pair("a", 4), Pair("b", 2), Pair("c", 3)));
+}
+
+TEST(SelectTest, WhatIsRememberedOfAnAffinityFollowsTheClusters) {
+  Snapshot snapshot = MakeSnapshot({MakeRoomy("b", 5), MakeRoomy("d", 5)});
+  const v1::Binding gold = MakeBinding(
+      1, R"({"clusterAffinity": {"labelSelector": {"matchLabels": {"tier": "gold"}}}})");
+  const auto targets = [&](const Snapshot& of) { return ToMap(Decide(gold, of).targets); };
+  EXPECT_TRUE(targets(snapshot).empty());
+  const auto relabel = [&](const char* name, const char* tier) {
+    v1::ClusterStatus cluster = MakeRoomy(name, 5);
+    (*cluster.mutable_labels())["tier"] = tier;
+    snapshot.Set(cluster);
+  };
+  relabel("d", "gold");
+  EXPECT_THAT(targets(snapshot), UnorderedElementsAre(Pair("d", 1)));
+  relabel("a", "silver");  // every place moves by one
+  relabel("c", "gold");
+  EXPECT_THAT(targets(snapshot), UnorderedElementsAre(Pair("c", 1), Pair("d", 1)));
+  const Snapshot copy = snapshot;
+  relabel("c", "silver");
+  snapshot.Remove("b");
+  EXPECT_THAT(targets(snapshot), UnorderedElementsAre(Pair("d", 1)));
+  EXPECT_THAT(targets(copy), UnorderedElementsAre(Pair("c", 1), Pair("d", 1)));
+}
+
 TEST(SelectTest, SaysWhatCannotBeMet) {
   const auto result = Decide(MakeBinding(1, Spread(R"(
       {"spreadByField": "region", "minGroups": 4},

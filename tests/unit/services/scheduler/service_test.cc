@@ -371,6 +371,99 @@ TEST_F(ServiceTest, SimulateChangesNothing) {
   EXPECT_THAT(Ask(request).error(), HasSubstr("cluster unknown is not known"));
 }
 
+TEST_F(ServiceTest, SimulateTellsSumsMovesAndWhatDoesNotFit) {
+  StartService();
+  PutCluster(MakeRoomy("a", 10));
+  PutCluster(MakeRoomy("b", 10));
+  PutCluster(MakeRoomy("idle", 0));
+  PutBinding(MakeBinding(4, kDynamic));
+  PutBinding(MakeBinding(12, kDynamic, "z-large"));
+  Settle();
+  v1::QueryRequest request;
+  request.set_what("simulate");
+  request.set_limit(1);
+  (*request.mutable_options())["drain"] = "a";
+  const Json body = Json::parse(Ask(request).body());
+  EXPECT_EQ(body["changed"], 2);
+  EXPECT_EQ(body["shown"], 1);
+  ASSERT_EQ(body["moves"].size(), 1u);
+  EXPECT_EQ(body["moves"][0]["ref"], (Json{{"apiVersion", "apps/v1"},
+                                           {"kind", "Deployment"},
+                                           {"namespace", "ns"},
+                                           {"name", "web"}}));
+  EXPECT_EQ(body["moves"][0]["replicasMoved"], 2);
+  ASSERT_EQ(body["notFitting"].size(), 1u) << "told also beyond the limit of moves";
+  EXPECT_EQ(body["notFitting"][0]["ref"]["name"], "z-large");
+  EXPECT_EQ(body["clusters"]["a"]["objectsBefore"], 2);
+  EXPECT_EQ(body["clusters"]["a"]["objectsAfter"], 1) << "what does not fit stays";
+  EXPECT_EQ(body["clusters"]["idle"]["replicasAfter"], 0);
+}
+
+TEST_F(ServiceTest, SimulateCountsTheRoomThatMovesLeaveBehind) {
+  StartService();
+  PutCluster(MakeRoomy("a", 6));
+  PutBinding(MakeBinding(6, kDynamic, "z-old"));
+  Settle();
+  sim_.RunFor(absl::Minutes(2));
+  v1::ClusterStatus full = MakeRoomy("a", 6);
+  (*full.mutable_resource_summary()->mutable_allocated())["pods"] = "6";
+  PutCluster(full);
+  Settle();
+  v1::QueryRequest request;
+  request.set_what("simulate");
+  v1::QueryReply changed;
+  v1::Binding leaving = MakeBinding(6, kDynamic, "z-old");
+  leaving.set_deleting(true);
+  *changed.add_bindings() = leaving;
+  *changed.add_bindings() = MakeBinding(6, kDynamic, "a-new");
+  request.set_body(changed.SerializeAsString());
+  const Json body = Json::parse(Ask(request).body());
+  EXPECT_EQ(body["unscheduled"], 0) << body.dump();
+  ASSERT_EQ(body["moves"].size(), 2u);
+  EXPECT_EQ(body["moves"][0]["after"], (Json{{"a", 6}}));
+  EXPECT_EQ(body["moves"][1]["after"], Json::object());
+}
+
+TEST_F(ServiceTest, SimulateKeepsWorkloadsApart) {
+  StartService();
+  for (const char* name : {"a", "b", "c"}) PutCluster(MakeRoomy(name, 50));
+  for (int i = 0; i < 2; ++i) {
+    v1::Binding binding = MakeBinding(
+        1, R"({"spreadConstraints": [{"spreadByField": "cluster", "minGroups": 1, "maxGroups": 1}],
+               "workloadAffinity": {"antiAffinity": {"groupByLabelKey": "app"}},
+               "replicaScheduling": {"replicaSchedulingType": "Duplicated"}})",
+        StrCat("db", i));
+    (*binding.mutable_labels())["app"] = "db";
+    PutBinding(binding);
+  }
+  Settle();
+  v1::QueryRequest request;
+  request.set_what("simulate");
+  (*request.mutable_options())["fail"] = "a,b";
+  const Json body = Json::parse(Ask(request).body());
+  EXPECT_EQ(body["clusters"]["c"]["objectsAfter"], 1) << body.dump();
+  EXPECT_EQ(body["unscheduled"], 1);
+}
+
+TEST_F(ServiceTest, DrainingMovesWhatToleratesForATimeOnly) {
+  StartService();
+  PutCluster(MakeRoomy("a", 10));
+  v1::Binding binding = MakeBinding(1, kDynamic);
+  v1::Toleration* toleration = binding.mutable_placement()->add_cluster_tolerations();
+  toleration->set_operator_("Exists");
+  toleration->set_toleration_seconds(300);
+  PutBinding(binding);
+  Settle();
+  PutCluster(MakeRoomy("b", 10));
+  Settle();
+  v1::QueryRequest request;
+  request.set_what("simulate");
+  (*request.mutable_options())["drain"] = "a";
+  const Json body = Json::parse(Ask(request).body());
+  ASSERT_EQ(body["moves"].size(), 1u);
+  EXPECT_EQ(body["moves"][0]["after"], (Json{{"b", 1}}));
+}
+
 TEST_F(ServiceTest, SimulateAClusterThatJoins) {
   StartService();
   PutCluster(MakeCluster("a"));
