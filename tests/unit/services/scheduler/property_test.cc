@@ -285,7 +285,10 @@ TEST(PropertyTest, OneReplicaMoreUnderStaticWeightsMovesNone) {
   for (uint64_t seed = 0; seed < kWorlds; ++seed) {
     World world(seed);
     const Request request(world.binding);
-    if (request.strategy != Strategy::kStaticWeight || request.honour_spread) continue;
+    if (request.strategy != Strategy::kStaticWeight || request.honour_spread ||
+        request.respect_capacity) {
+      continue;
+    }
     world.Step();
     if (!world.scheduled()) continue;
     const TargetMap before = ToMap(world.row);
