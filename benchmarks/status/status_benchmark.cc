@@ -129,7 +129,7 @@ class Run {
       v1::QueryRequest request;
       request.set_what("clusters");
       request.set_limit(1);
-      client_->Query("status", request, absl::Seconds(1),
+      client_->Query(platform::Query("status"), request, absl::Seconds(1),
                      [&](const absl::StatusOr<v1::QueryReply>& reply) {
                        answered = reply.ok();
                        asking = false;

@@ -48,6 +48,7 @@ MemoryBus::MemoryBus(MemoryServer& server, BusIdentity identity, std::string_vie
                  {"app-status.", "live.app_status.", false},
                  {"events.", "live.events.", false},
                  {"deploy", StrCat("deploy.", token), true},
+                 {"results", StrCat("results.", token), true},
                  {"query.", "query.", true}};
   }
   // What is not mapped stays in the account.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "lib/bus/subjects.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "sealane/v1/query.pb.h"
@@ -50,12 +49,16 @@ class Divider {
 
 class QueryServer::Answer final : public QueryAnswer {
  public:
-  Answer(QueryServer& server, std::string reply)
-      : server_(server), alive_(server.alive_), reply_(std::move(reply)) {}
+  Answer(QueryServer& server, const BusMessage& question)
+      : server_(server),
+        alive_(server.alive_),
+        subject_(question.subject),
+        reply_(question.reply) {}
   ~Answer() override {
     if (!ended_) Fail("the query was given up");
   }
 
+  const std::string& subject() const override { return subject_; }
   void Send(const v1::QueryReply& reply) override {
     Divider divider(server_.bus_.MaxPayload() / 2,
                     [this](const v1::QueryReply& part) { Publish(part); });
@@ -107,18 +110,19 @@ class QueryServer::Answer final : public QueryAnswer {
 
   QueryServer& server_;
   const std::weak_ptr<bool> alive_;
+  const std::string subject_;
   const std::string reply_;
   bool ended_ = false;
   bool failed_ = false;
 };
 
-QueryServer::QueryServer(Bus& bus, std::string_view service, Handler handler)
+QueryServer::QueryServer(Bus& bus, std::string_view filter, Handler handler)
     : bus_(bus), handler_(std::move(handler)), alive_(std::make_shared<bool>(true)) {
   subscription_ = bus_.Subscribe(
-      hub::Query(service),
+      filter,
       [this](const BusMessage& message) {
         if (message.reply.empty()) return;
-        auto answer = std::make_shared<Answer>(*this, message.reply);
+        auto answer = std::make_shared<Answer>(*this, message);
         v1::QueryRequest request;
         if (!request.ParseFromString(message.payload)) {
           answer->Fail("malformed request");
@@ -143,7 +147,7 @@ struct QueryClient::Call {
 QueryClient::QueryClient(Bus& bus, Env env) : bus_(bus), executor_(env.executor) {}
 QueryClient::~QueryClient() = default;
 
-void QueryClient::Query(std::string_view service, const v1::QueryRequest& request,
+void QueryClient::Query(std::string_view subject, const v1::QueryRequest& request,
                         absl::Duration timeout, Handler handler) {
   const auto call = std::make_shared<Call>();
   call->handler = std::move(handler);
@@ -170,8 +174,7 @@ void QueryClient::Query(std::string_view service, const v1::QueryRequest& reques
   };
   // The timer holds the call; the call holds the subscription.
   Arm(call);
-  call->subscription =
-      bus_.RequestMany(platform::Query(service), request.SerializeAsString(), on_reply);
+  call->subscription = bus_.RequestMany(subject, request.SerializeAsString(), on_reply);
 }
 
 void QueryClient::Arm(const std::shared_ptr<Call>& call) {

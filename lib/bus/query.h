@@ -24,6 +24,8 @@ class QueryRequest;
 class QueryAnswer {
  public:
   virtual ~QueryAnswer() = default;
+  // The subject of the question, in HUB's names: it says who asks where accounts have their own.
+  [[nodiscard]] virtual const std::string& subject() const = 0;
   // Sends a part; a large one is divided, so that no message exceeds half the bus' payload. `end`
   // and `error` of the part are ignored.
   virtual void Send(const v1::QueryReply& part) = 0;
@@ -32,14 +34,14 @@ class QueryAnswer {
   virtual void Fail(std::string_view error) = 0;
 };
 
-// Serves query.<service> as long as it exists. Replicas share the requests (queue group). Thread
-// rule: the executor thread only.
+// Serves the requests on a subject, hub::Query(service) or hub::kResultRequests, as long as it
+// exists. Replicas share the requests (queue group). Thread rule: the executor thread only.
 class QueryServer {
  public:
   using Handler =
       std::function<void(const v1::QueryRequest& request, std::shared_ptr<QueryAnswer> answer)>;
   // The bus must outlive the server.
-  QueryServer(Bus& bus, std::string_view service, Handler handler);
+  QueryServer(Bus& bus, std::string_view filter, Handler handler);
   ~QueryServer();
   [[nodiscard]] uint64_t served() const { return served_; }
 
@@ -52,8 +54,8 @@ class QueryServer {
   std::unique_ptr<Subscription> subscription_;
 };
 
-// Asks query.<service> and collects the parts. Thread rule: the executor thread only; destroying it
-// forgets what is under way.
+// Asks a subject, platform::Query(service) or platform::kResults, and collects the parts. Thread
+// rule: the executor thread only; destroying it forgets what is under way.
 class QueryClient {
  public:
   using Handler = std::function<void(absl::StatusOr<v1::QueryReply>)>;
@@ -62,7 +64,7 @@ class QueryClient {
   ~QueryClient();
   // All parts merged. UNAVAILABLE: nobody serves; DEADLINE_EXCEEDED: no part for `timeout`;
   // FAILED_PRECONDITION: the service's error.
-  void Query(std::string_view service, const v1::QueryRequest& request, absl::Duration timeout,
+  void Query(std::string_view subject, const v1::QueryRequest& request, absl::Duration timeout,
              Handler handler);
 
  private:

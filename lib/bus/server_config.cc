@@ -134,6 +134,7 @@ void AppendHub(std::string& out, const ServerConfigOptions& o) {
     const std::string account = Quote(PlatformAccount(platform.name));
     platforms.push_back(account);
     out += Service(StrCat("deploy.", token), account, false);
+    out += Service(StrCat("results.", token), account, true);
     out += StrCat("      {stream: ", Quote(StrCat("deployed.", token, ".>")), ", accounts: [",
                   account, "]}\n");
   }
@@ -175,10 +176,11 @@ void AppendPlatform(std::string& out, const AccountLogin& platform) {
                 ": {\n    users: [{user: ", Quote(PlatformUser(platform.name)),
                 ", password: ", Quote(platform.password),
                 ", permissions: {\n"
-                "      publish: [\"deploy\", \"query.>\"]\n"
+                "      publish: [\"deploy\", \"results\", \"query.>\"]\n"
                 "      subscribe: [\"deployed.>\", \"app-status.>\", \"events.>\", \"_INBOX.>\"]\n"
                 "    }}]\n    imports: [\n");
   out += ImportService("HUB", StrCat("deploy.", token), "deploy");
+  out += ImportService("HUB", StrCat("results.", token), "results");
   out += ImportStream(StrCat("deployed.", token, ".>"), "deployed.>");
   out += ImportStream("live.app_status.>", "app-status.>");
   out += ImportStream("live.events.>", "events.>");

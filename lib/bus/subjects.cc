@@ -106,6 +106,9 @@ std::string Deployed(std::string_view platform, std::string_view event_id) {
 std::string Event(std::string_view service, std::string_view reason) {
   return StrCat("events.", EncodeToken(service), ".", EncodeToken(reason));
 }
+std::string ResultRequest(std::string_view platform) {
+  return StrCat("results.", EncodeToken(platform));
+}
 std::string Query(std::string_view service) { return StrCat("query.", service); }
 
 std::string ClusterOf(std::string_view subject) {
@@ -114,8 +117,8 @@ std::string ClusterOf(std::string_view subject) {
   return DecodeToken(SubjectToken(subject, index)).value_or("");
 }
 
-std::string PlatformOf(std::string_view deploy_subject) {
-  return DecodeToken(SubjectToken(deploy_subject, 1)).value_or("");
+std::string PlatformOf(std::string_view subject) {
+  return DecodeToken(SubjectToken(subject, 1)).value_or("");
 }
 
 }  // namespace hub

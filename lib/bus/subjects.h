@@ -42,6 +42,7 @@ inline constexpr size_t kMaxSubject = 1024;
 //   deployed.<platform>.<event>         -                      deployed.<event>
 //   live.app_status.<row>               -                      app-status.<row>
 //   live.events.<service>.<reason>      -                      events.<service>.<reason>
+//   results.<platform>                  -                      results
 //   query.<service>                     -                      query.<service>
 //
 // <cluster>, <platform> and <event> are EncodeToken()ed, <row> is a RowKey (lib/model/identity.h).
@@ -71,11 +72,15 @@ inline constexpr std::string_view kSnapshotRequests = "snap.works.*";
 [[nodiscard]] std::string Deploy(std::string_view platform);
 [[nodiscard]] std::string Deployed(std::string_view platform, std::string_view event_id);
 [[nodiscard]] std::string Event(std::string_view service, std::string_view reason);
+// Where a platform asks for kept answers; kResultRequests is for the service that has them.
+inline constexpr std::string_view kResultRequests = "results.*";
+[[nodiscard]] std::string ResultRequest(std::string_view platform);
 [[nodiscard]] std::string Query(std::string_view service);
 // The account a message came from, decoded: the second token of heartbeats.*, deploy.*, ctl.*.*,
 // work_status.*.> and works.*.>, the third of snap.works.* and live.works.*.>. "" when malformed.
 [[nodiscard]] std::string ClusterOf(std::string_view subject);
-[[nodiscard]] std::string PlatformOf(std::string_view deploy_subject);
+// Of deploy.* and results.*, as ClusterOf.
+[[nodiscard]] std::string PlatformOf(std::string_view subject);
 }  // namespace hub
 
 namespace agent {
@@ -94,6 +99,7 @@ inline constexpr std::string_view kControl = "ctl.>";
 namespace platform {
 inline constexpr std::string_view kDeploy = "deploy";
 inline constexpr std::string_view kDeployedAll = "deployed.>";
+inline constexpr std::string_view kResults = "results";
 inline constexpr std::string_view kAppStatus = "app-status.>";
 inline constexpr std::string_view kEvents = "events.>";
 [[nodiscard]] std::string Deployed(std::string_view event_id);

@@ -148,20 +148,19 @@ void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRe
   } else if (what == "explain") {
     AnswerExplain(state, renderer, request, answer);
   } else {
-    answer.Fail(
-        StrCat("query.policy does not answer '", what,
-               "'; it answers objects, bindings, works, render, explain, preview, results"));
+    answer.Fail(StrCat("query.policy does not answer '", what,
+                       "'; it answers objects, bindings, works, render, explain, preview"));
   }
 }
 
 void AnswerResult(Bus& bus, const v1::QueryRequest& request,
                   const std::shared_ptr<QueryAnswer>& answer) {
-  const auto platform = request.options().find("platform");
-  if (request.name().empty() || platform == request.options().end()) {
-    answer->Fail("results: name (the event's id) and options[platform] are required");
+  if (request.name().empty()) {
+    answer->Fail("results: name (the event's id) is required");
     return;
   }
-  bus.GetLast(kDeployedTable, hub::Deployed(platform->second, request.name()),
+  const std::string platform = hub::PlatformOf(answer->subject());
+  bus.GetLast(kDeployedTable, hub::Deployed(platform, request.name()),
               [answer](const absl::StatusOr<std::optional<BusMessage>>& found) {
                 if (!found.ok()) {
                   answer->Fail(ToStd(found.status().message()));

@@ -17,8 +17,8 @@ namespace sealane::policy {
 void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRequest& request,
                  QueryAnswer& answer);
 
-// Answers what = results: the DeployResult of the deploy event `name` of the platform in
-// options["platform"], as `body`; an empty body when there is none (yet).
+// Answers a question on hub::kResultRequests: the DeployResult of the asking platform's deploy
+// event `name`, as `body`; an empty body when there is none (yet).
 void AnswerResult(Bus& bus, const v1::QueryRequest& request,
                   const std::shared_ptr<QueryAnswer>& answer);
 

@@ -320,7 +320,7 @@ void Intake::Answer(const std::shared_ptr<InFlight>& event) {
     return;
   }
   event->step = Step::kAnswering;
-  // Durable, so that a platform that was away can ask for it (query.policy, what = results).
+  // Durable, so that a platform that was away can ask for it (`results`).
   AppendRequest request;
   request.subject = hub::Deployed(event->platform, event->result.event_id());
   request.payload = event->result.SerializeAsString();

@@ -111,6 +111,7 @@ class PolicyService final : public Service {
   KeyedQueue render_queue_;
   std::unique_ptr<SnapshotServer> snapshots_;
   std::unique_ptr<QueryServer> queries_;
+  std::unique_ptr<QueryServer> results_;
   std::unique_ptr<Subscription> work_status_;
   std::unique_ptr<LeaderLease> lease_;
   std::set<std::string> waiting_for_ack_;  // deleted objects whose event is not acknowledged yet
@@ -137,17 +138,20 @@ void PolicyService::Start() {
     SetLeading(true);
   }
   queries_ = std::make_unique<QueryServer>(
-      bus_, "policy",
+      bus_, hub::Query("policy"),
       [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
-        if (request.what() == "results") {
-          AnswerResult(bus_, request, answer);
-        } else if (synced_ && request.what() == "preview") {
+        if (synced_ && request.what() == "preview") {
           AnswerPreview(state_, matcher_, request, *answer);
         } else if (synced_) {
           AnswerQuery(state_, renderer_, request, *answer);
         } else {
           answer->Fail("the policy service is still reading its tables; ask again in a moment");
         }
+      });
+  results_ = std::make_unique<QueryServer>(
+      bus_, hub::kResultRequests,
+      [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
+        AnswerResult(bus_, request, answer);
       });
 }
 

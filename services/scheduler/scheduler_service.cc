@@ -188,7 +188,7 @@ void SchedulerService::Start() {
   world_.placements.Start([this](const std::string& key) { OnPlacement(key); }, synced);
   world_.rebalancer_rows.Start([this](const std::string& key) { OnRebalancer(key); }, synced);
   queries_ = std::make_unique<QueryServer>(
-      bus_, "scheduler",
+      bus_, hub::Query("scheduler"),
       [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
         if (!synced_) {
           answer->Fail("the scheduler is still reading its tables; ask again in a moment");

@@ -89,7 +89,8 @@ class Parts {
 Queries::Queries(Env env, Bus& bus, const AppKeeper& apps, const ClusterKeeper& clusters)
     : bus_(bus), apps_(apps), clusters_(clusters), executor_(env.executor) {
   server_ = std::make_unique<QueryServer>(
-      bus, "status", [this](const v1::QueryRequest& request, std::shared_ptr<QueryAnswer> answer) {
+      bus, hub::Query("status"),
+      [this](const v1::QueryRequest& request, std::shared_ptr<QueryAnswer> answer) {
         Handle(request, answer);
       });
 }

@@ -165,11 +165,10 @@ void World::SendNext() {
 void World::AskForResult(const std::string& id) {
   if (results_.contains(id)) return;
   v1::QueryRequest request;
-  request.set_what("results");
   request.set_name(id);
-  (*request.mutable_options())["platform"] = "paas";
   queries_->Query(
-      "policy", request, absl::Seconds(5), [this, id](const absl::StatusOr<v1::QueryReply>& reply) {
+      platform::kResults, request, absl::Seconds(5),
+      [this, id](const absl::StatusOr<v1::QueryReply>& reply) {
         v1::DeployResult result;
         if (reply.ok() && !reply->body().empty() && result.ParseFromString(reply->body())) {
           results_[id] = std::move(result);

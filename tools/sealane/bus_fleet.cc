@@ -172,10 +172,9 @@ absl::StatusOr<v1::DeployResult> BusFleet::Deploy(const v1::DeployEvent& event,
 absl::StatusOr<std::optional<v1::DeployResult>> BusFleet::Result(std::string_view event_id,
                                                                  absl::Duration timeout) {
   v1::QueryRequest request;
-  request.set_what("results");
   request.set_name(std::string(event_id));
-  (*request.mutable_options())["platform"] = options_.platform;
-  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply, Query("policy", request, timeout));
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
+                           Ask(platform::kResults, "sealane-policy", request, timeout));
   if (reply.body().empty()) return std::optional<v1::DeployResult>();
   SEALANE_ASSIGN_OR_RETURN(v1::DeployResult result,
                            Parse<v1::DeployResult>(reply.body(), "DeployResult"));
@@ -185,20 +184,25 @@ absl::StatusOr<std::optional<v1::DeployResult>> BusFleet::Result(std::string_vie
 absl::StatusOr<v1::QueryReply> BusFleet::Query(std::string_view service,
                                                const v1::QueryRequest& request,
                                                absl::Duration timeout) {
+  return Ask(platform::Query(service), StrCat("sealane-", service), request, timeout);
+}
+
+absl::StatusOr<v1::QueryReply> BusFleet::Ask(std::string_view subject, std::string_view who,
+                                             const v1::QueryRequest& request,
+                                             absl::Duration timeout) {
   const Deadline deadline(loop_.clock(), timeout);
   Mailbox<absl::StatusOr<std::string>> parts;
   std::unique_ptr<Subscription> subscription;
-  const std::string who = StrCat("sealane-", service);
   const std::string payload = request.SerializeAsString();
   OnLoop([&] {
-    subscription = bus_->RequestMany(platform::Query(service), payload,
-                                     [&](const absl::StatusOr<BusMessage>& message) {
-                                       if (message.ok()) {
-                                         parts.Put(message->payload);
-                                       } else {
-                                         parts.Put(message.status());
-                                       }
-                                     });
+    subscription =
+        bus_->RequestMany(subject, payload, [&](const absl::StatusOr<BusMessage>& message) {
+          if (message.ok()) {
+            parts.Put(message->payload);
+          } else {
+            parts.Put(message.status());
+          }
+        });
   });
   const auto collect = [&]() -> absl::StatusOr<v1::QueryReply> {
     v1::QueryReply merged;
@@ -208,7 +212,7 @@ absl::StatusOr<v1::QueryReply> BusFleet::Query(std::string_view service,
       if (!part->ok()) {
         if (part->status().code() != absl::StatusCode::kUnavailable) return part->status();
         return Unavailable(
-            StrCat(who, " is not there (nobody answers query.", service, "); is it running?"));
+            StrCat(who, " is not there (nobody answers ", subject, "); is it running?"));
       }
       SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
                                Parse<v1::QueryReply>(**part, "QueryReply"));

@@ -19,7 +19,6 @@ class BusFleet final : public Fleet {
   // Makes the connection; called once, on the loop's thread.
   using BusMaker = std::function<absl::StatusOr<std::unique_ptr<Bus>>(Env)>;
   struct Options {
-    std::string platform;  // whose events these are
     // How long an answer may take before it is asked for, or the event is published again.
     absl::Duration ask_again = absl::Seconds(5);
   };
@@ -43,6 +42,9 @@ class BusFleet final : public Fleet {
 
  private:
   explicit BusFleet(Options options) : options_(std::move(options)) {}
+  // Asks a subject and collects the parts. `who`: the service, for the errors.
+  absl::StatusOr<v1::QueryReply> Ask(std::string_view subject, std::string_view who,
+                                     const v1::QueryRequest& request, absl::Duration timeout);
   // Runs on the loop's thread, and waits for the end.
   void OnLoop(const std::function<void()>& fn);
 

@@ -10,7 +10,6 @@
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
-#include "lib/model/identity.h"
 #include "tools/sealane/files.h"
 
 namespace sealane::cli {
@@ -133,13 +132,6 @@ absl::StatusOr<Context> ParseConfig(std::string_view text, std::string_view name
   } catch (const YAML::Exception& e) {
     return InvalidArgument(StrCat("line ", e.mark.line + 1, ": ", e.msg));
   }
-}
-
-std::string PlatformOfUser(std::string_view user) {
-  static constexpr std::string_view kPrefix = "platform-";
-  if (!user.starts_with(kPrefix)) return std::string(user);
-  const std::string_view token = user.substr(kPrefix.size());
-  return DecodeToken(token).value_or(std::string(token));
 }
 
 absl::StatusOr<Context> LoadContext(const Args& args, const Environment& environment) {

@@ -18,10 +18,6 @@ struct Context {
   std::string default_namespace;  // empty: all namespaces
 };
 
-// The platform that a login belongs to: "platform-paas" -> "paas" (lib/bus/server_config.h). A user
-// of another form is taken to be the platform's name.
-[[nodiscard]] std::string PlatformOfUser(std::string_view user);
-
 using Environment = std::map<std::string, std::string, std::less<>>;
 
 // The flags that choose a context; every command that talks to the fleet takes them.

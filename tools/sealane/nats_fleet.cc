@@ -23,12 +23,11 @@ absl::StatusOr<std::unique_ptr<Fleet>> ConnectFleet(const Context& context,
     SEALANE_ASSIGN_OR_RETURN(std::unique_ptr<Bus> bus, NatsBus::Create(env, std::move(options)));
     return bus;
   };
-  return BusFleet::Connect(
-      make, timeout, {.platform = PlatformOfUser(context.user)}, [&context, complaint] {
-        return StrCat(context.url, complaint->empty() ? "" : StrCat(" (", *complaint, ")"),
-                      "; is nats-server running there, and are user \"", context.user,
-                      "\" and its password right?");
-      });
+  return BusFleet::Connect(make, timeout, {}, [&context, complaint] {
+    return StrCat(context.url, complaint->empty() ? "" : StrCat(" (", *complaint, ")"),
+                  "; is nats-server running there, and are user \"", context.user,
+                  "\" and its password right?");
+  });
 }
 
 }  // namespace sealane::cli

@@ -37,15 +37,15 @@ const groupOf = (ref) => (ref.apiVersion.includes("/") ? ref.apiVersion.split("/
 
 // --- Asking and publishing -------------------------------------------------------------------------
 
-// Sends a query and collects the parts of its answer, up to the one marked as the end.
-async function query(connection, service, request) {
+// Sends a question and collects the parts of its answer, up to the one marked as the end.
+async function ask(connection, subject, request) {
   const inbox = createInbox();
   const answers = connection.subscribe(inbox, { timeout: 10_000 });
-  connection.publish(`query.${service}`, encode(QueryRequest, request), { reply: inbox });
+  connection.publish(subject, encode(QueryRequest, request), { reply: inbox });
   const parts = [];
   for await (const message of answers) {
     const part = QueryReply.decode(message.data);
-    if (part.error) throw new Error(`query.${service}: ${part.error}`);
+    if (part.error) throw new Error(`${subject}: ${part.error}`);
     parts.push(part);
     if (part.end) break;
   }
@@ -76,12 +76,10 @@ async function deploy(connection, manifests) {
     if (error.code !== ErrorCode.Timeout) throw error;
   }
   // The answer can get lost, but it is kept: ask for it. Do not publish a stored event again.
-  const platform = process.env.SEALANE_BUS_USER.replace(/^platform-/, "");
-  const question = { what: "results", name: id, options: { platform } };
-  for (const part of await query(connection, "policy", question)) {
+  for (const part of await ask(connection, "results", { name: id })) {
     if (part.body.length > 0) return DeployResult.decode(part.body);
   }
-  throw new Error(`event ${id} is stored, but not answered yet: ask query.policy for it later`);
+  throw new Error(`event ${id} is stored, but not answered yet: ask results.<platform> for it later`);
 }
 
 // --- The whole path --------------------------------------------------------------------------------
@@ -142,7 +140,7 @@ async function deployAndFollow(connection, paths) {
     }
   };
   // What was already so before we listened does not change any more: ask once.
-  for (const part of await query(connection, "status", { what: "apps" })) part.apps.forEach(look);
+  for (const part of await ask(connection, "query.status", { what: "apps" })) part.apps.forEach(look);
 
   const timer = setTimeout(() => changes.unsubscribe(), TIMEOUT_MS);
   if (waiting.size > 0) {

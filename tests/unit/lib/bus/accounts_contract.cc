@@ -212,6 +212,16 @@ TEST_F(AccountsContract, PlatformsDeployAndListen) {
                                             "paas events.policy.Claimed=claimed"));
   EXPECT_EQ(Ask(*platform_, platform::Query("status")), "the answer");
   EXPECT_NE(Ask(*agents_["a"], "query.status"), "the answer");
+  // The subject says which platform asks for an answer; none can ask in another's name.
+  world_->Do([&] {
+    subscriptions_.push_back(hub_->Subscribe(hub::kResultRequests, [&](const BusMessage& m) {
+      EXPECT_OK(hub_->Publish(m.reply, StrCat("for ", hub::PlatformOf(m.subject))));
+    }));
+  });
+  Flush(*hub_);
+  EXPECT_EQ(Ask(*platform_, platform::kResults), "for paas");
+  EXPECT_EQ(Ask(*ci_, platform::kResults), "for ci");
+  EXPECT_THAT(Ask(*ci_, hub::ResultRequest("paas")), testing::Not(testing::HasSubstr("for ")));
 }
 
 // What an account is not given does not reach HUB, under any name.
@@ -223,11 +233,12 @@ TEST_F(AccountsContract, NothingElseCrosses) {
     Bus& agent = *agents_["a"];
     for (const char* subject : {"works.b.x", "live.works.b.x", "heartbeats.b", "snap.works.b",
                                 "deploy", "deploy.paas", "$JS.API.STREAM.DELETE.works", "objects.x",
-                                "ctl.b.x", "query.policy", "deployed.paas.x"}) {
+                                "ctl.b.x", "query.policy", "results.paas", "deployed.paas.x"}) {
       (void)agent.Publish(subject, "intruder");
     }
-    for (const char* subject : {"works.b.x", "heartbeats.a", "deploy.ci", "deployed.ci.x",
-                                "app-status.x", "events.x", "$JS.API.STREAM.DELETE.works"}) {
+    for (const char* subject :
+         {"works.b.x", "heartbeats.a", "deploy.ci", "results.ci", "deployed.ci.x", "app-status.x",
+          "events.x", "$JS.API.STREAM.DELETE.works"}) {
       (void)platform_->Publish(subject, "intruder");
     }
   });

@@ -238,7 +238,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, FeedsUnderFire, ::testing::Range(1, 31));
 
 TEST_F(FeedsTest, QueriesAreAnsweredInParts) {
   QueryServer server(
-      *hub_, "policy",
+      *hub_, hub::Query("policy"),
       [](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
         if (request.what() == "fail") return answer->Fail("no such thing");
         if (request.what() == "drop") return;
@@ -258,7 +258,7 @@ TEST_F(FeedsTest, QueriesAreAnsweredInParts) {
   for (const char* what : {"objects", "fail", "drop"}) {
     v1::QueryRequest request;
     request.set_what(what);
-    client.Query("policy", request, absl::Seconds(5),
+    client.Query(platform::Query("policy"), request, absl::Seconds(5),
                  [&, what](const absl::StatusOr<v1::QueryReply>& reply) {
                    if (!reply.ok()) {
                      got[what] = reply.status().ToString();
@@ -268,9 +268,10 @@ TEST_F(FeedsTest, QueriesAreAnsweredInParts) {
                                       reply->body(), " ", reply->revisions(49));
                  });
   }
-  client.Query("nobody", {}, absl::Seconds(5), [&](const absl::StatusOr<v1::QueryReply>& reply) {
-    got["nobody"] = absl::StatusCodeToString(reply.status().code());
-  });
+  client.Query(platform::Query("nobody"), {}, absl::Seconds(5),
+               [&](const absl::StatusOr<v1::QueryReply>& reply) {
+                 got["nobody"] = absl::StatusCodeToString(reply.status().code());
+               });
   sim_.RunFor(absl::Seconds(10));
   EXPECT_EQ(got["objects"], "50 1 {} 50");
   EXPECT_EQ(got["fail"], "FAILED_PRECONDITION: no such thing");
@@ -280,13 +281,13 @@ TEST_F(FeedsTest, QueriesAreAnsweredInParts) {
 
 TEST_F(FeedsTest, ASilentQueryServerTimesOut) {
   std::shared_ptr<QueryAnswer> kept;
-  QueryServer server(*hub_, "slow",
+  QueryServer server(*hub_, hub::Query("slow"),
                      [&](const v1::QueryRequest&, std::shared_ptr<QueryAnswer> answer) {
                        kept = std::move(answer);
                      });
   QueryClient client(*hub_, sim_.env());
   absl::Status status;
-  client.Query("slow", {}, absl::Seconds(2),
+  client.Query(platform::Query("slow"), {}, absl::Seconds(2),
                [&](const absl::StatusOr<v1::QueryReply>& reply) { status = reply.status(); });
   sim_.RunFor(absl::Seconds(3));
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded, _));

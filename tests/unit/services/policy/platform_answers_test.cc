@@ -84,9 +84,13 @@ class PlatformAnswersTest : public ::testing::Test {
     v1::QueryRequest request;
     request.set_what("preview");
     request.set_body(given.SerializeAsString());
-    QueryClient client(*platform_, sim_.env());
+    return Ask(*platform_, platform::Query("policy"), request);
+  }
+  absl::StatusOr<v1::QueryReply> Ask(Bus& bus, std::string_view subject,
+                                     const v1::QueryRequest& request) {
+    QueryClient client(bus, sim_.env());
     std::optional<absl::StatusOr<v1::QueryReply>> reply;
-    client.Query("policy", request, absl::Seconds(5),
+    client.Query(subject, request, absl::Seconds(5),
                  [&](absl::StatusOr<v1::QueryReply> answer) { reply = std::move(answer); });
     EXPECT_TRUE(sim_.RunUntil([&] { return reply.has_value(); }, absl::Minutes(1)));
     return *std::move(reply);
@@ -141,6 +145,24 @@ TEST_F(PlatformAnswersTest, WarnsOfClustersThatNobodyKnows) {
   EXPECT_THAT(Warnings(overriding, 0),
               ElementsAre(HasSubstr("spec.overrideRules[0].targetCluster.exclude[0]: there is no "
                                     "cluster \"gcp\"")));
+}
+
+TEST_F(PlatformAnswersTest, AMissedAnswerIsKeptForThePlatformThatPublished) {
+  const v1::DeployResult result = Deploy({std::string(kWeb)});
+  v1::QueryRequest request;
+  request.set_name(result.event_id());
+  const auto kept = Ask(*platform_, platform::kResults, request);
+  ASSERT_OK(kept);
+  EXPECT_EQ(kept->body(), result.SerializeAsString());
+  // Another platform asks for the same id, and says whatever it likes.
+  const auto other = server_.Connect(BusIdentity::Platform("other"));
+  (*request.mutable_options())["platform"] = "paas";
+  const auto foreign = Ask(*other, platform::kResults, request);
+  ASSERT_OK(foreign);
+  EXPECT_EQ(foreign->body(), "");
+  request.clear_name();
+  EXPECT_THAT(Ask(*platform_, platform::kResults, request).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("name")));
 }
 
 TEST_F(PlatformAnswersTest, BadInputNamesFieldAndReasonAndLeavesTheEarlierState) {

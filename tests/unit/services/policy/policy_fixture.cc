@@ -167,7 +167,7 @@ v1::QueryReply PolicyServiceTest::Ask(const std::string& what, const std::string
   request.set_name(name);
   v1::QueryReply answer;
   bool done = false;
-  queries_.Query("policy", request, absl::Seconds(5),
+  queries_.Query(platform::Query("policy"), request, absl::Seconds(5),
                  [&](const absl::StatusOr<v1::QueryReply>& reply) {
                    done = true;
                    EXPECT_OK(reply);

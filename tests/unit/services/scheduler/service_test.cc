@@ -113,7 +113,7 @@ class ServiceTest : public ::testing::Test {
   v1::QueryReply Ask(const v1::QueryRequest& request) {
     v1::QueryReply reply;
     bool done = false;
-    client_.Query("scheduler", request, absl::Seconds(5),
+    client_.Query(platform::Query("scheduler"), request, absl::Seconds(5),
                   [&](const absl::StatusOr<v1::QueryReply>& answer) {
                     done = true;
                     if (answer.ok()) {

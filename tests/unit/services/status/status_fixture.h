@@ -204,7 +204,7 @@ class StatusServiceTest : public ::testing::Test {
   absl::StatusOr<v1::QueryReply> Ask(const v1::QueryRequest& request) {
     QueryClient client(*hub_, sim_.env());
     std::optional<absl::StatusOr<v1::QueryReply>> result;
-    client.Query("status", request, absl::Seconds(5),
+    client.Query(platform::Query("status"), request, absl::Seconds(5),
                  [&](absl::StatusOr<v1::QueryReply> reply) { result = std::move(reply); });
     sim_.RunUntil([&] { return result.has_value(); }, absl::Seconds(10));
     return result.has_value() ? *std::move(result) : absl::DeadlineExceededError("no answer");

@@ -100,11 +100,5 @@ TEST_F(LoadContextTest, SaysHowToNameAFleet) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr(path_)));
 }
 
-TEST(PlatformOfUserTest, IsWhatTheLoginWasMadeFor) {
-  EXPECT_EQ(PlatformOfUser("platform-paas"), "paas");
-  EXPECT_EQ(PlatformOfUser("platform-a=2Eb"), "a.b");
-  EXPECT_EQ(PlatformOfUser("somebody"), "somebody");
-}
-
 }  // namespace
 }  // namespace sealane::cli
