@@ -6,11 +6,11 @@
 #include <fstream>
 #include <sstream>
 
-#include "absl/synchronization/notification.h"
 #include "lib/bus/nats_bus.h"
 #include "lib/bus/server_config.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/ids.h"
+#include "lib/core/mutex.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "sealane/v1/deploy.pb.h"
@@ -139,17 +139,17 @@ absl::StatusOr<Bus*> Fleet::ConnectCluster(const std::string& cluster) {
 }
 
 void Fleet::OnLoop(const std::function<void()>& fn) {
-  absl::Notification done;
+  Notification done;
   loop_.Post([&] {
     fn();
     done.Notify();
   });
-  done.WaitForNotification();
+  done.Wait();
 }
 
 absl::Status Fleet::WaitUntil(const std::string& what, absl::Duration timeout,
                               const std::function<bool()>& holds) {
-  absl::Notification done;
+  Notification done;
   bool in_time = false;
   const absl::Duration deadline = loop_.clock().Monotonic() + timeout;
   std::function<void()> check = [&] {
@@ -158,7 +158,7 @@ absl::Status Fleet::WaitUntil(const std::string& what, absl::Duration timeout,
     loop_.After(absl::Milliseconds(1), [&check] { check(); });
   };
   loop_.Post([&check] { check(); });
-  done.WaitForNotification();
+  done.Wait();
   if (in_time) return absl::OkStatus();
   SEALANE_RETURN_IF_ERROR(CheckAlive());
   return absl::DeadlineExceededError(

@@ -20,7 +20,7 @@ struct Target {
 // The library's callbacks may come late, after everything they belong to is gone. So they carry a
 // number, and this is the only place that knows what it means.
 struct Registry {
-  absl::Mutex mutex;
+  Mutex mutex;
   uint64_t next ABSL_GUARDED_BY(mutex) = 1;
   absl::flat_hash_map<uint64_t, Target> targets ABSL_GUARDED_BY(mutex);
 };
@@ -32,7 +32,7 @@ Registry& TheRegistry() {
 
 Target Find(void* closure) {
   Registry& registry = TheRegistry();
-  absl::ReaderMutexLock lock(&registry.mutex);
+  MutexLock lock(&registry.mutex);
   const auto it = registry.targets.find(reinterpret_cast<uintptr_t>(closure));
   return it == registry.targets.end() ? Target() : it->second;
 }
@@ -82,7 +82,7 @@ NatsInbound::NatsInbound(Executor& executor, NatsOptions options, std::string na
 
 uint64_t NatsInbound::Register(uint64_t subscription, bool bounded) {
   Registry& registry = TheRegistry();
-  absl::MutexLock lock(&registry.mutex);
+  MutexLock lock(&registry.mutex);
   const uint64_t key = registry.next++;
   registry.targets[key] = Target{shared_from_this(), subscription, bounded};
   return key;
@@ -91,7 +91,7 @@ uint64_t NatsInbound::Register(uint64_t subscription, bool bounded) {
 void NatsInbound::Unregister(uint64_t key) {
   Target released;  // destroyed outside the lock
   Registry& registry = TheRegistry();
-  absl::MutexLock lock(&registry.mutex);
+  MutexLock lock(&registry.mutex);
   const auto it = registry.targets.find(key);
   if (it == registry.targets.end()) return;
   released = std::move(it->second);
@@ -115,7 +115,7 @@ void NatsInbound::PushLocked(Item item) {
 }
 
 void NatsInbound::Push(Item item) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   PushLocked(std::move(item));
 }
 
@@ -124,7 +124,7 @@ void NatsInbound::PushMessage(uint64_t subscription, bool bounded, natsMsg* mess
   item.subscription = subscription;
   item.bytes = static_cast<size_t>(natsMsg_GetDataLength(message)) + 256;
   CopyMessage(message, item.message);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (executor_ == nullptr) {
     natsMsg_Destroy(message);
     return;
@@ -146,7 +146,7 @@ std::deque<NatsInbound::Item> NatsInbound::Take(size_t max, bool* more) {
   std::deque<Item> taken;
   std::vector<natsMsg*> spent;
   absl::Cleanup destroy = [&spent] { Destroy(spent); };  // after the lock is released
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   spent.swap(spent_);
   posted_ = false;
   if (queue_.size() <= max) {
@@ -171,7 +171,7 @@ void NatsInbound::Destroy(std::vector<natsMsg*>& messages) {
 }
 
 uint64_t NatsInbound::dropped() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return dropped_;
 }
 
@@ -292,7 +292,7 @@ void NatsInbound::ConnectLoop(uint64_t key) {
   absl::Duration wait = absl::Milliseconds(100);
   for (;;) {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (executor_ == nullptr) return;
     }
     natsOptions* options = nullptr;
@@ -301,7 +301,7 @@ void NatsInbound::ConnectLoop(uint64_t key) {
     if (s == NATS_OK) s = natsConnection_Connect(&connection, options);
     const std::string why = s == NATS_OK ? "" : natsStatus_GetText(s);
     natsOptions_Destroy(options);
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (executor_ == nullptr) {
       if (s == NATS_OK) natsConnection_Destroy(connection);
       return;
@@ -321,7 +321,7 @@ void NatsInbound::ConnectLoop(uint64_t key) {
 
 void NatsInbound::Stop() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     executor_ = nullptr;
     stopped_.SignalAll();
   }

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "lib/bus/nats_bus.h"
 #include "lib/core/env.h"
+#include "lib/core/mutex.h"
 
 namespace sealane {
 
@@ -73,8 +73,8 @@ class NatsInbound : public std::enable_shared_from_this<NatsInbound> {
   const std::string name_;
   const bool send_asap_;
   const std::function<void()> drain_;
-  mutable absl::Mutex mutex_;
-  absl::CondVar stopped_;
+  mutable Mutex mutex_;
+  CondVar stopped_;
   Executor* executor_ ABSL_GUARDED_BY(mutex_);
   bool posted_ ABSL_GUARDED_BY(mutex_) = false;
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;  // kLost waits in the queue

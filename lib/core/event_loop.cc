@@ -25,7 +25,7 @@ void EventLoop::Run() {
   for (;;) {
     batch.clear();  // destroys the captures of what ran, outside the lock
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       for (;;) {
         if (stop_) return;
         const absl::Duration now = clock_.Monotonic();
@@ -35,7 +35,7 @@ void EventLoop::Run() {
           const TimerId id = timer.key().second;
           queue_.push_back([this, id, fn = std::move(timer.mapped())] {
             {
-              absl::MutexLock inner(&mutex_);
+              MutexLock inner(&mutex_);
               if (deadlines_.erase(id) == 0) return;
             }
             fn();
@@ -54,7 +54,7 @@ void EventLoop::Run() {
       std::function<void()> fn = std::move(batch.front());
       batch.pop_front();
       fn();
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (stop_) return;
     }
   }
@@ -65,7 +65,7 @@ void EventLoop::Start() {
 }
 
 void EventLoop::RequestStop() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   stop_ = true;
   wake_.SignalAll();
 }
@@ -76,7 +76,7 @@ void EventLoop::Stop() {
 }
 
 void EventLoop::Post(std::function<void()> fn) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const bool was_empty = queue_.empty();
   queue_.push_back(std::move(fn));
   if (was_empty) wake_.Signal();
@@ -84,7 +84,7 @@ void EventLoop::Post(std::function<void()> fn) {
 
 TimerId EventLoop::After(absl::Duration delay, std::function<void()> fn) {
   if (delay < absl::ZeroDuration()) delay = absl::ZeroDuration();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const TimerId id = next_timer_++;
   const absl::Duration at = clock_.Monotonic() + delay;
   const bool first = timers_.empty() || at < timers_.begin()->first.first;
@@ -95,7 +95,7 @@ TimerId EventLoop::After(absl::Duration delay, std::function<void()> fn) {
 }
 
 void EventLoop::Cancel(TimerId id) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto it = deadlines_.find(id);
   if (it == deadlines_.end()) return;
   timers_.erase(Deadline{it->second, id});

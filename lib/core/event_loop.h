@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "lib/core/env.h"
+#include "lib/core/mutex.h"
 
 namespace sealane {
 
@@ -66,13 +66,13 @@ class EventLoop final : public Executor {
 
   SystemClock clock_;
   SystemRandom random_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   std::map<Deadline, std::function<void()>> timers_ ABSL_GUARDED_BY(mutex_);
   std::map<TimerId, absl::Duration> deadlines_ ABSL_GUARDED_BY(mutex_);
   TimerId next_timer_ ABSL_GUARDED_BY(mutex_) = 1;
-  absl::CondVar wake_;
+  CondVar wake_;
   std::thread thread_;
 };
 

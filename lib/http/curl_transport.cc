@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "lib/core/mutex.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
@@ -103,7 +103,7 @@ class CurlTransport::Impl {
   }
   ~Impl() {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       stop_ = true;
     }
     curl_multi_wakeup(multi_);
@@ -126,7 +126,7 @@ class CurlTransport::Impl {
 
   void Enqueue(RequestPtr request) {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       (request->stream ? new_streams_ : new_requests_).push_back(std::move(request));
     }
     curl_multi_wakeup(multi_);
@@ -138,7 +138,7 @@ class CurlTransport::Impl {
     executor_.Cancel(request->timer);
     request->cancelled = true;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       touched_.push_back(request);
     }
     curl_multi_wakeup(multi_);
@@ -164,7 +164,7 @@ class CurlTransport::Impl {
       std::vector<RequestPtr> start;
       std::vector<RequestPtr> touched;
       {
-        absl::MutexLock lock(&mutex_);
+        MutexLock lock(&mutex_);
         stop = stop_;
         for (auto& stream : new_streams_) start.push_back(std::move(stream));
         new_streams_.clear();
@@ -320,7 +320,7 @@ class CurlTransport::Impl {
     ArmTimer(request, request->options.idle_timeout, "the stream fell silent");
     if (request->paused && request->unread < kPauseBytes / 2) {
       {
-        absl::MutexLock lock(&mutex_);
+        MutexLock lock(&mutex_);
         touched_.push_back(request);
       }
       curl_multi_wakeup(multi_);
@@ -430,7 +430,7 @@ class CurlTransport::Impl {
   CURLM* multi_;
   std::set<RequestPtr> active_;  // curl's thread
   size_t running_ = 0;           // curl's thread
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::deque<RequestPtr> new_requests_ ABSL_GUARDED_BY(mutex_);
   std::deque<RequestPtr> new_streams_ ABSL_GUARDED_BY(mutex_);
   std::vector<RequestPtr> touched_ ABSL_GUARDED_BY(mutex_);

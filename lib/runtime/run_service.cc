@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "lib/bus/nats_bus.h"
 #include "lib/core/event_loop.h"
 #include "lib/core/ids.h"
+#include "lib/core/mutex.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/runtime/bus_flags.h"
@@ -133,9 +133,9 @@ class Process {
   // Gives the service a moment to hand over. Nothing depends on it.
   void Retire() {
     // The service may answer after we stopped waiting.
-    const auto retired = std::make_shared<absl::Notification>();
+    const auto retired = std::make_shared<Notification>();
     loop_.Post([this, retired] { service_->Retire([retired] { retired->Notify(); }); });
-    retired->WaitForNotificationWithTimeout(absl::Seconds(1));
+    retired->WaitWithTimeout(absl::Seconds(1));
   }
 
   void AddBusMetrics() {

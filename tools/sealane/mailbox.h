@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "lib/core/mutex.h"
 
 namespace sealane::cli {
 
@@ -16,24 +17,26 @@ template <typename T>
 class Mailbox {
  public:
   void Put(T value) {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     values_.push_back(std::move(value));
+    filled_.Signal();
   }
   // The next value; nullopt when none came within `timeout`.
   std::optional<T> Take(absl::Duration timeout) {
-    const absl::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithTimeout(absl::Condition(this, &Mailbox::HasValue), timeout)) {
-      return std::nullopt;
+    const absl::Time deadline = absl::Now() + timeout;
+    const MutexLock lock(&mutex_);
+    while (values_.empty()) {
+      if (!filled_.WaitWithTimeout(&mutex_, deadline - absl::Now())) break;
     }
+    if (values_.empty()) return std::nullopt;
     T value = std::move(values_.front());
     values_.pop_front();
     return value;
   }
 
  private:
-  bool HasValue() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !values_.empty(); }
-
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar filled_;
   std::deque<T> values_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
+#include "lib/core/mutex.h"
 #include "lib/core/scoped_executor.h"
 
 namespace sealane {
@@ -51,14 +51,14 @@ TEST(EventLoopTest, CancelledTimerDoesNotRunEvenWhenDue) {
 TEST(EventLoopTest, AcceptsWorkFromOtherThreads) {
   EventLoop loop;
   loop.Start();
-  absl::Notification done;
+  Notification done;
   std::atomic<int> count = 0;
   for (int i = 0; i < 100; ++i) {
     loop.Post([&] {
       if (++count == 100) done.Notify();
     });
   }
-  EXPECT_TRUE(done.WaitForNotificationWithTimeout(absl::Seconds(10)));
+  EXPECT_TRUE(done.WaitWithTimeout(absl::Seconds(10)));
   loop.Stop();
 }
 

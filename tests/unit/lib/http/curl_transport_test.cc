@@ -9,10 +9,9 @@
 #include <atomic>
 #include <optional>
 
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "lib/core/event_loop.h"
+#include "lib/core/mutex.h"
 #include "lib/core/strings.h"
 #include "lib/http/server.h"
 #include "tests/support/status_matchers.h"
@@ -90,17 +89,17 @@ class HttpTest : public ::testing::Test {
   }
   // Runs on the event loop and waits for it.
   void OnLoop(const std::function<void()>& fn) {
-    absl::Notification done;
+    Notification done;
     loop_.Post([&] {
       fn();
       done.Notify();
     });
-    done.WaitForNotification();
+    done.Wait();
   }
   absl::StatusOr<HttpResponse> Send(HttpRequest request,
                                     RequestOptions options = RequestOptions()) {
     auto result = std::make_shared<absl::StatusOr<HttpResponse>>(absl::UnknownError("no callback"));
-    auto done = std::make_shared<absl::Notification>();
+    auto done = std::make_shared<Notification>();
     OnLoop([&] {
       transport_->Send(
           std::move(request),
@@ -110,7 +109,7 @@ class HttpTest : public ::testing::Test {
           },
           options);
     });
-    EXPECT_TRUE(done->WaitForNotificationWithTimeout(kPatience));
+    EXPECT_TRUE(done->WaitWithTimeout(kPatience));
     return *result;
   }
 
@@ -149,7 +148,7 @@ TEST_F(HttpTest, ManyRequestsShareConnections) {
   options.max_concurrent = 8;
   Connect(std::move(options));
   std::atomic<int> good{0};
-  absl::Notification done;
+  Notification done;
   constexpr int kCount = 500;
   OnLoop([&] {
     for (int i = 0; i < kCount; ++i) {
@@ -160,7 +159,7 @@ TEST_F(HttpTest, ManyRequestsShareConnections) {
                        });
     }
   });
-  EXPECT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_TRUE(done.WaitWithTimeout(kPatience));
   EXPECT_LE(server_->connections(), 10U);
 }
 
@@ -199,37 +198,44 @@ TEST_F(HttpTest, TimeoutsAndRefusedConnections) {
 
 TEST_F(HttpTest, StreamsArriveAsTheyAreWrittenAndEnd) {
   std::shared_ptr<ResponseWriter> stream;
-  absl::Notification opened;
+  Notification opened;
   Serve([&](const HttpRequest&, std::shared_ptr<ResponseWriter> writer) {
     writer->StartStream(200, {{"Content-Type", "text/plain"}});
     stream = std::move(writer);
     opened.Notify();
   });
   Connect();
-  absl::Mutex mutex;
+  Mutex mutex;
+  CondVar changed;
   std::string text;
   int status = 0;
   std::optional<absl::Status> end;
   std::unique_ptr<Call> call;
   OnLoop([&] {
     call = transport_->Stream({}, {[&](int s, const Headers&) {
-                                     absl::MutexLock lock(&mutex);
+                                     MutexLock lock(&mutex);
                                      status = s;
+                                     changed.SignalAll();
                                    },
                                    [&](std::string_view chunk) {
-                                     absl::MutexLock lock(&mutex);
+                                     MutexLock lock(&mutex);
                                      text += chunk;
+                                     changed.SignalAll();
                                    },
                                    [&](absl::Status s) {
-                                     absl::MutexLock lock(&mutex);
+                                     MutexLock lock(&mutex);
                                      end = std::move(s);
+                                     changed.SignalAll();
                                    }});
   });
   const auto wait = [&](const std::function<bool()>& condition) {
-    absl::MutexLock lock(&mutex);
-    return mutex.AwaitWithTimeout(absl::Condition(&condition), kPatience);
+    const absl::Time deadline = absl::Now() + kPatience;
+    MutexLock lock(&mutex);
+    while (!condition() && changed.WaitWithTimeout(&mutex, deadline - absl::Now())) {
+    }
+    return condition();
   };
-  ASSERT_TRUE(opened.WaitForNotificationWithTimeout(kPatience));
+  ASSERT_TRUE(opened.WaitWithTimeout(kPatience));
   // The headers alone are told, before any chunk.
   EXPECT_TRUE(wait([&] { return status == 200; }));
   OnLoop([&] { stream->Write("one\n"); });
@@ -248,8 +254,8 @@ TEST_F(HttpTest, StreamsArriveAsTheyAreWrittenAndEnd) {
 }
 
 TEST_F(HttpTest, CancellingAStreamTellsTheServer) {
-  absl::Notification opened;
-  absl::Notification closed;
+  Notification opened;
+  Notification closed;
   std::shared_ptr<ResponseWriter> stream;
   Serve([&](const HttpRequest&, std::shared_ptr<ResponseWriter> writer) {
     writer->StartStream(200, {});
@@ -263,9 +269,9 @@ TEST_F(HttpTest, CancellingAStreamTellsTheServer) {
   OnLoop([&] {
     call = transport_->Stream({}, {nullptr, nullptr, [&](const absl::Status&) { ended = true; }});
   });
-  ASSERT_TRUE(opened.WaitForNotificationWithTimeout(kPatience));
+  ASSERT_TRUE(opened.WaitWithTimeout(kPatience));
   OnLoop([&] { call.reset(); });
-  EXPECT_TRUE(closed.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_TRUE(closed.WaitWithTimeout(kPatience));
   OnLoop([&] { stream.reset(); });
   EXPECT_FALSE(ended);
 }
@@ -277,7 +283,7 @@ TEST_F(HttpTest, ASilentStreamEnds) {
     stream = std::move(writer);
   });
   Connect();
-  absl::Notification done;
+  Notification done;
   absl::Status end;
   std::unique_ptr<Call> call;
   OnLoop([&] {
@@ -289,7 +295,7 @@ TEST_F(HttpTest, ASilentStreamEnds) {
                                }},
                               {kPatience, absl::Milliseconds(100)});
   });
-  ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
+  ASSERT_TRUE(done.WaitWithTimeout(kPatience));
   EXPECT_EQ(end.code(), absl::StatusCode::kDeadlineExceeded);
   OnLoop([&] {
     call.reset();
