@@ -52,6 +52,47 @@ absl::StatusOr<std::string> CheckName(std::string_view name) {
              "}; known are cluster.name, cluster.provider, cluster.region, cluster.labels.KEY"));
 }
 
+absl::StatusOr<std::string> ValueOf(std::string_view name, const v1::ClusterStatus& cluster) {
+  std::string value;
+  if (name == "cluster.name") {
+    value = cluster.name();
+  } else if (name == "cluster.provider") {
+    value = cluster.provider();
+  } else if (name == "cluster.region") {
+    value = cluster.region();
+  } else if (name.starts_with(kLabels)) {
+    const auto it = cluster.labels().find(std::string(name.substr(kLabels.size())));
+    if (it != cluster.labels().end()) return it->second;
+  }
+  if (!value.empty()) return value;
+  return NotFound(StrCat("cluster ", cluster.name(), " has no ", name));
+}
+
+// On an error `where` is the field below `value`: ".a[1].b".
+absl::Status ExpandBelow(Json& value, const v1::ClusterStatus& cluster, std::string* where) {
+  if (value.is_string()) {
+    if (value.get_ref<const std::string&>().find("${") == std::string::npos) {
+      return absl::OkStatus();
+    }
+    SEALANE_ASSIGN_OR_RETURN(value, Expand(value.get_ref<const std::string&>(), cluster));
+  } else if (value.is_object()) {
+    for (const auto& [key, child] : value.items()) {
+      const absl::Status status = ExpandBelow(child, cluster, where);
+      if (status.ok()) continue;
+      where->insert(0, StrCat(".", key));
+      return status;
+    }
+  } else if (value.is_array()) {
+    for (size_t i = 0; i < value.size(); ++i) {
+      const absl::Status status = ExpandBelow(value[i], cluster, where);
+      if (status.ok()) continue;
+      where->insert(0, StrCat("[", i, "]"));
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void CheckExpansions(const Json& value, const std::string& path,
@@ -71,32 +112,40 @@ void CheckExpansions(const Json& value, const std::string& path,
 absl::StatusOr<std::string> Expand(std::string_view text, const v1::ClusterStatus& cluster) {
   return Replace(text, [&](std::string_view name) -> absl::StatusOr<std::string> {
     SEALANE_RETURN_IF_ERROR(CheckName(name).status());
-    std::string value;
-    if (name == "cluster.name") {
-      value = cluster.name();
-    } else if (name == "cluster.provider") {
-      value = cluster.provider();
-    } else if (name == "cluster.region") {
-      value = cluster.region();
-    } else {
-      const auto it = cluster.labels().find(std::string(name.substr(kLabels.size())));
-      if (it != cluster.labels().end()) return it->second;
-    }
-    if (!value.empty()) return value;
-    return NotFound(StrCat("cluster ", cluster.name(), " has no ", name));
+    return ValueOf(name, cluster);
   });
 }
 
 absl::Status ExpandAll(Json& value, const v1::ClusterStatus& cluster) {
+  std::string where;
+  const absl::Status status = ExpandBelow(value, cluster, &where);
+  return where.empty() ? status : Annotate(status, where.substr(where.starts_with('.') ? 1 : 0));
+}
+
+std::set<std::string> ReferencesIn(const Json& value) {
+  std::set<std::string> names;
   if (value.is_string()) {
-    if (value.get_ref<const std::string&>().find("${") == std::string::npos) {
-      return absl::OkStatus();
-    }
-    SEALANE_ASSIGN_OR_RETURN(value, Expand(value.get_ref<const std::string&>(), cluster));
+    (void)Replace(value.get_ref<const std::string&>(),
+                  [&names](std::string_view name) -> absl::StatusOr<std::string> {
+                    names.emplace(name);
+                    return std::string();
+                  });
   } else if (value.is_structured()) {
-    for (Json& child : value) SEALANE_RETURN_IF_ERROR(ExpandAll(child, cluster));
+    for (const Json& child : value) names.merge(ReferencesIn(child));
   }
-  return absl::OkStatus();
+  return names;
+}
+
+std::string ExpansionKey(const std::set<std::string>& references,
+                         const v1::ClusterStatus& cluster) {
+  std::string key;
+  for (const std::string& name : references) {
+    const auto value = ValueOf(name, cluster);
+    // The error speaks about this cluster alone.
+    if (!value.ok()) return StrCat("!", cluster.name());
+    key += StrCat(value->size(), ":", *value);
+  }
+  return key;
 }
 
 }  // namespace sealane::kube

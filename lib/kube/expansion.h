@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,14 @@ void CheckExpansions(const Json& value, const std::string& path,
 // Replaces the references. NOT_FOUND when the cluster has no such label, provider or region.
 [[nodiscard]] absl::StatusOr<std::string> Expand(std::string_view text,
                                                  const v1::ClusterStatus& cluster);
-// Expands every string below `value` (not keys).
+// Expands every string below `value` (not keys). The error names the field below `value`.
 [[nodiscard]] absl::Status ExpandAll(Json& value, const v1::ClusterStatus& cluster);
+// The references in the strings below `value`, without "${" and "}".
+[[nodiscard]] std::set<std::string> ReferencesIn(const Json& value);
+// What the references stand for in the cluster, as a text: for two clusters with equal texts
+// ExpandAll does the same, its errors included.
+[[nodiscard]] std::string ExpansionKey(const std::set<std::string>& references,
+                                       const v1::ClusterStatus& cluster);
 
 }  // namespace kube
 }  // namespace sealane

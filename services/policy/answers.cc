@@ -71,7 +71,8 @@ std::string WhyNot(const State& state, const PropagationPolicy& policy,
 }
 
 // Which policy claims the object, and what became of every other that speaks about its kind.
-Json Explain(const State& state, const v1::StoredObject& object, const v1::Binding* binding) {
+Json Explain(const State& state, const Matcher& matcher, const v1::StoredObject& object,
+             const v1::Binding* binding) {
   const Json manifest = Json::parse(object.manifest(), nullptr, false);
   const ObjectView view{object.ref(), manifest};
   const std::vector<const PropagationPolicy*> candidates =
@@ -80,15 +81,17 @@ Json Explain(const State& state, const v1::StoredObject& object, const v1::Bindi
   const PropagationPolicy* first = claimed
                                        ? state.policies.FindPropagation(RowKey(binding->policy()))
                                        : SelectPolicy(view, candidates);
+  const bool never = matcher.NeverPropagated(object.ref());
   Json policies = Json::array();
   for (const PropagationPolicy* policy : candidates) {
     const bool claims = claimed && policy == first;
-    policies.push_back(
-        {{"policy", Describe(KeyOf(policy->ref))},
-         {"priority", policy->priority},
-         {"matches", StrengthName(Matches(policy->selectors, view))},
-         {"claims", claims},
-         {"why", claims ? "claims the object" : WhyNot(state, *policy, first, claimed, view)}});
+    policies.push_back({{"policy", Describe(KeyOf(policy->ref))},
+                        {"priority", policy->priority},
+                        {"matches", StrengthName(Matches(policy->selectors, view))},
+                        {"claims", claims},
+                        {"why", claims  ? "claims the object"
+                                : never ? "objects of this namespace or kind are never propagated"
+                                        : WhyNot(state, *policy, first, claimed, view)}});
   }
   Json overrides = Json::array();
   for (const OverridePolicy* policy :
@@ -101,13 +104,14 @@ Json Explain(const State& state, const v1::StoredObject& object, const v1::Bindi
           {"overridesInOrder", std::move(overrides)}};
 }
 
-void AnswerExplain(const State& state, const Renderer& renderer, const v1::QueryRequest& request,
-                   QueryAnswer& answer) {
+void AnswerExplain(const State& state, const Matcher& matcher, const Renderer& renderer,
+                   const v1::QueryRequest& request, QueryAnswer& answer) {
   Json list = Json::array();
   for (const auto& [key, row] : state.objects.rows()) {
     if (!Wanted(request, row.value.ref())) continue;
     const Row<v1::Binding>* binding = state.bindings.Find(key);
-    Json explained = Explain(state, row.value, binding == nullptr ? nullptr : &binding->value);
+    Json explained =
+        Explain(state, matcher, row.value, binding == nullptr ? nullptr : &binding->value);
     Json errors = Json::object();
     for (const auto& [cluster, message] : renderer.ErrorsOf(key)) errors[cluster] = message;
     if (!errors.empty()) explained["renderErrors"] = std::move(errors);
@@ -121,8 +125,8 @@ void AnswerExplain(const State& state, const Renderer& renderer, const v1::Query
 
 }  // namespace
 
-void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRequest& request,
-                 QueryAnswer& answer) {
+void AnswerQuery(const State& state, const Matcher& matcher, const Renderer& renderer,
+                 const v1::QueryRequest& request, QueryAnswer& answer) {
   const std::string& what = request.what();
   if (what == "objects") {
     SendRows(state.objects.rows(), request, answer,
@@ -146,7 +150,7 @@ void AnswerQuery(const State& state, const Renderer& renderer, const v1::QueryRe
                    StrCat(EncodeToken(work.cluster()), ".", RowKey(work.ref())), work);
              });
   } else if (what == "explain") {
-    AnswerExplain(state, renderer, request, answer);
+    AnswerExplain(state, matcher, renderer, request, answer);
   } else {
     answer.Fail(StrCat("query.policy does not answer '", what,
                        "'; it answers objects, bindings, works, render, explain, preview"));

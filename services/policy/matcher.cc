@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -31,6 +32,12 @@ std::optional<int32_t> BuiltinPriority(std::string_view name) {
   if (name == "system-cluster-critical") return 2'000'000'000;
   if (name == "system-node-critical") return 2'000'001'000;
   return std::nullopt;
+}
+
+// Whether the policy that claims or claimed it takes along what it placed.
+bool Withdraws(const v1::Binding& binding) {
+  const auto on_delete = binding.options().find(std::string(kOnDelete));
+  return on_delete != binding.options().end() && on_delete->second == "Withdraw";
 }
 
 std::string Name(const v1::ObjectRef& ref) { return Describe(KeyOf(ref)); }
@@ -66,7 +73,15 @@ Matcher::Matcher(Env env, State& state, EventSink& events, PolicyMetrics& metric
     : env_(env), state_(state), events_(events), metrics_(metrics), options_(std::move(options)) {}
 
 bool Matcher::NeverPropagated(const v1::ObjectRef& ref) const {
-  if (kube::IsControlGroup(GroupOf(ref.api_version()))) return true;
+  const std::string_view group = GroupOf(ref.api_version());
+  if (kube::IsControlGroup(group)) return true;
+  for (const std::string_view pattern : options_.skipped_kinds) {
+    const size_t dot = std::min(pattern.find('.'), pattern.size());
+    const std::string_view kind = pattern.substr(0, dot);
+    const std::string_view of =
+        dot == pattern.size() ? std::string_view() : pattern.substr(dot + 1);
+    if (of == group && (kind == "*" || kind == ref.kind())) return true;
+  }
   const std::string& ns =
       ref.kind() == "Namespace" && ref.namespace_().empty() ? ref.name() : ref.namespace_();
   for (const std::string& pattern : options_.skipped_namespaces) {
@@ -74,6 +89,19 @@ bool Matcher::NeverPropagated(const v1::ObjectRef& ref) const {
     if (prefix ? ns.starts_with(pattern.substr(0, pattern.size() - 1)) : ns == pattern) return true;
   }
   return false;
+}
+
+void Matcher::LearnDependencies() {
+  state_.dependencies = DependencyGraph();
+  Affected everything_is_looked_at_anyway;
+  for (const auto& [key, row] : state_.bindings.rows()) {
+    if (!row.value.propagate_deps() || row.value.deleting()) continue;
+    const Row<v1::StoredObject>* object = state_.objects.Find(key);
+    if (object == nullptr || object->value.deleting()) continue;
+    const std::shared_ptr<const Json> manifest = state_.manifests.Get(key, object->value);
+    if (manifest == nullptr) continue;
+    SetDependencies(key, manifest.get(), &row.value, &everything_is_looked_at_anyway);
+  }
 }
 
 absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
@@ -142,9 +170,7 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
   } else if (was_claimed || (continues && binding.required_by_size() == 0)) {
     // Unclaimed: what runs stays where it is and follows its object, unless the policy that left
     // said otherwise.
-    const auto on_delete = current->options().find(std::string(kOnDelete));
-    const bool withdraw = on_delete != current->options().end() &&
-                          on_delete->second == "Withdraw" && was_claimed &&
+    const bool withdraw = was_claimed && Withdraws(*current) &&
                           state_.policies.FindPropagation(RowKey(current->policy())) == nullptr;
     FillFromObject(object->value, manifest, binding);
     if (withdraw && state_.dependencies.ParentsOf(key).empty()) {
@@ -163,11 +189,18 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
   } else if (!state_.dependencies.ParentsOf(key).empty()) {
     FillFromObject(object->value, manifest, binding);
   } else if (continues && binding.required_by_size() > 0) {
-    // It was there only for objects that no longer need it.
-    binding.set_deleting(true);
-    binding.clear_required_by();
-    Put(key, std::move(binding), current);
-    return absl::OkStatus();
+    // Objects that no longer need it took it along. Where a policy had placed it before it left,
+    // it stays, unless that policy withdraws what it placed.
+    const Row<v1::Placed>* placed = state_.placements.Find(key);
+    const bool stays = placed != nullptr && placed->value.uid() == binding.uid() &&
+                       placed->value.clusters_size() > 0 && !Withdraws(*current);
+    if (!stays) {
+      binding.set_deleting(true);
+      binding.clear_required_by();
+      Put(key, std::move(binding), current);
+      return absl::OkStatus();
+    }
+    FillFromObject(object->value, manifest, binding);
   } else {
     SetDependencies(key, nullptr, nullptr, affected);
     return absl::OkStatus();  // nobody wants it anywhere

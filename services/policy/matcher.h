@@ -16,6 +16,9 @@ struct MatchOptions {
   // Namespaces whose objects are never propagated; a trailing * matches any rest.
   std::vector<std::string> skipped_namespaces = {"kube-*", "sealane-system", "karmada-system",
                                                  "karmada-cluster", "karmada-es-*"};
+  // Kinds that are never propagated, "Kind.group" or "*.group"; beside the groups of policies.
+  std::vector<std::string> skipped_kinds = {"Event", "*.events.k8s.io",
+                                            "Lease.coordination.k8s.io"};
 };
 
 // What a policy takes from other objects.
@@ -33,6 +36,9 @@ class Matcher {
 
   // Row keys whose bindings must be looked at again because this one changed: what it needs.
   using Affected = std::set<std::string>;
+  // Learns which objects need which from the tables, before the first Reconcile: what a parent
+  // needs must not look unwanted until the parent is looked at.
+  void LearnDependencies();
   // Brings one object's binding up to date. OK also when there is nothing to do.
   absl::Status Reconcile(const std::string& key, Affected* affected);
   // The one of `policies` that shall claim the object, which has the binding `current`, or nullptr.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "lib/core/json.h"
@@ -12,6 +14,7 @@ struct OverrideRule {
   bool every_cluster = true;
   AffinityMatcher target;
   Json overriders;
+  std::set<std::string> references;  // what of the cluster is expanded in them
 };
 
 // What an override policy does. Internal to the engine: .cc files only.

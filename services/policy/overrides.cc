@@ -356,16 +356,13 @@ absl::Status ApplyOverrides(const std::vector<const OverridePolicy*>& policies,
 std::string OverrideKey(const std::vector<const OverridePolicy*>& policies,
                         const v1::ClusterStatus& cluster) {
   std::string key;
-  bool expands = false;
   for (size_t p = 0; p < policies.size(); ++p) {
     for (size_t i = 0; i < policies[p]->rules->rules.size(); ++i) {
-      if (!Concerns(policies[p]->rules->rules[i], cluster)) continue;
-      key += StrCat(p, ".", i, ";");
-      expands |= policies[p]->rules->expand;
+      const OverrideRule& rule = policies[p]->rules->rules[i];
+      if (!Concerns(rule, cluster)) continue;
+      key += StrCat(p, ".", i, "=", kube::ExpansionKey(rule.references, cluster), ";");
     }
   }
-  // A rendering with a cluster's own values is shared with nobody.
-  if (expands) key += cluster.name();
   return key;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "lib/bus/event_sink.h"
 #include "lib/bus/query.h"
 #include "lib/bus/snapshot_server.h"
@@ -143,7 +144,7 @@ void PolicyService::Start() {
         if (synced_ && request.what() == "preview") {
           AnswerPreview(state_, matcher_, request, *answer);
         } else if (synced_) {
-          AnswerQuery(state_, renderer_, request, *answer);
+          AnswerQuery(state_, matcher_, renderer_, request, *answer);
         } else {
           answer->Fail("the policy service is still reading its tables; ask again in a moment");
         }
@@ -218,6 +219,7 @@ void PolicyService::WorkIfPossible() {
     render_queue_.Add(key);
   }
   for (const auto& [key, row] : state_.works.rows()) render_queue_.Add(ObjectOfWorkKey(key));
+  matcher_.LearnDependencies();
   match_queue_.Start();
   render_queue_.Start();
   intake_.Start();
@@ -248,6 +250,7 @@ void PolicyService::OnObject(const std::string& key) {
         render_queue_.Add(concerned);
       }
     }
+    for (const std::string& ns : state_.ConcernedNamespaces(change)) render_queue_.Add(ns);
   }
   if (key.starts_with(kPriorityClassPrefix)) MatchDependentsOf(key);
   match_queue_.Add(key);
@@ -362,19 +365,20 @@ ServiceDefinition PolicyDefinition() {
   definition.name = "sealane-policy";
   definition.writes_bursts = true;
   definition.summary = "Takes deploy events, matches policies, renders one manifest per cluster.";
-  definition.flags = {{"skipped-namespaces",
-                       "Comma-separated namespaces that are never propagated; * ends a prefix",
-                       StrJoin(MatchOptions().skipped_namespaces, ","), false}};
+  definition.flags = {
+      {"skipped-namespaces",
+       "Comma-separated namespaces that are never propagated; * ends a prefix",
+       StrJoin(MatchOptions().skipped_namespaces, ","), false},
+      {"skipped-kinds", "Comma-separated kinds that are never propagated: Kind.group, or *.group",
+       StrJoin(MatchOptions().skipped_kinds, ","), false}};
   definition.make = [](const Flags& flags,
                        ServiceContext context) -> absl::StatusOr<std::unique_ptr<Service>> {
     PolicyOptions options;
-    options.match.skipped_namespaces.clear();
-    std::string_view rest = flags.Get("skipped-namespaces");
-    while (!rest.empty()) {
-      const size_t comma = rest.find(',');
-      options.match.skipped_namespaces.emplace_back(rest.substr(0, comma));
-      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-    }
+    const auto list = [&flags](std::string_view name) -> std::vector<std::string> {
+      return absl::StrSplit(std::string(flags.Get(name)), ',', absl::SkipEmpty());
+    };
+    options.match.skipped_namespaces = list("skipped-namespaces");
+    options.match.skipped_kinds = list("skipped-kinds");
     return MakePolicyService(context, std::move(options));
   };
   return definition;

@@ -7,6 +7,7 @@
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/kube/expansion.h"
 #include "lib/kube/json_access.h"
 #include "lib/kube/manifest.h"
 #include "lib/kube/policy_admission.h"
@@ -257,6 +258,9 @@ absl::StatusOr<OverridePolicy> ParseOverridePolicy(const Json& manifest) {
     // The deprecated form: one rule, in the spec itself.
     SEALANE_ASSIGN_OR_RETURN(OverrideRule rule, ReadRule(*spec));
     rules->rules.push_back(std::move(rule));
+  }
+  if (rules->expand) {
+    for (OverrideRule& rule : rules->rules) rule.references = kube::ReferencesIn(rule.overriders);
   }
   policy.rules = std::move(rules);
   return policy;

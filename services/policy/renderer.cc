@@ -7,6 +7,7 @@
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/time.h"
+#include "lib/kube/json_access.h"
 #include "lib/kube/object_marks.h"
 #include "lib/kube/prune.h"
 #include "lib/kube/revise.h"
@@ -28,6 +29,11 @@ bool Contains(const google::protobuf::RepeatedPtrField<std::string>& list, std::
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
+bool IsJob(const Json& manifest) {
+  return GroupOf(kube::GetString(manifest, {"apiVersion"})) == "batch" &&
+         kube::GetString(manifest, {"kind"}) == "Job";
+}
+
 // The platform said that this Namespace is none of our business where only its content is ours.
 bool LeavesNamespaceAlone(const Row<v1::StoredObject>* object) {
   return object != nullptr && object->value.ref().kind() == "Namespace" &&
@@ -47,6 +53,11 @@ std::vector<int64_t> DivideCompletions(int64_t completions, const std::vector<in
 ObjectRenderer::ObjectRenderer(Json manifest, std::vector<const OverridePolicy*> overrides)
     : overrides_(std::move(overrides)) {
   pruned_ = kube::Prune(manifest);
+  // A member that deletes its finished Job would be given it again, and run it again.
+  if (const auto spec = manifest.find("spec");
+      spec != manifest.end() && spec->is_object() && IsJob(manifest)) {
+    spec->erase("ttlSecondsAfterFinished");
+  }
   base_ = std::make_unique<const Json>(std::move(manifest));
 }
 
@@ -64,7 +75,7 @@ absl::StatusOr<const Rendering*> ObjectRenderer::Render(const v1::ClusterStatus&
     if (status.ok() && share.replicas >= 0) {
       status = kube::ReviseReplicas(manifest, share.replicas);
     }
-    if (status.ok() && share.completions > 0) kube::ReviseCompletions(manifest, share.completions);
+    if (status.ok() && share.completions >= 0) kube::ReviseCompletions(manifest, share.completions);
     if (status.ok()) status = ApplyOverrides(overrides_, cluster, manifest, &rendering.applied);
     if (status.ok() && !manifest["metadata"].is_object()) {
       status = InvalidArgument("overrides left no metadata");
@@ -247,7 +258,11 @@ void Renderer::ShareCompletions(int64_t completions, std::string_view uid, Targe
   }
   const std::vector<int64_t> divided = DivideCompletions(completions, replicas, uid);
   size_t i = 0;
-  for (auto& [token, target] : targets) target.share.completions = divided[i++];
+  for (auto& [token, target] : targets) {
+    // Where it is not divided it is as it was published.
+    if (target.share.replicas >= 0) target.share.completions = divided[i];
+    ++i;
+  }
 }
 
 void Renderer::WriteWork(const std::string& work_key, const Target& target, const v1::Work& common,

@@ -26,8 +26,8 @@ struct Rendering {
 
 // What of a workload one cluster gets.
 struct Share {
-  int32_t replicas = -1;    // negative: as the manifest says
-  int64_t completions = 0;  // of a Job; 0: as the manifest says
+  int32_t replicas = -1;     // negative: as the manifest says
+  int64_t completions = -1;  // of a Job; negative: as the manifest says
 };
 
 // Renders one object for clusters. Pure: prune, then revise replicas, then overrides, then the mark

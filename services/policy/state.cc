@@ -1,5 +1,7 @@
 #include "services/policy/state.h"
 
+#include <algorithm>
+
 #include "lib/bus/subjects.h"
 #include "lib/model/identity.h"
 
@@ -102,6 +104,16 @@ void State::AddConcerned(const ResourceSelector& selector, std::string_view ns,
   for (; within(); ++it) keys->insert(it->first);
 }
 
+bool State::MayBeRelabelled(const ResourceSelector& selector, const std::string& ns) const {
+  v1::ObjectRef ref;
+  ref.set_api_version(selector.api_version);
+  ref.set_kind(selector.kind);
+  ref.set_namespace_(ns);
+  const std::vector<const OverridePolicy*> overrides = policies.OverridesFor(ref);
+  return std::any_of(overrides.begin(), overrides.end(),
+                     [](const OverridePolicy* policy) { return policy->cluster_wide(); });
+}
+
 std::vector<std::string> State::Concerned(const PolicyIndex::Change& change) const {
   std::set<std::string> keys;
   if (change.everything) {
@@ -110,9 +122,33 @@ std::vector<std::string> State::Concerned(const PolicyIndex::Change& change) con
     }
   }
   for (const ResourceSelector& selector : change.selectors) {
+    if (!change.propagation && !change.ns.empty() && selector.has_label_selector &&
+        MayBeRelabelled(selector, change.ns)) {
+      ResourceSelector wider = selector;
+      wider.has_label_selector = false;
+      AddConcerned(wider, change.ns, &keys);
+      continue;
+    }
     AddConcerned(selector, change.ns.empty() ? selector.ns : change.ns, &keys);
   }
   return {keys.begin(), keys.end()};
+}
+
+std::vector<std::string> State::ConcernedNamespaces(const PolicyIndex::Change& change) const {
+  std::vector<std::string> keys;
+  if (change.propagation || !change.ns.empty()) return keys;
+  const auto concerns = [&change](std::string_view ns) {
+    return change.everything || std::any_of(change.selectors.begin(), change.selectors.end(),
+                                            [ns](const auto& selector) {
+                                              return selector.api_version == "v1" &&
+                                                     selector.kind == "Namespace" &&
+                                                     (selector.name.empty() || selector.name == ns);
+                                            });
+  };
+  for (const auto& [ns, clusters] : namespace_content) {
+    if (concerns(ns)) keys.push_back(NamespaceKey(ns));
+  }
+  return keys;
 }
 
 }  // namespace sealane::policy

@@ -55,8 +55,15 @@ struct State {
   // Row keys of the objects that a policy with these selectors may concern, in order: found by
   // name, by label or by kind, never by looking at everything.
   [[nodiscard]] std::vector<std::string> Concerned(const PolicyIndex::Change& change) const;
+  // Row keys of the namespaces that follow their content and that the change may concern, whether
+  // or not somebody described them: overrides of the whole fleet apply to them.
+  [[nodiscard]] std::vector<std::string> ConcernedNamespaces(
+      const PolicyIndex::Change& change) const;
 
  private:
+  // Whether cluster-wide overrides may give objects of the namespace the labels that its own
+  // override policies select by.
+  [[nodiscard]] bool MayBeRelabelled(const ResourceSelector& selector, const std::string& ns) const;
   void AddConcerned(const ResourceSelector& selector, std::string_view ns,
                     std::set<std::string>* keys) const;
 

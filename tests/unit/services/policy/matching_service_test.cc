@@ -286,13 +286,80 @@ spec:
   EXPECT_EQ(Claimer("ConfigMap shop/c"), "config");
 }
 
+TEST_F(MatchingTest, ARestartLeavesDependenciesAlone) {
+  // More than one batch of the queues: the dependencies are looked at long before their parent.
+  std::string all = Policy("web", "name: web", "  propagateDeps: true\n");
+  std::string volumes;
+  for (int i = 0; i < 200; ++i) {
+    const std::string name = StrCat("c", 100 + i);
+    all += StrCat("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ", name,
+                  ", namespace: shop}\n---\n");
+    volumes += StrCat(i == 0 ? "" : ", ", "{name: v", i, ", configMap: {name: ", name, "}}");
+  }
+  MustApply(all + Deployment("web", "",
+                             StrCat("replicas: 1, template: {spec: {volumes: [", volumes, "]}}")));
+  EXPECT_THAT(ClustersOf("ConfigMap shop/c100"), ElementsAre("a", "b"));
+  EXPECT_THAT(ClustersOf("ConfigMap shop/c299"), ElementsAre("a", "b"));
+  const uint64_t works = server_.StreamLastSequence(kWorksTable);
+  const uint64_t bindings = server_.StreamLastSequence(kBindingsTable);
+  StopService();
+  StartService();
+  EXPECT_EQ(server_.StreamLastSequence(kWorksTable), works);
+  EXPECT_EQ(server_.StreamLastSequence(kBindingsTable), bindings);
+  // What it learned is followed as before.
+  MustApply(Deployment("web"));
+  EXPECT_THAT(ClustersOf("ConfigMap shop/c100"), IsEmpty());
+}
+
+TEST_F(MatchingTest, WhatAPolicyPlacedStaysWhenTheLastParentLeaves) {
+  const std::string config =
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: shop}\n---\n";
+  const std::string web = Deployment(
+      "web", "", "replicas: 1, template: {spec: {volumes: [{name: v, configMap: {name: c}}]}}");
+  const auto policy = [](const std::string& annotations) {
+    return StrCat(
+        "apiVersion: policy.karmada.io/v1alpha1\nkind: PropagationPolicy\n"
+        "metadata: {name: config, namespace: shop, annotations: {",
+        annotations, "}}\nspec: {resourceSelectors: [{apiVersion: v1, kind: ConfigMap}]}\n---\n");
+  };
+  for (const char* annotations : {"", "sealane.io/on-policy-delete: Withdraw"}) {
+    place_ = [](const v1::Binding& binding) -> std::map<std::string, int32_t> {
+      return {{binding.ref().kind() == "Deployment" ? "a" : "b", binding.replicas()}};
+    };
+    MustApply(config + web + policy(annotations) +
+              Policy("web", "name: web", "  propagateDeps: true\n"));
+    EXPECT_THAT(ClustersOf("ConfigMap shop/c"), ElementsAre("a", "b"));
+    MustDelete(policy(annotations));
+    MustDelete(web);
+    if (*annotations == '\0') {
+      EXPECT_THAT(ClustersOf("ConfigMap shop/c"), ElementsAre("b"));
+    } else {
+      EXPECT_THAT(ClustersOf("ConfigMap shop/c"), IsEmpty());
+    }
+    MustDelete(config);
+    EXPECT_THAT(ClustersOf("ConfigMap shop/c"), IsEmpty());
+  }
+}
+
 TEST_F(MatchingTest, WhatIsReservedIsNeverPropagated) {
   MustApply(R"(
 apiVersion: policy.karmada.io/v1alpha1
 kind: ClusterPropagationPolicy
 metadata: {name: all}
 spec:
-  resourceSelectors: [{apiVersion: v1, kind: ConfigMap}]
+  resourceSelectors:
+  - {apiVersion: v1, kind: ConfigMap}
+  - {apiVersion: v1, kind: Event}
+  - {apiVersion: coordination.k8s.io/v1, kind: Lease}
+---
+apiVersion: v1
+kind: Event
+metadata: {name: happened, namespace: shop}
+involvedObject: {kind: Pod}
+---
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: leader, namespace: shop}
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -303,6 +370,10 @@ kind: ConfigMap
 metadata: {name: c, namespace: shop}
 )");
   EXPECT_EQ(Binding("ConfigMap kube-system/c"), nullptr);
+  EXPECT_EQ(bindings_.size(), 1U);
+  const Json why = Explain("leader")["policies"];
+  ASSERT_EQ(why.size(), 1U);
+  EXPECT_THAT(why[0]["why"].get<std::string>(), HasSubstr("never propagated"));
   EXPECT_EQ(Claimer("ConfigMap shop/c"), "all");
 }
 

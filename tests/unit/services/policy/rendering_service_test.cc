@@ -145,6 +145,93 @@ TEST_F(RenderingTest, ClustersWithEqualResultsShareOneRendering) {
   EXPECT_LE(metrics_.renderings.Value() - before, 6);
 }
 
+TEST_F(RenderingTest, ClustersWithEqualExpansionsShareOneRendering) {
+  for (int i = 0; i < 20; ++i) PutCluster(StrCat("m", i), i % 2 == 0 ? "eu" : "us");
+  const double before = metrics_.renderings.Value();
+  MustApply(StrCat(Overrides("regions", R"(
+  - overriders: {labelsOverrider: [{operator: add, value: {region: "${cluster.region}"}}]})",
+                             "sealane.io/expand: 'true'"),
+                   kWeb, PolicyFor("Deployment", "apps/v1")));
+  EXPECT_EQ(Manifest("m3", "Deployment shop/web")["metadata"]["labels"]["region"], "us");
+  EXPECT_EQ(Manifest("m4", "Deployment shop/web")["metadata"]["labels"]["region"], "eu");
+  EXPECT_LE(metrics_.renderings.Value() - before, 6);
+}
+
+TEST_F(RenderingTest, AClusterWithoutAReferencedValueIsNamedWithTheOperation) {
+  MustApply(StrCat(Overrides("tiers", R"(
+  - overriders:
+      labelsOverrider: [{operator: add, value: {x: one}}]
+      annotationsOverrider: [{operator: add, value: {tier: "${cluster.labels.tier}"}}])",
+                             "sealane.io/expand: 'true'"),
+                   kWeb, PolicyFor("Deployment", "apps/v1")));
+  EXPECT_THAT(Told("RenderFailed"),
+              ElementsAre("OverridePolicy shop/tiers rule 0: annotationsOverrider[0].value.tier: "
+                          "cluster b has no cluster.labels.tier",
+                          "OverridePolicy shop/tiers rule 0: annotationsOverrider[0].value.tier: "
+                          "cluster c has no cluster.labels.tier"));
+}
+
+TEST_F(RenderingTest, AnOverridePolicyMayMatchLabelsThatAClusterWideOneSets) {
+  MustApply(StrCat(kWeb, PolicyFor("Deployment", "apps/v1"), R"(
+apiVersion: policy.karmada.io/v1alpha1
+kind: ClusterOverridePolicy
+metadata: {name: team}
+spec:
+  overrideRules: [{overriders: {labelsOverrider: [{operator: add, value: {team: x}}]}}]
+---
+)"));
+  const auto own = [](const std::string& value) {
+    return StrCat(R"(
+apiVersion: policy.karmada.io/v1alpha1
+kind: OverridePolicy
+metadata: {name: own, namespace: shop}
+spec:
+  resourceSelectors:
+  - {apiVersion: apps/v1, kind: Deployment, labelSelector: {matchLabels: {team: x}}}
+  overrideRules:
+  - overriders: {annotationsOverrider: [{operator: add, value: {note: )",
+                  value, "}}]}\n---\n");
+  };
+  for (const char* value : {"first", "second"}) {
+    MustApply(own(value));
+    EXPECT_EQ(Manifest("a", "Deployment shop/web")["metadata"]["annotations"]["note"], value);
+  }
+}
+
+TEST_F(RenderingTest, ANamespaceNobodyDescribedFollowsClusterWideOverrides) {
+  MustApply(StrCat(kWeb, PolicyFor("Deployment", "apps/v1")));
+  for (const char* selectors : {"", "resourceSelectors: [{apiVersion: v1, kind: Namespace}]"}) {
+    const std::string policy = StrCat(R"(
+apiVersion: policy.karmada.io/v1alpha1
+kind: ClusterOverridePolicy
+metadata: {name: team}
+spec:
+  )",
+                                      selectors, R"(
+  overrideRules: [{overriders: {labelsOverrider: [{operator: add, value: {team: x}}]}}]
+---
+)");
+    MustApply(policy);
+    EXPECT_EQ(Manifest("a", "Namespace shop")["metadata"]["labels"]["team"], "x");
+    MustDelete(policy);
+    EXPECT_FALSE(Manifest("a", "Namespace shop")["metadata"]["labels"].contains("team"));
+  }
+}
+
+TEST_F(RenderingTest, AFinishedJobIsNotRunAgain) {
+  MustApply(StrCat(R"(
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once, namespace: shop}
+spec:
+  ttlSecondsAfterFinished: 60
+  template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}
+---
+)",
+                   PolicyFor("Job", "batch/v1")));
+  EXPECT_FALSE(Manifest("a", "Job shop/once")["spec"].contains("ttlSecondsAfterFinished"));
+}
+
 TEST_F(RenderingTest, CompletionsOfAJobAreDividedWithItsReplicas) {
   place_ = [](const v1::Binding&) -> std::map<std::string, int32_t> {
     return {{"a", 1}, {"b", 3}};
