@@ -11,6 +11,7 @@
 #include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/discovery.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/openapi.h"
 #include "lib/kubeapi/protobuf.h"
 #include "lib/kubeapi/request.h"
 #include "lib/kubeapi/table.h"
@@ -213,6 +214,14 @@ void ApiServer::Discovery(Request& request) {
         aggregated ? AggregatedDiscovery(registry_, true) : CoreVersions(options_.server_address);
   } else if (path == "/apis") {
     document = aggregated ? AggregatedDiscovery(registry_, false) : GroupList(registry_);
+  } else if (path == "/openapi/v2") {
+    // Older clients write the type with an @.
+    const std::string_view accept = request.http.headers.Get("Accept");
+    if (accept.find("application/com.github.proto-openapi.spec.v2") != std::string_view::npos) {
+      return request.writer->Send(
+          {200, {{"Content-Type", std::string(kOpenApiV2Protobuf)}}, OpenApiV2Protobuf(registry_)});
+    }
+    document = OpenApiV2(registry_);
   } else if (path == "/openapi/v3") {
     document = OpenApiIndex(registry_);
   } else if (path.substr(0, 12) == "/openapi/v3/") {

@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "lib/core/hash.h"
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 
@@ -145,66 +144,6 @@ Json AggregatedDiscovery(const Registry& registry, bool core) {
           {"apiVersion", "apidiscovery.k8s.io/v2"},
           {"metadata", Json::object()},
           {"items", items}};
-}
-
-Json OpenApiIndex(const Registry& registry) {
-  Json paths = Json::object();
-  for (const std::string& group : registry.Groups()) {
-    for (const std::string& version : registry.Versions(group)) {
-      const std::string path =
-          group.empty() ? StrCat("api/", version) : StrCat("apis/", group, "/", version);
-      std::string names;
-      for (const Resource* resource : registry.InGroupVersion(group, version)) {
-        names += resource->plural;
-      }
-      paths[path] = {
-          {"serverRelativeURL", StrCat("/openapi/v3/", path, "?hash=", Hex64(Fnv1a64(names)))}};
-    }
-  }
-  return {{"paths", paths}};
-}
-
-Json OpenApiDocument(const Registry& registry, std::string_view path) {
-  std::string_view group;
-  std::string_view version;
-  if (path.substr(0, 4) == "api/") {
-    version = path.substr(4);
-  } else if (path.substr(0, 5) == "apis/") {
-    const std::string_view rest = path.substr(5);
-    const size_t slash = rest.find('/');
-    if (slash == std::string_view::npos) return nullptr;
-    group = rest.substr(0, slash);
-    version = rest.substr(slash + 1);
-  }
-  if (!registry.HasGroupVersion(group, version)) return nullptr;
-  Json paths = Json::object();
-  const auto parameter = [](const char* name) {
-    return Json{{"name", name}, {"in", "query"}, {"schema", {{"type", "string"}}}};
-  };
-  for (const Resource* resource : registry.InGroupVersion(group, version)) {
-    const Json gvk = {
-        {"group", resource->group}, {"version", resource->version}, {"kind", resource->kind}};
-    const std::string base = StrCat(
-        "/", path, resource->namespaced ? "/namespaces/{namespace}/" : "/", resource->plural);
-    const Json parameters = {parameter("dryRun"), parameter("fieldManager"),
-                             parameter("fieldValidation")};
-    if (resource->HasVerb("patch")) {
-      paths[base + "/{name}"]["patch"] = {{"x-kubernetes-action", "patch"},
-                                          {"x-kubernetes-group-version-kind", gvk},
-                                          {"parameters", parameters},
-                                          {"responses", Json::object()}};
-    }
-    if (resource->HasVerb("create")) {
-      paths[base]["post"] = {{"x-kubernetes-action", "post"},
-                             {"x-kubernetes-group-version-kind", gvk},
-                             {"parameters", parameters},
-                             {"responses", Json::object()}};
-    }
-  }
-  return {{"openapi", "3.0.0"},
-          {"info", {{"title", "Kubernetes"}, {"version", "v1.36.0-sealane"}}},
-          {"paths", paths},
-          {"components", {{"schemas", Json::object()}}}};
 }
 
 }  // namespace sealane::kubeapi

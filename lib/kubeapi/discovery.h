@@ -18,9 +18,5 @@ namespace sealane::kubeapi {
                                 std::string_view version);  // /api/v1, /apis/<g>/<v>
 // Aggregated discovery of /api (core) or /apis.
 [[nodiscard]] Json AggregatedDiscovery(const Registry& registry, bool core);
-// /openapi/v3: the index, and the small document of one group version, which states what the
-// verbs accept but describes no types. Null when there is no such group version.
-[[nodiscard]] Json OpenApiIndex(const Registry& registry);
-[[nodiscard]] Json OpenApiDocument(const Registry& registry, std::string_view path);
 
 }  // namespace sealane::kubeapi

@@ -133,8 +133,9 @@ TEST_F(KubectlTest, ServerSideApplyConflictsAndMigrates) {
   Kubectl("delete -f app.yaml");
   Kubectl("apply -f app.yaml");
   Kubectl("apply --server-side --force-conflicts -f app2.yaml");
-  EXPECT_THAT(Kubectl("get deploy web --show-managed-fields -o yaml"),
-              HasSubstr("operation: Apply"));
+  // Debian's kubectl has no --show-managed-fields.
+  EXPECT_THAT(Kubectl("get --raw /apis/apps/v1/namespaces/default/deployments/web"),
+              HasSubstr("\"operation\":\"Apply\""));
 }
 
 TEST_F(KubectlTest, ScalesPatchesLabelsAndWaits) {
