@@ -37,6 +37,16 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   Mutex& mutex_;
 };
 
+// When to give up waiting.
+class Deadline {
+ public:
+  explicit Deadline(absl::Duration timeout) : at_(absl::Now() + timeout) {}
+  [[nodiscard]] absl::Duration Left() const { return at_ - absl::Now(); }
+
+ private:
+  absl::Time at_;
+};
+
 // Waits for a change of what a Mutex guards. It may wake for nothing: check in a loop.
 class CondVar {
  public:
@@ -74,9 +84,9 @@ class Notification {
   }
   // Whether it happened within `timeout`.
   bool WaitWithTimeout(absl::Duration timeout) {
-    const absl::Time deadline = absl::Now() + timeout;
+    const Deadline deadline(timeout);
     MutexLock lock(&mutex_);
-    while (!happened_ && changed_.WaitWithTimeout(&mutex_, deadline - absl::Now())) {
+    while (!happened_ && changed_.WaitWithTimeout(&mutex_, deadline.Left())) {
     }
     return happened_;
   }

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/core/mutex.h"
 
@@ -23,10 +22,10 @@ class Mailbox {
   }
   // The next value; nullopt when none came within `timeout`.
   std::optional<T> Take(absl::Duration timeout) {
-    const absl::Time deadline = absl::Now() + timeout;
+    const Deadline deadline(timeout);
     const MutexLock lock(&mutex_);
     while (values_.empty()) {
-      if (!filled_.WaitWithTimeout(&mutex_, deadline - absl::Now())) break;
+      if (!filled_.WaitWithTimeout(&mutex_, deadline.Left())) break;
     }
     if (values_.empty()) return std::nullopt;
     T value = std::move(values_.front());

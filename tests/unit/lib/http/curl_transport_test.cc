@@ -229,9 +229,9 @@ TEST_F(HttpTest, StreamsArriveAsTheyAreWrittenAndEnd) {
                                    }});
   });
   const auto wait = [&](const std::function<bool()>& condition) {
-    const absl::Time deadline = absl::Now() + kPatience;
+    const Deadline deadline(kPatience);
     MutexLock lock(&mutex);
-    while (!condition() && changed.WaitWithTimeout(&mutex, deadline - absl::Now())) {
+    while (!condition() && changed.WaitWithTimeout(&mutex, deadline.Left())) {
     }
     return condition();
   };
