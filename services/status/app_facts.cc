@@ -80,6 +80,10 @@ BindingFacts FactsOf(const v1::Binding& binding, ClusterNames& names) {
     for (const v1::TargetCluster& cluster : parent.clusters()) attached_to.insert(cluster.name());
   }
   for (const std::string& cluster : attached_to) facts.attached_to.push_back(names.Id(cluster));
+  const v1::Suspension& suspension = binding.suspension();
+  facts.suspended = suspension.dispatching();
+  const auto& clusters = suspension.dispatching_on_clusters().cluster_names();
+  facts.suspended_in = {clusters.begin(), clusters.end()};
   facts.render_errors = {binding.render_errors().begin(), binding.render_errors().end()};
   return facts;
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,9 @@ struct BindingFacts {
   std::vector<uint32_t> attached_to;
   // Cluster -> why the newest rendering for it failed; most bindings have none.
   std::map<std::string, std::string, std::less<>> render_errors;
+  // Where its policy suspends dispatching: everywhere, or in these clusters.
+  bool suspended = false;
+  std::set<std::string, std::less<>> suspended_in;
 };
 
 // Of a row of `placements`.

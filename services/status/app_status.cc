@@ -29,10 +29,16 @@ struct Part {
   const PlacementFacts::Target* target = nullptr;  // nullptr: should not run it
   const WorkFacts* work = nullptr;                 // of this object, not of an earlier one
   const std::string* render_error = nullptr;       // no newer manifest could be made for it
+  bool held = false;  // dispatching is suspended, and it does not run the newest generation
   ClusterWord word;
 
   [[nodiscard]] bool lost() const { return word.readiness == Readiness::kUnknown; }
 };
+
+bool Suspended(const AppInput& in, uint32_t cluster) {
+  return in.binding != nullptr &&
+         (in.binding->suspended || in.binding->suspended_in.contains(in.names.Name(cluster)));
+}
 
 // Clusters that should run the object, and those that still say something about it, by name.
 std::vector<Part> MakeParts(const AppInput& in, uint64_t uid_hash) {
@@ -68,6 +74,8 @@ std::vector<Part> MakeParts(const AppInput& in, uint64_t uid_hash) {
       const auto error = errors.find(in.names.Name(part.cluster));
       if (error != errors.end()) part.render_error = &error->second;
     }
+    part.held = part.target != nullptr && Suspended(in, part.cluster) &&
+                (part.work == nullptr || part.work->object_generation < in.object.generation);
     part.word = in.cluster_word(part.cluster);
     parts.push_back(part);
   }
@@ -102,6 +110,9 @@ void SayState(const Part& part, v1::ClusterAppStatus& out) {
     Say(out, kPartRemoving, "NotPlacedHere", "it is being removed from this cluster");
   } else if (part.render_error != nullptr) {
     Say(out, kPartFailed, "RenderFailed", *part.render_error);
+  } else if (part.held) {
+    Say(out, work == nullptr ? kPartPending : kPartApplied, "Suspended",
+        "its policy suspends dispatching to this cluster");
   } else if (work == nullptr) {
     Say(out, kPartPending, "WaitingForCluster", "the cluster has not applied it yet");
   } else if (work->state == WorkFacts::State::kFailed) {

@@ -270,6 +270,21 @@ TEST_F(AppStatusTest, AnUnclaimedObjectSaysSo) {
   EXPECT_THAT(row.message(), HasSubstr("no policy claims it any more"));
 }
 
+TEST_F(AppStatusTest, WhereDispatchingIsSuspendedIsSaid) {
+  Place("a", 2);
+  Place("b", 2);
+  Report("a", 2, 2, "Healthy");
+  binding_.suspended_in.insert("b");
+  v1::AppStatus row = Compute();
+  EXPECT_EQ(row.clusters(0).reason(), "");
+  EXPECT_EQ(row.clusters(1).reason(), "Suspended");
+  EXPECT_THAT(row.message(), HasSubstr("b: Suspended: its policy suspends dispatching"));
+  binding_.suspended_in.clear();
+  binding_.suspended = true;
+  EXPECT_EQ(Compute().clusters(0).reason(), "") << "it runs the newest already";
+  EXPECT_EQ(Compute().clusters(1).reason(), "Suspended");
+}
+
 TEST_F(AppStatusTest, WhatFollowsOthersIsWhereTheyAre) {
   placed_ = false;
   binding_.policy.clear();
