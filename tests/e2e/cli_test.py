@@ -36,7 +36,6 @@ class CliTest(FleetTest):
             cls.files = pathlib.Path(cls.directory.name)
         except BaseException:
             cls.show_logs()
-            cls.tearDownClass()
             raise
 
     def run_cli(self, *args, text="", expect=0, offline=False):

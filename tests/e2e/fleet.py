@@ -42,17 +42,17 @@ class FleetTest(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory(prefix="sealane-e2e-")
         cls.stack = Stack(BIN, pathlib.Path(cls.directory.name) / "fleet")
+        cls.addClassCleanup(cls.stop_all)  # also runs when a setUpClass fails
         try:
             cls.stack.start(cls.clusters)
             cls.stack.sealane("apply", "-f", CLASSROOM / "clusters")
             wait_until("every cluster is ready", cls.all_clusters_ready)
         except BaseException:
             cls.show_logs()
-            cls.tearDownClass()
             raise
 
     @classmethod
-    def tearDownClass(cls):
+    def stop_all(cls):
         cls.stack.stop()
         cls.directory.cleanup()
 
