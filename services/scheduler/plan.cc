@@ -89,6 +89,7 @@ class Planner {
   void Decide() {
     Previous previous;
     std::string hard;  // a reason that allows moves
+    std::string rules;
     size_t term = 0;
     bool fresh = false;
     if (placed_ == nullptr) {
@@ -101,13 +102,15 @@ class Planner {
       plan_.again_at_micros = remaining.again_at_micros;
       plan_.evicted = remaining.lost_count;
       fresh = in_.rebalance_micros > Rebalanced();
-      hard = HardReason(remaining.lost, fresh);
+      rules = RulesChanged(in_.binding, *placed_);
+      hard = HardReason(remaining.lost, rules, fresh);
     }
     ScheduleInput input{request_, in_.snapshot, previous, in_.groups, in_.assumed};
     input.accurate = in_.accurate;
     input.accurate_now = in_.accurate_now;
     input.now_micros = in_.now_micros;
     input.fresh = fresh;
+    input.new_rules = !rules.empty();
     input.first_term = fresh ? 0 : term;
     if (hard.empty() && TryFailback(input, term)) return;
     if (!hard.empty()) {
@@ -118,10 +121,10 @@ class Planner {
     }
   }
 
-  std::string HardReason(const std::string& lost, bool fresh) const {
+  std::string HardReason(const std::string& lost, const std::string& rules, bool fresh) const {
     if (placed_->last_scheduled_micros() == 0) return "first placement";
     if (!lost.empty()) return lost;
-    if (std::string why = RulesChanged(in_.binding, *placed_); !why.empty()) return why;
+    if (!rules.empty()) return rules;
     if (std::string why = ReplicasChanged(request_, *placed_); !why.empty()) return why;
     if (fresh) return "manual rebalance";
     if (placed_->state() != Name(Outcome::kScheduled)) return "tried again";

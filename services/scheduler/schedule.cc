@@ -85,7 +85,10 @@ class Pipeline {
     const Candidates& chosen = selection->chosen;
     for (const Candidate& candidate : chosen) result->verdicts[candidate.index].selected = true;
     result->note = std::move(selection->note);
-    auto replicas = AssignReplicas(input_.request, term_, input_.snapshot, chosen, input_.fresh);
+    const Keep keep = input_.fresh       ? Keep::kNothing
+                      : input_.new_rules ? Keep::kNewRules
+                                         : Keep::kAll;
+    auto replicas = AssignReplicas(input_.request, term_, input_.snapshot, chosen, keep);
     if (!replicas.ok()) {
       return Fail(result, OutcomeOf(replicas.status()),
                   std::string(ToStd(replicas.status().message())));

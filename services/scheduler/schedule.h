@@ -70,6 +70,7 @@ struct ScheduleInput {
   absl::Duration accurate_now = absl::ZeroDuration();
   int64_t now_micros = 0;        // for tolerations that end
   bool fresh = false;            // divide all replicas anew
+  bool new_rules = false;        // the placement in force was computed from other rules
   size_t first_term = 0;         // where to begin; after the last term the earlier ones follow
   size_t term_count = SIZE_MAX;  // how many terms to try
   bool explain = false;          // estimate also where the strategy does not need it

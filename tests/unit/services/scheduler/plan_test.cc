@@ -92,6 +92,24 @@ TEST(PlanTest, AddingOneReplicaMovesNothing) {
   EXPECT_GE(after.at("b"), 2);
 }
 
+TEST(PlanTest, ChangedRulesDivideStaticWeightsWithinCapacityAnew) {
+  v1::Binding binding = MakeBinding(12, kEven);
+  (*binding.mutable_options())[std::string(kRespectCapacityOption)] = "true";
+  Planned world(binding, MakeSnapshot({MakeRoomy("a", 3), MakeRoomy("b", 20)}));
+  world.Step();
+  EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 3), Pair("b", 9)));
+  world.snapshot.Set(MakeRoomy("a", 20));
+  EXPECT_FALSE(world.Step().moved);
+  world.binding.mutable_placement()->add_cluster_tolerations()->set_key("new");
+  EXPECT_EQ(world.Step().cause, "the tolerations changed");
+  EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 6), Pair("b", 6)));
+  world.row.mutable_clusters(0)->set_replicas(2);
+  world.row.mutable_clusters(1)->set_replicas(10);
+  EXPECT_FALSE(world.Step().moved);
+  EXPECT_EQ(world.Step(kNow + 1).cause, "manual rebalance");
+  EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 6), Pair("b", 6)));
+}
+
 TEST(PlanTest, DuplicatedFollowsClustersThatJoin) {
   Planned world(MakeBinding(2, kDuplicatedPlacement), MakeSnapshot({MakeCluster("a")}));
   world.Step();
