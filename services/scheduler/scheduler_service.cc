@@ -15,12 +15,12 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
-#include "lib/model/identity.h"
 #include "lib/reconcile/keyed_queue.h"
 #include "lib/runtime/leader_lease.h"
 #include "lib/telemetry/log.h"
 #include "sealane/v1/app.pb.h"
 #include "services/scheduler/capacity_asker.h"
+#include "services/scheduler/placement_event.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/queries.h"
 #include "services/scheduler/scheduler_metrics.h"
@@ -32,21 +32,6 @@ namespace {
 // Placements whose writes may be under way at once.
 constexpr int kMaxWrites = 4096;
 constexpr absl::Duration kGaugeInterval = absl::Seconds(5);
-
-// "aws-virginia=2, tencent-shanghai=4", shortened.
-std::string DescribeClusters(const v1::Placed& placed) {
-  constexpr int kShown = 10;
-  std::vector<std::string> parts;
-  for (int i = 0; i < placed.clusters_size() && i < kShown; ++i) {
-    const v1::TargetCluster& target = placed.clusters(i);
-    parts.push_back(target.replicas() == 0 ? target.name()
-                                           : StrCat(target.name(), "=", target.replicas()));
-  }
-  if (placed.clusters_size() > kShown) {
-    parts.push_back(StrCat("and ", placed.clusters_size() - kShown, " more"));
-  }
-  return parts.empty() ? "no cluster" : StrJoin(parts, ", ");
-}
 
 class SchedulerService final : public Service {
  public:
@@ -124,21 +109,15 @@ class SchedulerService final : public Service {
   void OnCluster(const std::string& key);
   void OnRebalancer(const std::string& key);
   void RetryWaitingRegularly();
-  void ExpireAssumptions();
+  // What is assumed has changed; it ends by itself.
+  void CountAssumed();
 
   void Reconcile(const std::string& key, const KeyedQueue::Done& done);
   void RemoveRow(const std::string& key, const KeyedQueue::Done& done);
   void Write(const std::string& key, const v1::Binding& binding, Plan plan,
              const KeyedQueue::Done& done);
-  // What was promised for the change: cluster, replicas more.
-  using Promises = std::vector<std::pair<std::string, int64_t>>;
-  Promises Assume(const std::string& key, const v1::Binding& binding, const v1::Placed* before,
-                  const v1::Placed& after);
-  // A process that led before may have given away what no heartbeat shows yet.
-  void AssumeRecent();
   // True when the plan waits for agents to count; it is made again then.
   bool WaitForCapacity(const std::string& key, const v1::Binding& binding, const Plan& plan);
-  void Report(const v1::Placed* before, const Plan& plan);
   // Looks at the binding again at that time, whatever happens.
   void WakeAt(const std::string& key, int64_t at_micros, int64_t now_micros);
   void UpdateGauges();
@@ -228,7 +207,9 @@ void SchedulerService::SetLeading(bool leading) {
 
 void SchedulerService::WorkIfPossible() {
   if (!synced_ || !leading_) return;
-  AssumeRecent();
+  // A process that led before may have given away what no heartbeat shows yet.
+  world_.AssumeRecent(ToMicros(env_.clock.Now()), env_.clock.Monotonic());
+  CountAssumed();
   // What happened while another process led, or before all tables were seen, is looked at once.
   for (const auto& [key, row] : world_.bindings.rows()) queue_.Add(key);
   for (const auto& [key, row] : world_.placements.rows()) {
@@ -317,15 +298,15 @@ void SchedulerService::RetryWaitingRegularly() {
   });
 }
 
-void SchedulerService::ExpireAssumptions() {
+void SchedulerService::CountAssumed() {
+  metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
   if (assume_timer_ != 0 || world_.assumed.size() == 0) return;
   assume_timer_ = env_.executor.After(options_.assume_for / 4, [this] {
     assume_timer_ = 0;
     if (world_.assumed.Expire(env_.clock.Monotonic())) {
       world_.index.Waiting([this](const std::string& key) { queue_.Add(key); });
     }
-    metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
-    ExpireAssumptions();
+    CountAssumed();
   });
 }
 
@@ -412,21 +393,20 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
   const Row<v1::Placed>* row = world_.placements.Find(key);
   const uint64_t expected = row == nullptr ? 0 : row->revision;
   const v1::Placed* before = row == nullptr ? nullptr : &row->value;
-  Promises promises;
+  AssumedCapacity::Given given;
   if (plan.moved) {
-    promises = Assume(key, binding, before, plan.row);
+    given = world_.assumed.Follow(key, Request(binding), before, plan.row, env_.clock.Monotonic());
+    CountAssumed();
     metrics_.moves.Increment();
     metrics_.evictions.Increment(static_cast<double>(plan.evicted));
   }
-  Report(before, plan);
+  if (v1::Event event; EventOf(before, plan, &event)) events_.Emit(std::move(event));
   // At once, so that the next decision about a workload of the same group sees it.
   world_.index.SetPlaced(key, &plan.row);
   const absl::Duration begin = env_.clock.Monotonic();
   world_.placements.PutIf(
       key, std::move(plan.row), expected,
-      [this, key, begin, done, promises = std::move(promises),
-       request = ParseResources(binding.replica_requirements().resource_request())](
-          const absl::StatusOr<uint64_t>& revision) {
+      [this, key, begin, done, given = std::move(given)](const absl::StatusOr<uint64_t>& revision) {
         if (revision.ok()) {
           metrics_.writes.Increment();
           metrics_.placement_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
@@ -434,10 +414,7 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
           return;
         }
         // It is not in force: nothing was given away.
-        for (const auto& promise : promises) {
-          world_.assumed.Promise(key, promise.first, request, -promise.second,
-                                 env_.clock.Monotonic());
-        }
+        world_.assumed.TakeBack(key, given, env_.clock.Monotonic());
         const Row<v1::Placed>* now = world_.placements.Find(key);
         world_.index.SetPlaced(key, now == nullptr ? nullptr : &now->value);
         if (absl::IsAborted(revision.status())) {
@@ -449,72 +426,6 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
           done(ReconcileResult::Terminal(revision.status()));
         }
       });
-}
-
-SchedulerService::Promises SchedulerService::Assume(const std::string& key,
-                                                    const v1::Binding& binding,
-                                                    const v1::Placed* before,
-                                                    const v1::Placed& after) {
-  Promises promises;
-  const Request request(binding);
-  if (!request.workload) return promises;
-  const Previous old =
-      before != nullptr && before->uid() == after.uid() ? Previous(before->clusters()) : Previous();
-  const Previous now(after.clusters());
-  for (const Previous::Entry& entry : old.entries()) {
-    if (!now.Contains(entry.cluster)) world_.assumed.Withdraw(key, entry.cluster);
-  }
-  for (const Previous::Entry& entry : now.entries()) {
-    const int64_t more = entry.replicas - std::max<int64_t>(0, old.Replicas(entry.cluster));
-    world_.assumed.Promise(key, entry.cluster, request.request, more, env_.clock.Monotonic());
-    if (more > 0) promises.emplace_back(entry.cluster, more);
-  }
-  metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
-  ExpireAssumptions();
-  return promises;
-}
-
-void SchedulerService::AssumeRecent() {
-  const int64_t now = ToMicros(env_.clock.Now());
-  for (const auto& [key, row] : world_.placements.rows()) {
-    const absl::Duration age = absl::Microseconds(now - row.value.scheduled_micros());
-    const Row<v1::Binding>* binding = world_.bindings.Find(key);
-    if (binding == nullptr || age >= options_.assume_for || age < absl::ZeroDuration()) continue;
-    world_.assumed.WithdrawAll(key);
-    const ResourceList request =
-        ParseResources(binding->value.replica_requirements().resource_request());
-    for (const v1::TargetCluster& target : row.value.clusters()) {
-      world_.assumed.Promise(key, target.name(), request, target.replicas(),
-                             env_.clock.Monotonic() - age);
-    }
-  }
-  metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
-  ExpireAssumptions();
-}
-
-void SchedulerService::Report(const v1::Placed* before, const Plan& plan) {
-  const v1::Placed& row = plan.row;
-  const bool failed = row.state() != "Scheduled" && row.state() != "Suspended";
-  const bool failed_before =
-      before != nullptr && before->uid() == row.uid() && before->state() == row.state();
-  v1::Event event;
-  *event.mutable_ref() = row.ref();
-  event.set_trace_id(row.trace_id());
-  const std::string object = Describe(KeyOf(row.ref()));
-  if (plan.moved) {
-    const bool first =
-        before == nullptr || before->uid() != row.uid() || before->clusters().empty();
-    event.set_type("Normal");
-    event.set_reason(first ? "Placed" : "Moved");
-    event.set_message(StrCat(object, ": ", DescribeClusters(row), " (", plan.cause, ")"));
-    events_.Emit(event);
-  } else if (failed && !failed_before) {
-    event.set_type("Warning");
-    event.set_reason("Unschedulable");
-    event.set_message(StrCat(object, ": ", row.state(), ": ", row.message(),
-                             row.clusters().empty() ? "" : "; the last placement stays in force"));
-    events_.Emit(event);
-  }
 }
 
 void SchedulerService::UpdateGauges() {

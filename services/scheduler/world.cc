@@ -15,7 +15,18 @@ World::World(Bus& bus, Env env, absl::Duration assume_for)
       cluster_rows(bus, env, kClusterStatusTable),
       placements(bus, env, kPlacementsTable),
       rebalancer_rows(bus, env, kObjectsTable, kRebalancerFilter),
-      assumed(assume_for) {}
+      assumed(assume_for),
+      assume_for_(assume_for) {}
+
+void World::AssumeRecent(int64_t now_micros, absl::Duration now) {
+  for (const auto& [key, row] : placements.rows()) {
+    const absl::Duration age = absl::Microseconds(now_micros - row.value.scheduled_micros());
+    const Row<v1::Binding>* binding = bindings.Find(key);
+    if (binding == nullptr || age >= assume_for_ || age < absl::ZeroDuration()) continue;
+    assumed.WithdrawAll(key);
+    assumed.Follow(key, Request(binding->value), nullptr, row.value, now - age);
+  }
+}
 
 World::ClusterChange World::UpdateCluster(const std::string& key) {
   ClusterChange change;

@@ -46,8 +46,11 @@ struct World {
     Snapshot::ClusterPtr after;
   };
   ClusterChange UpdateCluster(const std::string& key);
+  // Promises what placements were given so recently that heartbeats may not show it yet.
+  void AssumeRecent(int64_t now_micros, absl::Duration now);
 
  private:
+  absl::Duration assume_for_;
   std::map<std::string, std::string> cluster_names_;  // by row key
 };
 

@@ -60,7 +60,7 @@ TEST(EstimateTest, WhatOthersWereGivenIsTakenFromTheAgentsCount) {
 
 TEST(AssumedTest, PromisesAreTakenBack) {
   AssumedCapacity assumed(absl::Minutes(1));
-  const ResourceList cpu = {{"cpu", 1, 1000}};
+  const AssumedLoad cpu = {1, {{"cpu", 1, 1000}}};
   assumed.Promise("x", "a", cpu, 5, absl::ZeroDuration());
   assumed.Promise("x", "a", cpu, -2, absl::ZeroDuration());
   EXPECT_EQ(assumed.loads().at("a").pods, 3);

@@ -361,7 +361,8 @@ TEST(PropertyTest, ManyBindingsTogetherNeverTakeMoreThanThereIs) {
       ++placed;
       for (const auto& target : ToMap(plan.row)) {
         used[target.first] += target.second;
-        assumed.Promise(StrCat("app", i), target.first, {}, target.second, absl::ZeroDuration());
+        assumed.Promise(StrCat("app", i), target.first, {1, {}}, target.second,
+                        absl::ZeroDuration());
       }
     }
     for (const auto& entry : used) {
