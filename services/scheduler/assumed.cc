@@ -7,12 +7,6 @@
 namespace sealane::scheduler {
 namespace {
 
-void AddUnits(AssumedLoad& load, const AssumedLoad& unit, int64_t count) {
-  const int64_t pods = load.pods;
-  AddLoad(load, unit.amounts, count);
-  load.pods = pods + unit.pods * count;
-}
-
 // Units that run in the cluster: replicas, or the whole once.
 int64_t UnitsIn(const Request& request, const Previous& placement, const std::string& cluster) {
   const int64_t replicas = placement.Replicas(cluster);
@@ -21,6 +15,12 @@ int64_t UnitsIn(const Request& request, const Previous& placement, const std::st
 }
 
 }  // namespace
+
+void AddUnits(AssumedLoad& load, const AssumedLoad& unit, int64_t count) {
+  const int64_t pods = load.pods;
+  AddLoad(load, unit.amounts, count);
+  load.pods = pods + unit.pods * count;
+}
 
 AssumedLoad UnitOf(const Request& request) {
   AssumedLoad unit;

@@ -19,6 +19,9 @@ namespace sealane::scheduler {
 // Nothing (no pods) for what is no workload.
 [[nodiscard]] AssumedLoad UnitOf(const Request& request);
 
+// Adds `count` units to a load (negative: takes away).
+void AddUnits(AssumedLoad& load, const AssumedLoad& unit, int64_t count);
+
 // Capacity that was given away a moment ago and that heartbeats do not show yet. Each promise holds
 // for a fixed time: by then the replicas are pods, and counted by the cluster itself.
 // Thread rule: executor thread.

@@ -178,6 +178,12 @@ void BindingIndex::ConcernedBy(const ClusterInfo* before, const ClusterInfo* aft
   for (std::string_view key : concerned) add(std::string(key));
 }
 
+void BindingIndex::PlacedIn(std::string_view cluster, const Add& add) const {
+  const auto it = by_cluster_.find(cluster);
+  if (it == by_cluster_.end()) return;
+  for (std::string_view key : it->second) add(std::string(key));
+}
+
 void BindingIndex::WaitingFor(const ClusterInfo& cluster, const Add& add) const {
   std::map<std::string_view, bool> matches;  // by shape
   for (std::string_view key : waiting_) {

@@ -32,6 +32,8 @@ class BindingIndex final : public WorkloadGroups {
 
   // A cluster came (before is null), went (after is null) or changed in what filters look at.
   void ConcernedBy(const ClusterInfo* before, const ClusterInfo* after, const Add& add) const;
+  // The bindings that are placed in the cluster.
+  void PlacedIn(std::string_view cluster, const Add& add) const;
   // The bindings that are not scheduled and might use the cluster, now that it has room.
   void WaitingFor(const ClusterInfo& cluster, const Add& add) const;
   // All that are not scheduled.

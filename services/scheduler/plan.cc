@@ -103,6 +103,7 @@ class Planner {
       plan_.evicted = remaining.lost_count;
       fresh = in_.rebalance_micros > Rebalanced();
       rules = RulesChanged(in_.binding, *placed_);
+      GiveUp(&previous);
       hard = HardReason(remaining.lost, rules, fresh);
     }
     ScheduleInput input{request_, in_.snapshot, previous, in_.groups, in_.assumed};
@@ -111,6 +112,7 @@ class Planner {
     input.now_micros = in_.now_micros;
     input.fresh = fresh;
     input.new_rules = !rules.empty();
+    input.full = in_.capacity_lost;
     input.first_term = fresh ? 0 : term;
     if (hard.empty() && TryFailback(input, term)) return;
     if (!hard.empty()) {
@@ -121,11 +123,24 @@ class Planner {
     }
   }
 
+  // Takes from the placement what has to leave clusters that lost capacity.
+  void GiveUp(Previous* previous) {
+    if (in_.capacity_lost == nullptr) return;
+    std::vector<std::string> names;
+    for (const auto& entry : *in_.capacity_lost) {
+      if (previous->Replicas(entry.first) <= 0) continue;
+      previous->Reduce(entry.first, entry.second);
+      names.push_back(entry.first);
+    }
+    if (!names.empty()) capacity_lost_ = StrCat("capacity lost in ", StrJoin(names, ", "));
+  }
+
   std::string HardReason(const std::string& lost, const std::string& rules, bool fresh) const {
     if (placed_->last_scheduled_micros() == 0) return "first placement";
     if (!lost.empty()) return lost;
     if (!rules.empty()) return rules;
     if (std::string why = ReplicasChanged(request_, *placed_); !why.empty()) return why;
+    if (!capacity_lost_.empty()) return capacity_lost_;
     if (fresh) return "manual rebalance";
     if (placed_->state() != Name(Outcome::kScheduled)) return "tried again";
     return "";
@@ -174,8 +189,12 @@ class Planner {
       *row.add_decisions() = std::move(decision);
     }
     row.set_state(std::string(Name(result.outcome)));
-    row.set_message(result.note.empty() ? result.message
-                                        : StrCat(result.message, "; ", result.note));
+    std::string message =
+        result.note.empty() ? result.message : StrCat(result.message, "; ", result.note);
+    if (result.outcome != Outcome::kScheduled && !capacity_lost_.empty()) {
+      message = StrCat(capacity_lost_, ": ", message);
+    }
+    row.set_message(message);
     // A rebalance that cannot be done is not repeated for ever.
     if (fresh || in_.rebalance_micros > Rebalanced()) rebalanced_ = in_.rebalance_micros;
     if (result.outcome != Outcome::kScheduled) return;
@@ -259,6 +278,7 @@ class Planner {
   const v1::Placed* placed_ = nullptr;  // of this very object
   int64_t old_revision_ = 0;
   int64_t rebalanced_ = 0;
+  std::string capacity_lost_;  // the reason
   Plan plan_;
 };
 

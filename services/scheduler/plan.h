@@ -24,6 +24,8 @@ struct PlanInput {
   absl::Duration accurate_now = absl::ZeroDuration();
   int64_t now_micros = 0;
   int64_t rebalance_micros = 0;  // newest manual rebalance that names the object; 0: none
+  // Replicas that have to leave clusters which lost capacity; nullptr: none.
+  const ReplicaCounts* capacity_lost = nullptr;
   // Since when an earlier group of clusterAffinities could take the object back; 0: it cannot.
   int64_t failback_since_micros = 0;
 };

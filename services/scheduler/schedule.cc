@@ -144,6 +144,7 @@ class Pipeline {
         verdict.estimated = true;
         const AssumedLoad* assumed = AssumedFor(input_, cluster.name);
         int64_t room = EstimateReplicas(input_.request, cluster, assumed);
+        if (input_.full != nullptr && input_.full->count(cluster.name) > 0) room = 0;
         if (ask && room > 0) room = AskedToo(room, assumed, verdict, result);
         verdict.allocatable = static_cast<int32_t>(room);
       }

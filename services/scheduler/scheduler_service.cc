@@ -20,6 +20,7 @@
 #include "lib/telemetry/log.h"
 #include "sealane/v1/app.pb.h"
 #include "services/scheduler/capacity_asker.h"
+#include "services/scheduler/capacity_loss.h"
 #include "services/scheduler/placement_event.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/queries.h"
@@ -46,10 +47,15 @@ class SchedulerService final : public Service {
         world_(context.bus, env_, options.assume_for),
         queue_(env_, QueueOptions(),
                [this](const std::string& key, KeyedQueue::Done done) { Reconcile(key, done); }),
-        asker_(env_, context.bus, AskerOptions(options), [this](const std::string& key) {
-          waited_.insert(key);
-          queue_.Add(key);
-        }) {
+        asker_(env_, context.bus, AskerOptions(options),
+               [this](const std::string& key) {
+                 waited_.insert(key);
+                 queue_.Add(key);
+               }),
+        loss_(
+            env_, {options.capacity_lost_after, options.assume_for},
+            [this](const std::string& cluster) { return world_.GivingWay(cluster); },
+            [this](const std::string& key) { queue_.Add(key); }) {
     if (options_.capacity_wait > absl::ZeroDuration()) {
       world_.accurate = [this](const v1::Binding& binding) -> const AccurateAnswers* {
         if (!Request::CountsCapacity(binding)) return nullptr;
@@ -138,6 +144,7 @@ class SchedulerService final : public Service {
   World world_;
   KeyedQueue queue_;
   CapacityAsker asker_;
+  CapacityLoss loss_;
   std::set<std::string> waited_;  // bindings that have waited for agents once
   std::unique_ptr<LeaderLease> lease_;
   std::unique_ptr<QueryServer> queries_;
@@ -242,6 +249,10 @@ void SchedulerService::OnPlacement(const std::string& key) {
 
 void SchedulerService::OnCluster(const std::string& key) {
   const World::ClusterChange change = world_.UpdateCluster(key);
+  if (change.before != nullptr || change.after != nullptr) {
+    loss_.Observe(change.after != nullptr ? change.after->name : change.before->name,
+                  change.after.get());
+  }
   metrics_.clusters.Set(static_cast<double>(world_.snapshot.clusters().size()));
   const bool same = change.before != nullptr && change.after != nullptr &&
                     change.before->name == change.after->name &&
@@ -313,6 +324,7 @@ void SchedulerService::CountAssumed() {
 void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done& done) {
   const Row<v1::Binding>* row = world_.bindings.Find(key);
   if (row == nullptr) {
+    loss_.Settled(key);
     RemoveRow(key, done);
     return;
   }
@@ -327,6 +339,10 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   input.rebalance_micros = world_.rebalancers.TriggeredFor(binding);
   const auto since = world_.failback_since_micros.find(key);
   if (since != world_.failback_since_micros.end()) input.failback_since_micros = since->second;
+
+  std::map<std::string, int64_t> claims;
+  if (placed != nullptr) claims = loss_.Claims(key, binding, placed->value);
+  if (!claims.empty()) input.capacity_lost = &claims;
 
   const absl::Duration begin = env_.clock.Monotonic();
   Plan plan = PlanPlacement(input);
@@ -349,6 +365,8 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   if (plan.again_at_micros > 0) {
     WakeAt(key, plan.again_at_micros, input.now_micros);
   }
+  if (plan.moved && placed != nullptr) loss_.Left(key, binding, placed->value, plan.row);
+  loss_.Settled(key);
   if (!plan.write) {
     done(ReconcileResult::Done());
     return;
@@ -415,6 +433,7 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
         }
         // It is not in force: nothing was given away.
         world_.assumed.TakeBack(key, given, env_.clock.Monotonic());
+        loss_.TakeBack(key);
         const Row<v1::Placed>* now = world_.placements.Find(key);
         world_.index.SetPlaced(key, now == nullptr ? nullptr : &now->value);
         if (absl::IsAborted(revision.status())) {
@@ -431,6 +450,7 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
 void SchedulerService::UpdateGauges() {
   env_.executor.After(kGaugeInterval, [this] { UpdateGauges(); });
   metrics_.bindings.Set(static_cast<double>(world_.bindings.size()));
+  metrics_.short_of_room.Set(static_cast<double>(loss_.short_of_room()));
   metrics_.unscheduled.Set(static_cast<double>(world_.index.waiting()));
   const CapacityAskerStats& asked = asker_.stats();
   const auto catch_up = [](Counter& counter, uint64_t value) {

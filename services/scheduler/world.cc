@@ -1,5 +1,8 @@
 #include "services/scheduler/world.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "lib/bus/subjects.h"
 
 namespace sealane::scheduler {
@@ -26,6 +29,21 @@ void World::AssumeRecent(int64_t now_micros, absl::Duration now) {
     assumed.WithdrawAll(key);
     assumed.Follow(key, Request(binding->value), nullptr, row.value, now - age);
   }
+}
+
+std::vector<std::string> World::GivingWay(const std::string& cluster) const {
+  std::vector<std::pair<int32_t, std::string>> order;  // priority, key
+  index.PlacedIn(cluster, [&](const std::string& key) {
+    const Row<v1::Binding>* row = bindings.Find(key);
+    if (row == nullptr || row->value.deleting() || row->value.suspension().scheduling()) return;
+    if (!Request::DividesByRoom(row->value)) return;
+    order.emplace_back(row->value.schedule_priority(), key);
+  });
+  std::sort(order.begin(), order.end());
+  std::vector<std::string> keys;
+  keys.reserve(order.size());
+  for (auto& entry : order) keys.push_back(std::move(entry.second));
+  return keys;
 }
 
 World::ClusterChange World::UpdateCluster(const std::string& key) {

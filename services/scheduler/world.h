@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "lib/bus/bus.h"
 #include "lib/bus/table.h"
@@ -46,6 +47,9 @@ struct World {
     Snapshot::ClusterPtr after;
   };
   ClusterChange UpdateCluster(const std::string& key);
+  // The bindings that can give up replicas when the cluster lacks room, in the order in which they
+  // have to: lower schedulePriority first. Only those whose replicas are divided by room.
+  [[nodiscard]] std::vector<std::string> GivingWay(const std::string& cluster) const;
   // Promises what placements were given so recently that heartbeats may not show it yet.
   void AssumeRecent(int64_t now_micros, absl::Duration now);
 
