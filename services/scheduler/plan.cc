@@ -114,7 +114,8 @@ class Planner {
     input.new_rules = !rules.empty();
     input.full = in_.capacity_lost;
     input.first_term = fresh ? 0 : term;
-    if (hard.empty() && TryFailback(input, term)) return;
+    // Also when it must be scheduled anyway: that does not stop the clocks.
+    if (placed_ != nullptr && !fresh && TryFailback(input, term)) return;
     if (!hard.empty()) {
       plan_.cause = hard;
       Apply(input, Schedule(input), fresh);
@@ -159,26 +160,36 @@ class Planner {
     Apply(input, result, false);
   }
 
-  // Returns to an earlier group that has been able to take the object for long enough.
+  // Returns to the first of the earlier groups that has been able to take the object for long
+  // enough. Each has its own clock.
   bool TryFailback(ScheduleInput input, size_t term) {
     if (term == 0) return false;
     const auto after = ParseFailback(OptionText(in_.binding, kFailbackOption));
     if (!after.ok() || *after == absl::InfiniteDuration()) return false;
-    input.first_term = 0;
-    input.term_count = term;
-    const ScheduleResult result = Schedule(input);
-    if (result.outcome != Outcome::kScheduled) return false;
-    plan_.failback_possible = true;
-    const int64_t since =
-        in_.failback_since_micros == 0 ? in_.now_micros : in_.failback_since_micros;
-    const int64_t due = since + absl::ToInt64Microseconds(*after);
-    if (in_.now_micros < due) {
-      if (plan_.again_at_micros == 0 || due < plan_.again_at_micros) plan_.again_at_micros = due;
-      return false;
+    input.term_count = 1;
+    for (size_t i = 0; i < term; ++i) {
+      input.first_term = i;
+      const ScheduleResult result = Schedule(input);
+      if (result.outcome != Outcome::kScheduled) continue;
+      const std::string& group = request_.terms[i].name;
+      const int64_t since = FailbackSince(group);
+      plan_.failback[group] = since;
+      const int64_t due = since + absl::ToInt64Microseconds(*after);
+      if (in_.now_micros < due) {
+        if (plan_.again_at_micros == 0 || due < plan_.again_at_micros) plan_.again_at_micros = due;
+        continue;
+      }
+      plan_.cause = StrCat("group ", group, " is available again");
+      Apply(input, result, false);
+      return true;
     }
-    plan_.cause = StrCat("group ", request_.terms[result.term].name, " is available again");
-    Apply(input, result, false);
-    return true;
+    return false;
+  }
+
+  [[nodiscard]] int64_t FailbackSince(const std::string& group) const {
+    if (in_.failback == nullptr) return in_.now_micros;
+    const auto it = in_.failback->find(group);
+    return it == in_.failback->end() ? in_.now_micros : it->second;
   }
 
   void Apply(const ScheduleInput& input, const ScheduleResult& result, bool fresh) {

@@ -33,6 +33,9 @@ namespace {
 // Placements whose writes may be under way at once.
 constexpr int kMaxWrites = 4096;
 constexpr absl::Duration kGaugeInterval = absl::Seconds(5);
+// How long reports of capacity are gathered before objects in a later group look whether an earlier
+// one could take them back.
+constexpr absl::Duration kFailbackDelay = absl::Seconds(30);
 
 class SchedulerService final : public Service {
  public:
@@ -85,7 +88,7 @@ class SchedulerService final : public Service {
   bool Idle() const override {
     if (!synced_) return false;
     if (!leading_) return true;  // another process works
-    return queue_.idle() && capacity_timer_ == 0 && world_.placements.in_flight() == 0 &&
+    return queue_.idle() && room_.timer == 0 && world_.placements.in_flight() == 0 &&
            asker_.waiting() == 0;
   }
 
@@ -113,6 +116,8 @@ class SchedulerService final : public Service {
   void OnBinding(const std::string& key);
   void OnPlacement(const std::string& key);
   void OnCluster(const std::string& key);
+  // The cluster has other room than before: some may use it.
+  void RoomChanged(const std::string& cluster);
   void OnRebalancer(const std::string& key);
   void RetryWaitingRegularly();
   // What is assumed has changed; it ends by itself.
@@ -148,9 +153,14 @@ class SchedulerService final : public Service {
   std::set<std::string> waited_;  // bindings that have waited for agents once
   std::unique_ptr<LeaderLease> lease_;
   std::unique_ptr<QueryServer> queries_;
-  std::set<std::string> changed_capacity_;  // clusters, since the last retry
+  // Clusters whose room changed, until who is concerned is looked at, all at once.
+  struct Gathered {
+    std::set<std::string> clusters;
+    TimerId timer = 0;
+  };
+  Gathered room_;  // for what waits
+  Gathered back_;  // for what may return to an earlier group
   std::map<std::string, Wake> wakes_;
-  TimerId capacity_timer_ = 0;
   TimerId assume_timer_ = 0;
   int tables_synced_ = 0;
   bool synced_ = false;
@@ -230,7 +240,7 @@ void SchedulerService::OnBinding(const std::string& key) {
   if (row == nullptr) {
     world_.index.RemoveBinding(key);
     world_.assumed.WithdrawAll(key);
-    world_.failback_since_micros.erase(key);
+    world_.failback.erase(key);
     asker_.Forget(key);
     waited_.erase(key);
   } else {
@@ -270,20 +280,31 @@ void SchedulerService::OnCluster(const std::string& key) {
   }
   metrics_.capacity_events.Increment();
   asker_.Changed(change.after->name);
-  if (world_.index.waiting() == 0) return;
-  changed_capacity_.insert(change.after->name);
-  if (capacity_timer_ != 0) return;
-  capacity_timer_ = env_.executor.After(options_.capacity_delay, [this] {
-    capacity_timer_ = 0;
-    for (const std::string& name : std::exchange(changed_capacity_, {})) {
-      const ClusterInfo* cluster = world_.snapshot.Find(name);
-      if (cluster == nullptr) continue;
-      world_.index.WaitingFor(*cluster, [this](const std::string& waiting) {
-        metrics_.concerned.Increment();
-        queue_.Add(waiting);
-      });
-    }
-  });
+  RoomChanged(change.after->name);
+}
+
+void SchedulerService::RoomChanged(const std::string& cluster) {
+  const auto gather = [&](Gathered& gathered, absl::Duration delay,
+                          void (BindingIndex::*find)(const ClusterInfo&, const BindingIndex::Add&)
+                              const) {
+    gathered.clusters.insert(cluster);
+    if (gathered.timer != 0) return;
+    gathered.timer = env_.executor.After(delay, [this, &gathered, find] {
+      gathered.timer = 0;
+      for (const std::string& name : std::exchange(gathered.clusters, {})) {
+        const ClusterInfo* info = world_.snapshot.Find(name);
+        if (info == nullptr) continue;
+        (world_.index.*find)(*info, [this](const std::string& key) {
+          metrics_.concerned.Increment();
+          queue_.Add(key);
+        });
+      }
+    });
+  };
+  if (world_.index.waiting() > 0) {
+    gather(room_, options_.capacity_delay, &BindingIndex::WaitingFor);
+  }
+  if (world_.index.away() > 0) gather(back_, kFailbackDelay, &BindingIndex::AwayFrom);
 }
 
 void SchedulerService::OnRebalancer(const std::string& key) {
@@ -337,8 +358,8 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   input.accurate = world_.AccurateFor(binding);
   input.accurate_now = env_.clock.Monotonic();
   input.rebalance_micros = world_.rebalancers.TriggeredFor(binding);
-  const auto since = world_.failback_since_micros.find(key);
-  if (since != world_.failback_since_micros.end()) input.failback_since_micros = since->second;
+  const auto failback = world_.failback.find(key);
+  if (failback != world_.failback.end()) input.failback = &failback->second;
 
   std::map<std::string, int64_t> claims;
   if (placed != nullptr) claims = loss_.Claims(key, binding, placed->value);
@@ -348,14 +369,14 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   Plan plan = PlanPlacement(input);
   metrics_.decision_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
 
+  if (plan.failback.empty()) {
+    world_.failback.erase(key);
+  } else {
+    world_.failback[key] = std::move(plan.failback);
+  }
   if (plan.write && WaitForCapacity(key, binding, plan)) {
     done(ReconcileResult::Done());
     return;
-  }
-  if (!plan.failback_possible) {
-    world_.failback_since_micros.erase(key);
-  } else {
-    world_.failback_since_micros.emplace(key, input.now_micros);
   }
   if (plan.cause.empty()) {
     metrics_.unchanged.Increment();

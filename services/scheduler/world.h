@@ -12,6 +12,7 @@
 #include "sealane/v1/tables.pb.h"
 #include "services/scheduler/assumed.h"
 #include "services/scheduler/binding_index.h"
+#include "services/scheduler/plan.h"
 #include "services/scheduler/rebalance.h"
 #include "services/scheduler/snapshot.h"
 
@@ -38,8 +39,7 @@ struct World {
   [[nodiscard]] const AccurateAnswers* AccurateFor(const v1::Binding& binding) const {
     return accurate ? accurate(binding) : nullptr;
   }
-  // Since when an earlier group could take a binding back.
-  std::map<std::string, int64_t> failback_since_micros;
+  std::map<std::string, FailbackClocks> failback;  // of bindings in a later group
 
   // Takes over the row of this key; tells what cluster it was about, before and after.
   struct ClusterChange {
