@@ -25,6 +25,7 @@
 #include "services/scheduler/plan.h"
 #include "services/scheduler/queries.h"
 #include "services/scheduler/scheduler_metrics.h"
+#include "services/scheduler/timers.h"
 #include "services/scheduler/world.h"
 
 namespace sealane::scheduler {
@@ -58,7 +59,12 @@ class SchedulerService final : public Service {
         loss_(
             env_, {options.capacity_lost_after, options.assume_for},
             [this](const std::string& cluster) { return world_.GivingWay(cluster); },
-            [this](const std::string& key) { queue_.Add(key); }) {
+            [this](const std::string& key) { queue_.Add(key); }),
+        room_(env_, options.capacity_delay,
+              [this](const std::string& name) { AskThose(name, &BindingIndex::WaitingFor); }),
+        back_(env_, kFailbackDelay,
+              [this](const std::string& name) { AskThose(name, &BindingIndex::AwayFrom); }),
+        wakes_(env_, [this](const std::string& key) { queue_.Add(key); }) {
     if (options_.capacity_wait > absl::ZeroDuration()) {
       world_.accurate = [this](const v1::Binding& binding) -> const AccurateAnswers* {
         if (!Request::CountsCapacity(binding)) return nullptr;
@@ -88,7 +94,7 @@ class SchedulerService final : public Service {
   bool Idle() const override {
     if (!synced_) return false;
     if (!leading_) return true;  // another process works
-    return queue_.idle() && room_.timer == 0 && world_.placements.in_flight() == 0 &&
+    return queue_.idle() && !room_.pending() && world_.placements.in_flight() == 0 &&
            asker_.waiting() == 0;
   }
 
@@ -118,6 +124,9 @@ class SchedulerService final : public Service {
   void OnCluster(const std::string& key);
   // The cluster has other room than before: some may use it.
   void RoomChanged(const std::string& cluster);
+  using Find = void (BindingIndex::*)(const ClusterInfo& cluster,
+                                      const BindingIndex::Add& add) const;
+  void AskThose(const std::string& cluster, Find find);
   void OnRebalancer(const std::string& key);
   void RetryWaitingRegularly();
   // What is assumed has changed; it ends by itself.
@@ -129,14 +138,7 @@ class SchedulerService final : public Service {
              const KeyedQueue::Done& done);
   // True when the plan waits for agents to count; it is made again then.
   bool WaitForCapacity(const std::string& key, const v1::Binding& binding, const Plan& plan);
-  // Looks at the binding again at that time, whatever happens.
-  void WakeAt(const std::string& key, int64_t at_micros, int64_t now_micros);
   void UpdateGauges();
-
-  struct Wake {
-    int64_t at_micros = 0;
-    TimerId timer = 0;
-  };
 
   ScopedExecutor executor_;
   Env env_;
@@ -150,17 +152,13 @@ class SchedulerService final : public Service {
   KeyedQueue queue_;
   CapacityAsker asker_;
   CapacityLoss loss_;
+  // Clusters whose room changed, gathered until those are looked at that may use it.
+  Gathering room_;  // what waits
+  Gathering back_;  // what may return to an earlier group
+  Wakes wakes_;
   std::set<std::string> waited_;  // bindings that have waited for agents once
   std::unique_ptr<LeaderLease> lease_;
   std::unique_ptr<QueryServer> queries_;
-  // Clusters whose room changed, until who is concerned is looked at, all at once.
-  struct Gathered {
-    std::set<std::string> clusters;
-    TimerId timer = 0;
-  };
-  Gathered room_;  // for what waits
-  Gathered back_;  // for what may return to an earlier group
-  std::map<std::string, Wake> wakes_;
   TimerId assume_timer_ = 0;
   int tables_synced_ = 0;
   bool synced_ = false;
@@ -284,27 +282,17 @@ void SchedulerService::OnCluster(const std::string& key) {
 }
 
 void SchedulerService::RoomChanged(const std::string& cluster) {
-  const auto gather = [&](Gathered& gathered, absl::Duration delay,
-                          void (BindingIndex::*find)(const ClusterInfo&, const BindingIndex::Add&)
-                              const) {
-    gathered.clusters.insert(cluster);
-    if (gathered.timer != 0) return;
-    gathered.timer = env_.executor.After(delay, [this, &gathered, find] {
-      gathered.timer = 0;
-      for (const std::string& name : std::exchange(gathered.clusters, {})) {
-        const ClusterInfo* info = world_.snapshot.Find(name);
-        if (info == nullptr) continue;
-        (world_.index.*find)(*info, [this](const std::string& key) {
-          metrics_.concerned.Increment();
-          queue_.Add(key);
-        });
-      }
-    });
-  };
-  if (world_.index.waiting() > 0) {
-    gather(room_, options_.capacity_delay, &BindingIndex::WaitingFor);
-  }
-  if (world_.index.away() > 0) gather(back_, kFailbackDelay, &BindingIndex::AwayFrom);
+  if (world_.index.waiting() > 0) room_.Add(cluster);
+  if (world_.index.away() > 0) back_.Add(cluster);
+}
+
+void SchedulerService::AskThose(const std::string& cluster, Find find) {
+  const ClusterInfo* info = world_.snapshot.Find(cluster);
+  if (info == nullptr) return;
+  (world_.index.*find)(*info, [this](const std::string& key) {
+    metrics_.concerned.Increment();
+    queue_.Add(key);
+  });
 }
 
 void SchedulerService::OnRebalancer(const std::string& key) {
@@ -384,7 +372,7 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
     metrics_.Decided(plan.outcome).Increment();
   }
   if (plan.again_at_micros > 0) {
-    WakeAt(key, plan.again_at_micros, input.now_micros);
+    wakes_.At(key, plan.again_at_micros, input.now_micros);
   }
   if (plan.moved && placed != nullptr) loss_.Left(key, binding, placed->value, plan.row);
   loss_.Settled(key);
@@ -402,19 +390,6 @@ bool SchedulerService::WaitForCapacity(const std::string& key, const v1::Binding
   const bool waits = asker_.Ask(key, binding, plan.unknown_capacity);
   if (waits) metrics_.capacity_waits.Increment();
   return waits;
-}
-
-void SchedulerService::WakeAt(const std::string& key, int64_t at_micros, int64_t now_micros) {
-  auto [it, added] = wakes_.try_emplace(key);
-  Wake& wake = it->second;
-  if (!added && wake.at_micros <= at_micros) return;
-  if (!added) env_.executor.Cancel(wake.timer);
-  wake.at_micros = at_micros;
-  const absl::Duration wait = absl::Microseconds(std::max<int64_t>(0, at_micros - now_micros));
-  wake.timer = env_.executor.After(wait + absl::Milliseconds(1), [this, key] {
-    wakes_.erase(key);
-    queue_.Add(key);
-  });
 }
 
 void SchedulerService::RemoveRow(const std::string& key, const KeyedQueue::Done& done) {
