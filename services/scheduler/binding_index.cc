@@ -247,7 +247,7 @@ void BindingIndex::Waiting(const Add& add) const {
 
 void BindingIndex::WaitingPeers(const std::string& key, const Add& add) const {
   const auto self = entries_.find(key);
-  if (self == entries_.end()) return;
+  if (self == entries_.end() || waiting_.empty()) return;
   const auto tell = [&](const std::map<std::string, Keys, std::less<>>& groups,
                         const std::string& group) {
     const auto it = groups.find(group);

@@ -71,6 +71,7 @@ class SchedulerService final : public Service {
         return &asker_.Answers(CapacityAsker::ShapeOf(binding));
       };
     }
+    world_.assumed.OnFreed([this](const std::string& cluster) { RoomChanged(cluster); });
     world_.accurate_now = [this] { return env_.clock.Monotonic(); };
     if (options_.elect_leader) {
       LeaderLeaseOptions lease;
@@ -235,6 +236,8 @@ void SchedulerService::WorkIfPossible() {
 
 void SchedulerService::OnBinding(const std::string& key) {
   const Row<v1::Binding>* row = world_.bindings.Find(key);
+  // It may leave a group of workloads, so that others of the group find a place.
+  world_.index.WaitingPeers(key, [this](const std::string& peer) { queue_.Add(peer); });
   if (row == nullptr) {
     world_.index.RemoveBinding(key);
     world_.assumed.WithdrawAll(key);

@@ -40,5 +40,95 @@ TEST_F(RescheduleTest, WorkloadsOfSeveralTemplatesDoNotTakeTheSameRoom) {
   EXPECT_EQ(Placed(third)->state(), "Unschedulable") << Placed(third)->message();
 }
 
+v1::Binding MakeApart(const std::string& name, const std::string& group = "db") {
+  v1::Binding binding =
+      MakeBinding(1, R"({"workloadAffinity": {"antiAffinity": {"groupByLabelKey": "app"}},
+          "replicaScheduling": {"replicaSchedulingType": "Duplicated"}})",
+                  name);
+  (*binding.mutable_labels())["app"] = group;
+  return binding;
+}
+
+TEST_F(RescheduleTest, WhoWasKeptAwayComesWhenTheOtherIsDeleted) {
+  StartService();
+  PutCluster(MakeCluster("a"));
+  const std::string first = PutBinding(MakeApart("first"));
+  Settle();
+  const std::string second = PutBinding(MakeApart("second"));
+  Settle();
+  EXPECT_EQ(Placed(second)->state(), "NoClusterFit");
+  bindings_.Remove(first);
+  Settle();
+  EXPECT_THAT(Targets(second), UnorderedElementsAre(Pair("a", 1)));
+}
+
+TEST_F(RescheduleTest, WhoWasKeptAwayComesWhenTheOtherLeavesTheGroup) {
+  StartService();
+  PutCluster(MakeCluster("a"));
+  PutBinding(MakeApart("first"));
+  Settle();
+  const std::string second = PutBinding(MakeApart("second"));
+  Settle();
+  EXPECT_EQ(Placed(second)->state(), "NoClusterFit");
+  v1::Binding other = MakeApart("first", "web");
+  other.set_revision(2);
+  PutBinding(other);
+  Settle();
+  EXPECT_THAT(Targets(second), UnorderedElementsAre(Pair("a", 1)));
+}
+
+TEST_F(RescheduleTest, RoomThatIsGivenBackBeforeAHeartbeatShowsItIsUsedAtOnce) {
+  StartService();
+  PutCluster(MakeRoomy("a", 10));
+  const std::string first = PutBinding(MakeBinding(8, kDynamic, "first"));
+  Settle();
+  const std::string second = PutBinding(MakeBinding(6, kDynamic, "second"));
+  Settle();
+  EXPECT_EQ(Placed(second)->state(), "Unschedulable");
+  bindings_.Remove(first);
+  sim_.RunFor(absl::Seconds(5));
+  EXPECT_THAT(Targets(second), UnorderedElementsAre(Pair("a", 6)));
+}
+
+TEST_F(RescheduleTest, RoomThatShrinkingGivesBackIsUsedAtOnce) {
+  StartService();
+  PutCluster(MakeRoomy("a", 10));
+  v1::Binding shrinking = MakeBinding(8, kDynamic, "first");
+  PutBinding(shrinking);
+  Settle();
+  const std::string second = PutBinding(MakeBinding(6, kDynamic, "second"));
+  Settle();
+  EXPECT_EQ(Placed(second)->state(), "Unschedulable");
+  shrinking.set_replicas(3);
+  shrinking.set_revision(2);
+  PutBinding(shrinking);
+  sim_.RunFor(absl::Seconds(5));
+  EXPECT_THAT(Targets(second), UnorderedElementsAre(Pair("a", 6)));
+}
+
+TEST_F(RescheduleTest, AClusterEventTouchesOnlyWhatItConcerns) {
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  PutCluster(MakeRoomy("b", 1000));
+  const auto bound = [](const char* cluster, const std::string& name) {
+    v1::Binding binding = MakeBinding(2, kDynamic, name);
+    binding.mutable_placement()->mutable_cluster_affinity()->add_cluster_names(cluster);
+    return binding;
+  };
+  const std::string there = PutBinding(bound("a", "there"));
+  for (int i = 0; i < 50; ++i) PutBinding(bound("b", StrCat("other", i)));
+  Settle();
+  const double before = Metric("sealane_scheduler_cluster_event_bindings_total");
+  const double unchanged = Metric("sealane_scheduler_unchanged_total");
+  v1::ClusterStatus tainted = MakeRoomy("a", 100);
+  tainted.add_taints()->set_key("busy");
+  tainted.mutable_taints(0)->set_effect("NoSchedule");
+  PutCluster(tainted);
+  Settle();
+  EXPECT_EQ(Metric("sealane_scheduler_cluster_event_bindings_total"), before + 1);
+  EXPECT_EQ(Metric("sealane_scheduler_unchanged_total"), unchanged + 1);
+  EXPECT_THAT(Targets(there), UnorderedElementsAre(Pair("a", 2)));
+}
+
 }  // namespace
 }  // namespace sealane::scheduler
