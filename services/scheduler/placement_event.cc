@@ -47,4 +47,33 @@ bool EventOf(const v1::Placed* before, const Plan& plan, v1::Event* event) {
   return true;
 }
 
+v1::Event RebalanceEvent(const v1::StoredObject& object, const absl::Status& parsed, size_t objects,
+                         const std::vector<std::string>& not_found) {
+  constexpr size_t kShown = 20;
+  v1::Event event;
+  *event.mutable_ref() = object.ref();
+  event.set_trace_id(object.trace_id());
+  event.set_type(parsed.ok() && not_found.empty() ? "Normal" : "Warning");
+  const std::string name = StrCat("WorkloadRebalancer ", object.ref().name(), ": ");
+  if (!parsed.ok()) {
+    event.set_reason("RebalancerRefused");
+    event.set_message(StrCat(name, ToStd(parsed.message())));
+    return event;
+  }
+  std::string text = StrCat(name, "objects divided anew: ", objects);
+  if (not_found.empty()) {
+    event.set_reason("Rebalanced");
+  } else {
+    event.set_reason("RebalancedInPart");
+    std::vector<std::string> shown = not_found;
+    if (shown.size() > kShown) {
+      shown.resize(kShown);
+      shown.push_back(StrCat("and ", not_found.size() - kShown, " more"));
+    }
+    text += StrCat("; not found: ", StrJoin(shown, ", "));
+  }
+  event.set_message(text);
+  return event;
+}
+
 }  // namespace sealane::scheduler

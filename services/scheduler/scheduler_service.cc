@@ -129,6 +129,8 @@ class SchedulerService final : public Service {
                                       const BindingIndex::Add& add) const;
   void AskThose(const std::string& cluster, Find find);
   void OnRebalancer(const std::string& key);
+  // `replay`: see World::Rebalance.
+  void Rebalance(const v1::StoredObject& object, bool replay);
   void RetryWaitingRegularly();
   // What is assumed has changed; it ends by itself.
   void CountAssumed();
@@ -207,6 +209,9 @@ void SchedulerService::OnTableSynced() {
   log_.Info("synced", {{"bindings", StrCat(world_.bindings.size())},
                        {"clusters", StrCat(world_.cluster_rows.size())},
                        {"placements", StrCat(world_.placements.size())}});
+  for (const auto& [key, row] : world_.rebalancer_rows.rows()) {
+    if (!row.value.deleting()) Rebalance(row.value, true);
+  }
   WorkIfPossible();
 }
 
@@ -242,6 +247,7 @@ void SchedulerService::OnBinding(const std::string& key) {
     world_.index.RemoveBinding(key);
     world_.assumed.WithdrawAll(key);
     world_.failback.erase(key);
+    world_.rebalancers.Forget(key);
     asker_.Forget(key);
     waited_.erase(key);
   } else {
@@ -300,18 +306,20 @@ void SchedulerService::AskThose(const std::string& cluster, Find find) {
 
 void SchedulerService::OnRebalancer(const std::string& key) {
   const Row<v1::StoredObject>* row = world_.rebalancer_rows.Find(key);
-  const absl::Status status = world_.rebalancers.Set(key, row == nullptr ? nullptr : &row->value);
-  if (!status.ok()) {
-    events_.Emit(
-        "Warning", "RebalancerRefused",
-        StrCat("WorkloadRebalancer ", row->value.ref().name(), ": ", ToStd(status.message())));
-    return;
-  }
-  const Rebalancer* rebalancer = world_.rebalancers.Find(key);
-  if (rebalancer == nullptr) return;
-  for (const auto& [binding_key, binding] : world_.bindings.rows()) {
-    if (rebalancer->Names(binding.value)) queue_.Add(binding_key);
-  }
+  // Which objects there are is known when all tables are read: then all are looked at.
+  if (row == nullptr || row->value.deleting() || !synced_) return;
+  Rebalance(row->value, false);
+}
+
+void SchedulerService::Rebalance(const v1::StoredObject& object, bool replay) {
+  const auto rebalancer = ParseRebalancer(object);
+  World::Rebalanced rebalanced;
+  if (rebalancer.ok()) rebalanced = world_.Rebalance(*rebalancer, replay);
+  for (const std::string& key : rebalanced.keys) queue_.Add(key);
+  // Told once, by the process that acts on it.
+  if (replay || !leading_) return;
+  events_.Emit(
+      RebalanceEvent(object, rebalancer.status(), rebalanced.keys.size(), rebalanced.not_found));
 }
 
 void SchedulerService::RetryWaitingRegularly() {

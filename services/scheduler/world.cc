@@ -1,6 +1,7 @@
 #include "services/scheduler/world.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "lib/bus/subjects.h"
@@ -29,6 +30,35 @@ void World::AssumeRecent(int64_t now_micros, absl::Duration now) {
     assumed.WithdrawAll(key);
     assumed.Follow(key, Request(binding->value), nullptr, row.value, now - age);
   }
+}
+
+World::Rebalanced World::Rebalance(const Rebalancer& rebalancer, bool replay) {
+  std::set<std::string> named;
+  Rebalanced result;
+  for (const Rebalancer::Workload& workload : rebalancer.workloads) {
+    bool found = false;
+    if (!workload.name.empty()) {
+      found = bindings.Find(workload.Key()) != nullptr;
+      if (found) named.insert(workload.Key());
+    } else {
+      for (const auto& [key, row] : bindings.rows()) {
+        if (!workload.Selects(row.value)) continue;
+        found = true;
+        named.insert(key);
+      }
+    }
+    if (!found) result.not_found.push_back(workload.Describe());
+  }
+  for (const std::string& key : named) {
+    const Row<v1::Placed>* placed = placements.Find(key);
+    if (replay && placed != nullptr &&
+        placed->value.scheduled_micros() > rebalancer.triggered_micros) {
+      continue;
+    }
+    rebalancers.Ask(key, rebalancer.triggered_micros);
+    result.keys.push_back(key);
+  }
+  return result;
 }
 
 std::vector<std::string> World::GivingWay(const std::string& cluster) const {

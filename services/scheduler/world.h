@@ -31,7 +31,7 @@ struct World {
   Snapshot snapshot;
   BindingIndex index;
   AssumedCapacity assumed;
-  Rebalancers rebalancers;
+  Rebalances rebalancers;
   // What agents said about the binding's shape, and the monotonic time by which it is judged; empty
   // or nullptr: they are not asked.
   std::function<const AccurateAnswers*(const v1::Binding& binding)> accurate;
@@ -47,6 +47,14 @@ struct World {
     Snapshot::ClusterPtr after;
   };
   ClusterChange UpdateCluster(const std::string& key);
+  // Asks all that the rebalancer names among the bindings that exist. `replay`: it was made before
+  // this process looked, so only those are asked whose row was not written since: the others were
+  // asked by the process that led then, or were not concerned.
+  struct Rebalanced {
+    std::vector<std::string> keys;
+    std::vector<std::string> not_found;  // for people
+  };
+  Rebalanced Rebalance(const Rebalancer& rebalancer, bool replay);
   // The bindings that can give up replicas when the cluster lacks room, in the order in which they
   // have to: lower schedulePriority first. Only those whose replicas are divided by room.
   [[nodiscard]] std::vector<std::string> GivingWay(const std::string& cluster) const;

@@ -130,5 +130,127 @@ TEST_F(RescheduleTest, AClusterEventTouchesOnlyWhatItConcerns) {
   EXPECT_THAT(Targets(there), UnorderedElementsAre(Pair("a", 2)));
 }
 
+class RebalanceTest : public ServiceTest {
+ protected:
+  // `workloads`: JSON.
+  void Ask(const std::string& name, const std::string& workloads) {
+    v1::StoredObject object;
+    object.mutable_ref()->set_api_version("apps.karmada.io/v1alpha1");
+    object.mutable_ref()->set_kind("WorkloadRebalancer");
+    object.mutable_ref()->set_name(name);
+    object.set_created_micros(ToMicros(sim_.Now()));
+    object.set_manifest(
+        StrCat(R"({"spec": {"ttlSecondsAfterFinished": 1, "workloads": )", workloads, "}}"));
+    objects_.Put(RowKey(object.ref()), object);
+    Settle();
+  }
+  std::string PutLabelled(const std::string& name, const std::string& tier, int revision) {
+    v1::Binding binding = MakeBinding(6, kDynamic, name);
+    (*binding.mutable_labels())["tier"] = tier;
+    binding.set_revision(revision);
+    return PutBinding(binding);
+  }
+  // All runs in a, and b has joined.
+  void Grow() {
+    Settle();
+    sim_.RunFor(absl::Minutes(2));
+    PutCluster(MakeRoomy("b", 100));
+    Settle();
+  }
+  const v1::Event* Told(const std::string& reason) const {
+    for (const v1::Event& event : events_) {
+      if (event.reason() == reason) return &event;
+    }
+    return nullptr;
+  }
+};
+
+constexpr char kWebTier[] = R"([{"apiVersion": "apps/v1", "kind": "Deployment",
+                                 "labelSelector": {"matchLabels": {"tier": "web"}}}])";
+
+TEST_F(RebalanceTest, HoldsForWhatExistsWhenItIsMadeAndNotForWhatMatchesLater) {
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  const std::string web = PutLabelled("web", "web", 1);
+  const std::string later = PutLabelled("later", "db", 1);
+  Grow();
+  Ask("again", kWebTier);
+  EXPECT_EQ(Targets(web).size(), 2u);
+  sim_.RunFor(absl::Minutes(1));
+  PutLabelled("later", "web", 2);
+  Settle();
+  EXPECT_EQ(Targets(later).size(), 1u);
+  EXPECT_EQ(Placed(later)->binding_revision(), 2);
+  // Nor after a restart, which reads the same rebalancer again.
+  StopService();
+  sim_.RunFor(absl::Seconds(1));
+  StartService();
+  EXPECT_EQ(Targets(later).size(), 1u);
+  EXPECT_EQ(Targets(web).size(), 2u);
+}
+
+TEST_F(RebalanceTest, WhatWasAskedWhileNobodyLedIsDoneLater) {
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  const std::string web = PutLabelled("web", "web", 1);
+  Grow();
+  StopService();
+  v1::StoredObject object;
+  object.mutable_ref()->set_kind("WorkloadRebalancer");
+  object.mutable_ref()->set_api_version("apps.karmada.io/v1alpha1");
+  object.mutable_ref()->set_name("again");
+  object.set_created_micros(ToMicros(sim_.Now()));
+  object.set_manifest(StrCat(R"({"spec": {"workloads": )", kWebTier, "}}"));
+  objects_.Put(RowKey(object.ref()), object);
+  sim_.RunFor(absl::Seconds(1));
+  StartService();
+  EXPECT_EQ(Targets(web).size(), 2u);
+}
+
+TEST_F(RebalanceTest, TellsWhatWasFoundAndWhatWasNot) {
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  PutLabelled("web", "web", 1);
+  Grow();
+  Ask("all-there", kWebTier);
+  ASSERT_NE(Told("Rebalanced"), nullptr);
+  EXPECT_EQ(Told("Rebalanced")->message(), "WorkloadRebalancer all-there: objects divided anew: 1");
+  EXPECT_EQ(Told("Rebalanced")->ref().kind(), "WorkloadRebalancer");
+  Ask("in-part", R"([{"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "ns",
+                      "name": "web"},
+                     {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "ns",
+                      "name": "gone"},
+                     {"apiVersion": "apps/v1", "kind": "StatefulSet",
+                      "labelSelector": {"matchLabels": {"tier": "web"}}}])");
+  ASSERT_NE(Told("RebalancedInPart"), nullptr);
+  EXPECT_EQ(Told("RebalancedInPart")->type(), "Warning");
+  EXPECT_THAT(Told("RebalancedInPart")->message(),
+              HasSubstr("divided anew: 1; not found: Deployment ns/gone, StatefulSet by labels"));
+  Ask("wrong", R"([{"apiVersion": "apps/v1", "kind": "Deployment"}])");
+  ASSERT_NE(Told("RebalancerRefused"), nullptr);
+  EXPECT_THAT(Told("RebalancerRefused")->message(), HasSubstr("spec.workloads[0].name"));
+}
+
+TEST_F(RebalanceTest, WhatItAskedForStaysAskedWhenItGoes) {
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  v1::Binding paused = MakeBinding(6, kDynamic);
+  const std::string key = PutBinding(paused);
+  Grow();
+  paused.mutable_suspension()->set_scheduling(true);
+  paused.set_revision(2);
+  PutBinding(paused);
+  Settle();
+  Ask("again", R"([{"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "ns",
+                    "name": "web"}])");
+  EXPECT_EQ(Targets(key).size(), 1u);
+  objects_.Remove("apps=2Ekarmada=2Eio.WorkloadRebalancer.=.again");
+  paused.mutable_suspension()->set_scheduling(false);
+  paused.set_revision(3);
+  PutBinding(paused);
+  Settle();
+  EXPECT_EQ(Targets(key).size(), 2u);
+}
+
 }  // namespace
 }  // namespace sealane::scheduler
