@@ -38,6 +38,9 @@ constexpr absl::Duration kGaugeInterval = absl::Seconds(5);
 // one could take them back.
 constexpr absl::Duration kFailbackDelay = absl::Seconds(30);
 
+// Under which name room is kept for a binding that waits for agents; no binding's key.
+std::string ReservationOf(const std::string& key) { return StrCat("waits:", key); }
+
 class SchedulerService final : public Service {
  public:
   SchedulerService(ServiceContext context, Options options)
@@ -246,6 +249,7 @@ void SchedulerService::OnBinding(const std::string& key) {
   if (row == nullptr) {
     world_.index.RemoveBinding(key);
     world_.assumed.WithdrawAll(key);
+    world_.assumed.WithdrawAll(ReservationOf(key));
     world_.failback.erase(key);
     world_.rebalancers.Forget(key);
     asker_.Forget(key);
@@ -348,6 +352,7 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
     RemoveRow(key, done);
     return;
   }
+  world_.assumed.WithdrawAll(ReservationOf(key));
   const v1::Binding& binding = row->value;
   const Row<v1::Placed>* placed = world_.placements.Find(key);
   PlanInput input{binding, placed == nullptr ? nullptr : &placed->value, world_.snapshot};
@@ -399,8 +404,15 @@ bool SchedulerService::WaitForCapacity(const std::string& key, const v1::Binding
   // Once; who has not answered by then is decided without.
   if (waited_.erase(key) > 0 || plan.unknown_capacity.empty() || !plan.moved) return false;
   const bool waits = asker_.Ask(key, binding, plan.unknown_capacity);
-  if (waits) metrics_.capacity_waits.Increment();
-  return waits;
+  if (!waits) return false;
+  metrics_.capacity_waits.Increment();
+  // Until then its room is kept for it: those behind it in the queue are decided meanwhile.
+  const Row<v1::Placed>* placed = world_.placements.Find(key);
+  world_.assumed.Follow(ReservationOf(key), Request(binding),
+                        placed == nullptr ? nullptr : &placed->value, plan.row,
+                        env_.clock.Monotonic());
+  CountAssumed();
+  return true;
 }
 
 void SchedulerService::RemoveRow(const std::string& key, const KeyedQueue::Done& done) {
@@ -478,20 +490,6 @@ bool SchedulerService::Ready(std::string* why_not) const {
 
 std::unique_ptr<Service> MakeSchedulerService(ServiceContext context, Options options) {
   return std::make_unique<SchedulerService>(context, options);
-}
-
-ServiceDefinition SchedulerDefinition() {
-  ServiceDefinition definition;
-  definition.name = "sealane-scheduler";
-  definition.writes_bursts = true;
-  definition.summary = "Decides in which clusters each object runs, and says why.";
-  definition.flags = OptionFlags();
-  definition.make = [](const Flags& flags,
-                       ServiceContext context) -> absl::StatusOr<std::unique_ptr<Service>> {
-    SEALANE_ASSIGN_OR_RETURN(const Options options, ParseOptions(flags));
-    return MakeSchedulerService(context, options);
-  };
-  return definition;
 }
 
 }  // namespace sealane::scheduler

@@ -158,6 +158,29 @@ class CapacityTest : public ::testing::Test {
   std::unique_ptr<Service> service_;
 };
 
+TEST_F(CapacityTest, WhoWaitsForAgentsKeepsItsPlaceBeforeLowerPriorities) {
+  v1::ClusterStatus cluster = MakeRoomy("a", 10);
+  (*cluster.mutable_resource_summary()->mutable_allocatable())["cpu"] = "100";
+  PutCluster(cluster);
+  AddAgent("a", 50);
+  const auto make = [](const char* name, const char* cpu, int replicas, int priority) {
+    v1::Binding binding = MakeBinding(replicas, kDynamic, name);
+    (*binding.mutable_replica_requirements()->mutable_resource_request())["cpu"] = cpu;
+    binding.set_schedule_priority(priority);
+    return binding;
+  };
+  const std::string known = Put(make("known", "1", 1, 0));
+  sim_.RunFor(absl::Seconds(2));
+  EXPECT_THAT(Targets(known), UnorderedElementsAre(Pair("a", 1)));
+  AddAgent("a", -1);  // silent from now on
+  // What is asked of the low one is known: it need not wait.
+  const std::string high = Put(make("high", "2", 6, 10));
+  const std::string low = Put(make("low", "1", 6, 0));
+  sim_.RunFor(absl::Seconds(2));
+  EXPECT_THAT(Targets(high), UnorderedElementsAre(Pair("a", 6)));
+  EXPECT_EQ(Targets(low).count("a"), 0u);
+}
+
 TEST_F(CapacityTest, TheAgentsCountBoundsTheHeartbeatsSums) {
   AddAgent("a", 1);
   AddAgent("b", 30);
