@@ -17,42 +17,47 @@ absl::Status TooLittleRoom(int64_t available, int64_t wanted) {
       ToAbsl(StrCat("the clusters have room for ", available, " of ", wanted, " replicas")));
 }
 
-// Divides among the clusters by votes[i]; ties are broken by name, whatever order they stand in.
+// Divides among the clusters, parties[i] standing for clusters[i]; ties are broken by name,
+// whatever order they stand in.
 Replicas Divide(const Request& request, const Candidates& clusters, int64_t replicas,
-                const std::vector<int64_t>& votes, const std::vector<int64_t>* caps = nullptr) {
+                const std::vector<Party>& parties) {
   const auto by_index = [](const Candidate& a, const Candidate& b) { return a.index < b.index; };
-  std::vector<Party> parties(clusters.size());
   if (std::is_sorted(clusters.begin(), clusters.end(), by_index)) {
-    for (size_t i = 0; i < parties.size(); ++i) {
-      parties[i] = {votes[i], caps == nullptr ? -1 : (*caps)[i]};
-    }
     return DivideWebster(replicas, parties, request.names_descending);
   }
   std::vector<size_t> by_name(clusters.size());
   std::iota(by_name.begin(), by_name.end(), size_t{0});
   std::sort(by_name.begin(), by_name.end(),
             [&](size_t a, size_t b) { return clusters[a].index < clusters[b].index; });
-  for (size_t i = 0; i < by_name.size(); ++i) {
-    parties[i] = {votes[by_name[i]], caps == nullptr ? -1 : (*caps)[by_name[i]]};
-  }
-  const std::vector<int64_t> seats = DivideWebster(replicas, parties, request.names_descending);
+  std::vector<Party> sorted;
+  sorted.reserve(parties.size());
+  for (size_t place : by_name) sorted.push_back(parties[place]);
+  const std::vector<int64_t> seats = DivideWebster(replicas, sorted, request.names_descending);
   Replicas result(clusters.size(), 0);
   for (size_t i = 0; i < by_name.size(); ++i) result[by_name[i]] = seats[i];
   return result;
 }
 
+std::vector<Party> PartiesOf(const std::vector<int64_t>& votes) {
+  std::vector<Party> parties(votes.size());
+  for (size_t i = 0; i < votes.size(); ++i) parties[i].votes = votes[i];
+  return parties;
+}
+
+// Within capacity the division begins with what the clusters hold, unless it is made `anew`: where
+// room was short before, none move back by themselves.
 absl::StatusOr<Replicas> AssignStatic(const Request& request, const Snapshot& snapshot,
-                                      const Candidates& clusters, int64_t replicas) {
-  const std::vector<int64_t> votes = StaticVotes(request, snapshot, clusters);
-  if (!request.respect_capacity) return Divide(request, clusters, replicas, votes);
-  std::vector<int64_t> caps(clusters.size());
+                                      const Candidates& clusters, int64_t replicas, bool anew) {
+  std::vector<Party> parties = PartiesOf(StaticVotes(request, snapshot, clusters));
+  if (!request.respect_capacity) return Divide(request, clusters, replicas, parties);
   int64_t room = 0;
   for (size_t i = 0; i < clusters.size(); ++i) {
-    caps[i] = std::max<int64_t>(0, clusters[i].available());
-    if (votes[i] > 0) room += caps[i];
+    parties[i].cap = std::max<int64_t>(0, clusters[i].available());
+    if (!anew) parties[i].held = clusters[i].assigned;
+    if (parties[i].votes > 0) room += parties[i].cap;
   }
   if (room < replicas) return TooLittleRoom(room, replicas);
-  return Divide(request, clusters, replicas, votes, &caps);
+  return Divide(request, clusters, replicas, parties);
 }
 
 // Divides `replicas` by room; Aggregated uses the shortest beginning of the list that has room for
@@ -82,7 +87,7 @@ absl::StatusOr<Replicas> DivideByRoom(const Request& request, const Candidates& 
       enough = enough || sum >= replicas;
     }
   }
-  return Divide(request, clusters, replicas, room);
+  return Divide(request, clusters, replicas, PartiesOf(room));
 }
 
 absl::StatusOr<Replicas> AssignDynamic(const Request& request, const Candidates& clusters,
@@ -106,15 +111,15 @@ absl::StatusOr<Replicas> AssignDynamic(const Request& request, const Candidates&
 }
 
 absl::StatusOr<Replicas> AssignGroup(const Request& request, const Snapshot& snapshot,
-                                     const Candidates& clusters, int64_t replicas, bool fresh) {
+                                     const Candidates& clusters, int64_t replicas, Keep keep) {
   switch (request.strategy) {
     case Strategy::kDuplicated:
       return Replicas(clusters.size(), replicas);
     case Strategy::kStaticWeight:
-      return AssignStatic(request, snapshot, clusters, replicas);
+      return AssignStatic(request, snapshot, clusters, replicas, keep != Keep::kAll);
     case Strategy::kDynamicWeight:
     case Strategy::kAggregated:
-      return AssignDynamic(request, clusters, replicas, fresh);
+      return AssignDynamic(request, clusters, replicas, keep == Keep::kNothing);
     case Strategy::kUnsupported:
       break;
   }
@@ -127,7 +132,7 @@ absl::StatusOr<Replicas> AssignGroup(const Request& request, const Snapshot& sna
 // Tier by tier: each takes what it has room for, the next gets the rest.
 absl::StatusOr<Replicas> AssignTiers(const Request& request, const AffinityTerm& term,
                                      const Snapshot& snapshot, const Candidates& chosen,
-                                     bool fresh) {
+                                     Keep keep) {
   Replicas result(chosen.size(), 0);
   int64_t remaining = request.replicas;
   for (int32_t tier = 0; tier <= static_cast<int32_t>(term.overflow.size()); ++tier) {
@@ -143,7 +148,7 @@ absl::StatusOr<Replicas> AssignTiers(const Request& request, const AffinityTerm&
     if (clusters.empty()) continue;
     const int64_t share = std::min(remaining, room);
     SEALANE_ASSIGN_OR_RETURN(const Replicas given,
-                             AssignGroup(request, snapshot, clusters, share, fresh));
+                             AssignGroup(request, snapshot, clusters, share, keep));
     for (size_t i = 0; i < places.size(); ++i) result[places[i]] = given[i];
     remaining -= share;
     if (remaining <= 0) return result;
@@ -174,10 +179,10 @@ std::vector<int64_t> StaticVotes(const Request& request, const Snapshot& snapsho
 absl::StatusOr<std::vector<int64_t>> AssignReplicas(const Request& request,
                                                     const AffinityTerm& term,
                                                     const Snapshot& snapshot,
-                                                    const Candidates& chosen, bool fresh) {
+                                                    const Candidates& chosen, Keep keep) {
   if (!request.workload) return Replicas(chosen.size(), 0);
-  if (!term.overflow.empty()) return AssignTiers(request, term, snapshot, chosen, fresh);
-  return AssignGroup(request, snapshot, chosen, request.replicas, fresh);
+  if (!term.overflow.empty()) return AssignTiers(request, term, snapshot, chosen, keep);
+  return AssignGroup(request, snapshot, chosen, request.replicas, keep);
 }
 
 }  // namespace sealane::scheduler

@@ -23,13 +23,24 @@ struct BindingIndex::Shape {
 
   [[nodiscard]] bool Matches(const ClusterInfo* cluster) const {
     if (cluster == nullptr) return false;
-    if (all_clusters) return true;
-    const ClusterFacts facts = cluster->Facts();
-    return std::any_of(terms.begin(), terms.end(), [&](const AffinityTerm& term) {
+    return all_clusters || MatchesBefore(*cluster, terms.size());
+  }
+  // One of the first `count` groups has the cluster.
+  [[nodiscard]] bool MatchesBefore(const ClusterInfo& cluster, size_t count) const {
+    const ClusterFacts facts = cluster.Facts();
+    const auto end = terms.begin() + static_cast<std::ptrdiff_t>(std::min(count, terms.size()));
+    return std::any_of(terms.begin(), end, [&](const AffinityTerm& term) {
       return term.primary.matcher.Matches(facts) ||
              std::any_of(term.overflow.begin(), term.overflow.end(),
                          [&](const ClusterRule& tier) { return tier.matcher.Matches(facts); });
     });
+  }
+  // The place of the group; 0 when there is none of this name.
+  [[nodiscard]] size_t PlaceOf(const std::string& group) const {
+    for (size_t i = 0; i < terms.size(); ++i) {
+      if (terms[i].name == group) return i;
+    }
+    return 0;
   }
   [[nodiscard]] bool empty() const { return following.empty() && others.empty(); }
 };
@@ -40,6 +51,8 @@ struct BindingIndex::Entry {
   std::string shape;  // key in shapes_
   std::string affinity_group;
   std::string anti_affinity_group;
+  bool fails_back = false;
+  std::string group;                  // of clusterAffinities, in force
   std::vector<std::string> clusters;  // of the placement, sorted
 };
 
@@ -101,10 +114,22 @@ void BindingIndex::Unlink(const std::string& key, Entry& entry) {
   entry.has_binding = false;
 }
 
+void BindingIndex::UpdateAway(std::string_view own_key, const Entry& entry) {
+  const auto shape = shapes_.find(entry.shape);
+  const bool away = entry.has_binding && entry.has_placed && entry.fails_back &&
+                    shape != shapes_.end() && shape->second->PlaceOf(entry.group) > 0;
+  if (away) {
+    away_.insert(own_key);
+  } else {
+    away_.erase(own_key);
+  }
+}
+
 void BindingIndex::DropIfEmpty(const std::string& key) {
   const auto it = entries_.find(key);
   if (it == entries_.end() || it->second.has_binding || it->second.has_placed) return;
   waiting_.erase(it->first);
+  away_.erase(it->first);
   entries_.erase(it);
 }
 
@@ -122,19 +147,22 @@ void BindingIndex::SetBinding(const std::string& key, const v1::Binding& binding
     shape->all_clusters = request.all_clusters;
   }
   (request.FollowsClusters() ? shape->following : shape->others).insert(own_key);
-  if (FailsBack(binding)) shape->failing_back.insert(own_key);
+  entry.fails_back = FailsBack(binding);
+  if (entry.fails_back) shape->failing_back.insert(own_key);
   entry.affinity_group = request.affinity_group;
   entry.anti_affinity_group = request.anti_affinity_group;
   if (!entry.affinity_group.empty()) affinity_groups_[entry.affinity_group].insert(own_key);
   if (!entry.anti_affinity_group.empty()) {
     anti_affinity_groups_[entry.anti_affinity_group].insert(own_key);
   }
+  UpdateAway(own_key, entry);
 }
 
 void BindingIndex::RemoveBinding(const std::string& key) {
   const auto it = entries_.find(key);
   if (it == entries_.end()) return;
   Unlink(key, it->second);
+  UpdateAway(it->first, it->second);
   DropIfEmpty(key);
 }
 
@@ -151,6 +179,8 @@ void BindingIndex::SetPlaced(const std::string& key, const v1::Placed* placed) {
     }
     std::sort(entry.clusters.begin(), entry.clusters.end());
   }
+  entry.group = placed == nullptr ? "" : placed->affinity_name();
+  UpdateAway(own_key, entry);
   if (placed != nullptr && placed->state() != "Scheduled" && placed->state() != "Suspended") {
     waiting_.insert(own_key);
   } else {
@@ -178,6 +208,12 @@ void BindingIndex::ConcernedBy(const ClusterInfo* before, const ClusterInfo* aft
   for (std::string_view key : concerned) add(std::string(key));
 }
 
+void BindingIndex::PlacedIn(std::string_view cluster, const Add& add) const {
+  const auto it = by_cluster_.find(cluster);
+  if (it == by_cluster_.end()) return;
+  for (std::string_view key : it->second) add(std::string(key));
+}
+
 void BindingIndex::WaitingFor(const ClusterInfo& cluster, const Add& add) const {
   std::map<std::string_view, bool> matches;  // by shape
   for (std::string_view key : waiting_) {
@@ -192,13 +228,26 @@ void BindingIndex::WaitingFor(const ClusterInfo& cluster, const Add& add) const 
   }
 }
 
+void BindingIndex::AwayFrom(const ClusterInfo& cluster, const Add& add) const {
+  std::map<std::pair<std::string_view, std::string_view>, bool> matches;  // by shape and group
+  for (std::string_view key : away_) {
+    const Entry& entry = entries_.find(key)->second;
+    const auto [known, added] = matches.try_emplace({entry.shape, entry.group}, false);
+    if (added) {
+      const Shape& shape = *shapes_.find(entry.shape)->second;
+      known->second = shape.MatchesBefore(cluster, shape.PlaceOf(entry.group));
+    }
+    if (known->second) add(std::string(key));
+  }
+}
+
 void BindingIndex::Waiting(const Add& add) const {
   for (std::string_view key : waiting_) add(std::string(key));
 }
 
 void BindingIndex::WaitingPeers(const std::string& key, const Add& add) const {
   const auto self = entries_.find(key);
-  if (self == entries_.end()) return;
+  if (self == entries_.end() || waiting_.empty()) return;
   const auto tell = [&](const std::map<std::string, Keys, std::less<>>& groups,
                         const std::string& group) {
     const auto it = groups.find(group);

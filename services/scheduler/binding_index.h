@@ -32,8 +32,12 @@ class BindingIndex final : public WorkloadGroups {
 
   // A cluster came (before is null), went (after is null) or changed in what filters look at.
   void ConcernedBy(const ClusterInfo* before, const ClusterInfo* after, const Add& add) const;
+  // The bindings that are placed in the cluster.
+  void PlacedIn(std::string_view cluster, const Add& add) const;
   // The bindings that are not scheduled and might use the cluster, now that it has room.
   void WaitingFor(const ClusterInfo& cluster, const Add& add) const;
+  // The bindings that may return to an earlier group (sealane.io/failback) which has the cluster.
+  void AwayFrom(const ClusterInfo& cluster, const Add& add) const;
   // All that are not scheduled.
   void Waiting(const Add& add) const;
   // Those of the binding's workload affinity groups that are not scheduled.
@@ -41,6 +45,7 @@ class BindingIndex final : public WorkloadGroups {
 
   [[nodiscard]] size_t size() const { return entries_.size(); }
   [[nodiscard]] size_t waiting() const { return waiting_.size(); }
+  [[nodiscard]] size_t away() const { return away_.size(); }
   [[nodiscard]] size_t shapes() const { return shapes_.size(); }
 
   bool AllRunIn(const std::string& group, const v1::Binding& self,
@@ -55,6 +60,7 @@ class BindingIndex final : public WorkloadGroups {
 
   Entry& EntryOf(const std::string& key);
   void Unlink(const std::string& key, Entry& entry);
+  void UpdateAway(std::string_view own_key, const Entry& entry);
   void DropIfEmpty(const std::string& key);
   static void Erase(std::map<std::string, Keys, std::less<>>& sets, const std::string& name,
                     std::string_view key);
@@ -65,6 +71,7 @@ class BindingIndex final : public WorkloadGroups {
   std::map<std::string, Keys, std::less<>> affinity_groups_;
   std::map<std::string, Keys, std::less<>> anti_affinity_groups_;
   Keys waiting_;
+  Keys away_;  // not in their first group, and they may return
 };
 
 }  // namespace sealane::scheduler

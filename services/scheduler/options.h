@@ -16,6 +16,9 @@ struct Options {
   // After a cluster reports another capacity, what waits for room is looked at this much later,
   // once for all reports in between.
   absl::Duration capacity_delay = absl::Seconds(2);
+  // How long a cluster must lack room for what runs there before replicas that are divided by room
+  // leave it; zero: they never do.
+  absl::Duration capacity_lost_after = absl::Minutes(5);
   // How long a decision that depends on capacity waits for the agents to count; zero: agents are
   // not asked, heartbeats alone count.
   absl::Duration capacity_wait = absl::Milliseconds(500);

@@ -89,6 +89,7 @@ class Planner {
   void Decide() {
     Previous previous;
     std::string hard;  // a reason that allows moves
+    std::string rules;
     size_t term = 0;
     bool fresh = false;
     if (placed_ == nullptr) {
@@ -101,15 +102,20 @@ class Planner {
       plan_.again_at_micros = remaining.again_at_micros;
       plan_.evicted = remaining.lost_count;
       fresh = in_.rebalance_micros > Rebalanced();
-      hard = HardReason(remaining.lost, fresh);
+      rules = RulesChanged(in_.binding, *placed_);
+      GiveUp(&previous);
+      hard = HardReason(remaining.lost, rules, fresh);
     }
     ScheduleInput input{request_, in_.snapshot, previous, in_.groups, in_.assumed};
     input.accurate = in_.accurate;
     input.accurate_now = in_.accurate_now;
     input.now_micros = in_.now_micros;
     input.fresh = fresh;
+    input.new_rules = !rules.empty();
+    input.full = in_.capacity_lost;
     input.first_term = fresh ? 0 : term;
-    if (hard.empty() && TryFailback(input, term)) return;
+    // Also when it must be scheduled anyway: that does not stop the clocks.
+    if (placed_ != nullptr && !fresh && TryFailback(input, term)) return;
     if (!hard.empty()) {
       plan_.cause = hard;
       Apply(input, Schedule(input), fresh);
@@ -118,11 +124,24 @@ class Planner {
     }
   }
 
-  std::string HardReason(const std::string& lost, bool fresh) const {
+  // Takes from the placement what has to leave clusters that lost capacity.
+  void GiveUp(Previous* previous) {
+    if (in_.capacity_lost == nullptr) return;
+    std::vector<std::string> names;
+    for (const auto& entry : *in_.capacity_lost) {
+      if (previous->Replicas(entry.first) <= 0) continue;
+      previous->Reduce(entry.first, entry.second);
+      names.push_back(entry.first);
+    }
+    if (!names.empty()) capacity_lost_ = StrCat("capacity lost in ", StrJoin(names, ", "));
+  }
+
+  std::string HardReason(const std::string& lost, const std::string& rules, bool fresh) const {
     if (placed_->last_scheduled_micros() == 0) return "first placement";
     if (!lost.empty()) return lost;
-    if (std::string why = RulesChanged(in_.binding, *placed_); !why.empty()) return why;
+    if (!rules.empty()) return rules;
     if (std::string why = ReplicasChanged(request_, *placed_); !why.empty()) return why;
+    if (!capacity_lost_.empty()) return capacity_lost_;
     if (fresh) return "manual rebalance";
     if (placed_->state() != Name(Outcome::kScheduled)) return "tried again";
     return "";
@@ -141,26 +160,36 @@ class Planner {
     Apply(input, result, false);
   }
 
-  // Returns to an earlier group that has been able to take the object for long enough.
+  // Returns to the first of the earlier groups that has been able to take the object for long
+  // enough. Each has its own clock.
   bool TryFailback(ScheduleInput input, size_t term) {
     if (term == 0) return false;
     const auto after = ParseFailback(OptionText(in_.binding, kFailbackOption));
     if (!after.ok() || *after == absl::InfiniteDuration()) return false;
-    input.first_term = 0;
-    input.term_count = term;
-    const ScheduleResult result = Schedule(input);
-    if (result.outcome != Outcome::kScheduled) return false;
-    plan_.failback_possible = true;
-    const int64_t since =
-        in_.failback_since_micros == 0 ? in_.now_micros : in_.failback_since_micros;
-    const int64_t due = since + absl::ToInt64Microseconds(*after);
-    if (in_.now_micros < due) {
-      if (plan_.again_at_micros == 0 || due < plan_.again_at_micros) plan_.again_at_micros = due;
-      return false;
+    input.term_count = 1;
+    for (size_t i = 0; i < term; ++i) {
+      input.first_term = i;
+      const ScheduleResult result = Schedule(input);
+      if (result.outcome != Outcome::kScheduled) continue;
+      const std::string& group = request_.terms[i].name;
+      const int64_t since = FailbackSince(group);
+      plan_.failback[group] = since;
+      const int64_t due = since + absl::ToInt64Microseconds(*after);
+      if (in_.now_micros < due) {
+        if (plan_.again_at_micros == 0 || due < plan_.again_at_micros) plan_.again_at_micros = due;
+        continue;
+      }
+      plan_.cause = StrCat("group ", group, " is available again");
+      Apply(input, result, false);
+      return true;
     }
-    plan_.cause = StrCat("group ", request_.terms[result.term].name, " is available again");
-    Apply(input, result, false);
-    return true;
+    return false;
+  }
+
+  [[nodiscard]] int64_t FailbackSince(const std::string& group) const {
+    if (in_.failback == nullptr) return in_.now_micros;
+    const auto it = in_.failback->find(group);
+    return it == in_.failback->end() ? in_.now_micros : it->second;
   }
 
   void Apply(const ScheduleInput& input, const ScheduleResult& result, bool fresh) {
@@ -171,8 +200,12 @@ class Planner {
       *row.add_decisions() = std::move(decision);
     }
     row.set_state(std::string(Name(result.outcome)));
-    row.set_message(result.note.empty() ? result.message
-                                        : StrCat(result.message, "; ", result.note));
+    std::string message =
+        result.note.empty() ? result.message : StrCat(result.message, "; ", result.note);
+    if (result.outcome != Outcome::kScheduled && !capacity_lost_.empty()) {
+      message = StrCat(capacity_lost_, ": ", message);
+    }
+    row.set_message(message);
     // A rebalance that cannot be done is not repeated for ever.
     if (fresh || in_.rebalance_micros > Rebalanced()) rebalanced_ = in_.rebalance_micros;
     if (result.outcome != Outcome::kScheduled) return;
@@ -256,6 +289,7 @@ class Planner {
   const v1::Placed* placed_ = nullptr;  // of this very object
   int64_t old_revision_ = 0;
   int64_t rebalanced_ = 0;
+  std::string capacity_lost_;  // the reason
   Plan plan_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "absl/time/time.h"
@@ -14,6 +15,10 @@ inline constexpr size_t kMaxDecisions = 32;
 // Key in Placed.observed_options: the rebalance (its time, micros) that the placement answers.
 inline constexpr std::string_view kRebalancedKey = "sealane.io/rebalanced-at";
 
+// Since when (micros) each earlier group of clusterAffinities could take an object back without a
+// break, by the group's name.
+using FailbackClocks = std::map<std::string, int64_t>;
+
 struct PlanInput {
   const v1::Binding& binding;
   const v1::Placed* placed = nullptr;  // the row in force; nullptr: none
@@ -24,8 +29,9 @@ struct PlanInput {
   absl::Duration accurate_now = absl::ZeroDuration();
   int64_t now_micros = 0;
   int64_t rebalance_micros = 0;  // newest manual rebalance that names the object; 0: none
-  // Since when an earlier group of clusterAffinities could take the object back; 0: it cannot.
-  int64_t failback_since_micros = 0;
+  // Replicas that have to leave clusters which lost capacity; nullptr: none.
+  const ReplicaCounts* capacity_lost = nullptr;
+  const FailbackClocks* failback = nullptr;  // of the last plan; nullptr: none runs
 };
 
 // What to do about one binding.
@@ -36,7 +42,7 @@ struct Plan {
   std::string cause;   // why it was scheduled; empty: there was no reason to
   Outcome outcome = Outcome::kScheduled;
   int64_t again_at_micros = 0;  // look again then, whatever happens; 0: no need
-  bool failback_possible = false;
+  FailbackClocks failback;      // to be handed in with the next plan
   // Clusters whose agents could tell how many replicas fit, when the plan depends on it.
   std::vector<std::string> unknown_capacity;
   int64_t evicted = 0;  // clusters that were left because of taints or because they went

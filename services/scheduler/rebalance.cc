@@ -13,14 +13,17 @@
 
 namespace sealane::scheduler {
 
-bool Rebalancer::Names(const v1::Binding& binding) const {
+std::string Rebalancer::Workload::Key() const { return RowKey(ObjectKey{group, kind, ns, name}); }
+
+bool Rebalancer::Workload::Selects(const v1::Binding& binding) const {
   const ObjectKey key = KeyOf(binding.ref());
-  return std::any_of(workloads.begin(), workloads.end(), [&](const Workload& workload) {
-    if (workload.group != key.group || workload.kind != key.kind) return false;
-    if (!workload.name.empty()) return workload.name == key.name && workload.ns == key.ns;
-    return (workload.ns.empty() || workload.ns == key.ns) &&
-           workload.selector.Matches(LabelsView(binding.labels()));
-  });
+  return name.empty() && group == key.group && kind == key.kind && (ns.empty() || ns == key.ns) &&
+         selector.Matches(LabelsView(binding.labels()));
+}
+
+std::string Rebalancer::Workload::Describe() const {
+  if (!name.empty()) return sealane::Describe(ObjectKey{group, kind, ns, name});
+  return StrCat(kind, ns.empty() ? "" : " ", ns, " by labels");
 }
 
 absl::StatusOr<Rebalancer> ParseRebalancer(const v1::StoredObject& object) {
@@ -55,33 +58,14 @@ absl::StatusOr<Rebalancer> ParseRebalancer(const v1::StoredObject& object) {
   return rebalancer;
 }
 
-absl::Status Rebalancers::Set(const std::string& key, const v1::StoredObject* object) {
-  if (object == nullptr || object->deleting()) {
-    rebalancers_.erase(key);
-    return absl::OkStatus();
-  }
-  auto parsed = ParseRebalancer(*object);
-  if (!parsed.ok()) {
-    rebalancers_.erase(key);
-    return parsed.status();
-  }
-  rebalancers_[key] = *std::move(parsed);
-  return absl::OkStatus();
+void Rebalances::Ask(const std::string& key, int64_t triggered_micros) {
+  int64_t& asked = asked_[key];
+  asked = std::max(asked, triggered_micros);
 }
 
-const Rebalancer* Rebalancers::Find(const std::string& key) const {
-  const auto it = rebalancers_.find(key);
-  return it == rebalancers_.end() ? nullptr : &it->second;
-}
-
-int64_t Rebalancers::TriggeredFor(const v1::Binding& binding) const {
-  int64_t newest = binding.reschedule_triggered_micros();
-  for (const auto& entry : rebalancers_) {
-    if (entry.second.triggered_micros > newest && entry.second.Names(binding)) {
-      newest = entry.second.triggered_micros;
-    }
-  }
-  return newest;
+int64_t Rebalances::TriggeredFor(const v1::Binding& binding) const {
+  const auto asked = asked_.empty() ? asked_.end() : asked_.find(RowKey(binding.ref()));
+  return std::max(binding.reschedule_triggered_micros(), asked == asked_.end() ? 0 : asked->second);
 }
 
 }  // namespace sealane::scheduler

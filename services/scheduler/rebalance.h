@@ -22,27 +22,34 @@ struct Rebalancer {
     std::string ns;
     std::string name;  // empty: by selector
     Selector selector;
+
+    // By name: the key of the object's rows.
+    [[nodiscard]] std::string Key() const;
+    // By selector.
+    [[nodiscard]] bool Selects(const v1::Binding& binding) const;
+    // For people: "Deployment shop/web", "Deployment shop by labels".
+    [[nodiscard]] std::string Describe() const;
   };
   int64_t triggered_micros = 0;
   std::vector<Workload> workloads;
-
-  [[nodiscard]] bool Names(const v1::Binding& binding) const;
 };
 
 // INVALID_ARGUMENT names the field.
 [[nodiscard]] absl::StatusOr<Rebalancer> ParseRebalancer(const v1::StoredObject& object);
 
-// All of them. Thread rule: executor thread.
-class Rebalancers {
+// Who was asked to be divided anew, and when. What was asked for stays asked when the
+// WorkloadRebalancer goes. Thread rule: executor thread.
+class Rebalances {
  public:
-  // nullptr: the object is gone (what it asked for stays asked).
-  absl::Status Set(const std::string& key, const v1::StoredObject* object);
-  [[nodiscard]] const Rebalancer* Find(const std::string& key) const;
-  // The newest request that names the binding; 0: none.
+  // The binding, which exists, is named by a request of that time.
+  void Ask(const std::string& key, int64_t triggered_micros);
+  // The binding went: another object of that name is not concerned.
+  void Forget(const std::string& key) { asked_.erase(key); }
+  // The newest request; 0: none.
   [[nodiscard]] int64_t TriggeredFor(const v1::Binding& binding) const;
 
  private:
-  std::map<std::string, Rebalancer> rebalancers_;
+  std::map<std::string, int64_t, std::less<>> asked_;  // by the binding's key
 };
 
 }  // namespace sealane::scheduler

@@ -159,6 +159,11 @@ bool Request::CountsCapacity(const v1::Binding& binding) {
           IsOn(binding, kRespectCapacityOption));
 }
 
+bool Request::DividesByRoom(const v1::Binding& binding) {
+  return CountsCapacity(binding) && StrategyOf(binding.placement()) != Strategy::kDuplicated &&
+         binding.components_size() <= 1;
+}
+
 bool Request::IgnoresSpread() const {
   if (honour_spread || strategy != Strategy::kStaticWeight) return false;
   // An empty weightPreference is no static weighting yet: Karmada then honours the constraints.
@@ -179,6 +184,12 @@ int64_t Previous::Replicas(std::string_view cluster) const {
       std::lower_bound(entries_.begin(), entries_.end(), cluster,
                        [](const Entry& e, std::string_view name) { return e.cluster < name; });
   return it != entries_.end() && it->cluster == cluster ? it->replicas : -1;
+}
+
+void Previous::Reduce(std::string_view cluster, int64_t replicas) {
+  for (Entry& entry : entries_) {
+    if (entry.cluster == cluster) entry.replicas = std::max<int64_t>(0, entry.replicas - replicas);
+  }
 }
 
 void Previous::Remove(std::string_view cluster) {

@@ -113,6 +113,9 @@ class Request {
   }
   // The same of a binding that is not read yet; may be true for an object that is no workload.
   [[nodiscard]] static bool CountsCapacity(const v1::Binding& binding);
+  // Whether a binding's replicas are divided by what fits, so that some may give way when the room
+  // is lost. Neither duplicated ones nor whole workloads are.
+  [[nodiscard]] static bool DividesByRoom(const v1::Binding& binding);
   // Whether replicas are given by what fits.
   [[nodiscard]] bool CountsCapacity() const {
     return strategy == Strategy::kDynamicWeight || strategy == Strategy::kAggregated ||
@@ -131,6 +134,8 @@ class Previous {
   [[nodiscard]] bool Contains(std::string_view cluster) const { return Replicas(cluster) >= 0; }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   void Remove(std::string_view cluster);
+  // Takes replicas from a cluster of the placement, all at most; it stays part of it.
+  void Reduce(std::string_view cluster, int64_t replicas);
   struct Entry {
     std::string cluster;
     int64_t replicas = 0;

@@ -85,7 +85,10 @@ class Pipeline {
     const Candidates& chosen = selection->chosen;
     for (const Candidate& candidate : chosen) result->verdicts[candidate.index].selected = true;
     result->note = std::move(selection->note);
-    auto replicas = AssignReplicas(input_.request, term_, input_.snapshot, chosen, input_.fresh);
+    const Keep keep = input_.fresh       ? Keep::kNothing
+                      : input_.new_rules ? Keep::kNewRules
+                                         : Keep::kAll;
+    auto replicas = AssignReplicas(input_.request, term_, input_.snapshot, chosen, keep);
     if (!replicas.ok()) {
       return Fail(result, OutcomeOf(replicas.status()),
                   std::string(ToStd(replicas.status().message())));
@@ -141,6 +144,7 @@ class Pipeline {
         verdict.estimated = true;
         const AssumedLoad* assumed = AssumedFor(input_, cluster.name);
         int64_t room = EstimateReplicas(input_.request, cluster, assumed);
+        if (input_.full != nullptr && input_.full->count(cluster.name) > 0) room = 0;
         if (ask && room > 0) room = AskedToo(room, assumed, verdict, result);
         verdict.allocatable = static_cast<int32_t>(room);
       }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,9 @@ struct ScheduleResult {
   std::vector<std::string> unknown_capacity;
 };
 
+// By cluster.
+using ReplicaCounts = std::map<std::string, int64_t>;
+
 struct ScheduleInput {
   const Request& request;
   const Snapshot& snapshot;
@@ -68,8 +72,11 @@ struct ScheduleInput {
   // counts.
   const AccurateAnswers* accurate = nullptr;
   absl::Duration accurate_now = absl::ZeroDuration();
+  // Clusters without room, whatever is estimated; nullptr: none. The counts do not matter here.
+  const ReplicaCounts* full = nullptr;
   int64_t now_micros = 0;        // for tolerations that end
   bool fresh = false;            // divide all replicas anew
+  bool new_rules = false;        // the placement in force was computed from other rules
   size_t first_term = 0;         // where to begin; after the last term the earlier ones follow
   size_t term_count = SIZE_MAX;  // how many terms to try
   bool explain = false;          // estimate also where the strategy does not need it

@@ -58,6 +58,9 @@ SchedulerMetrics::SchedulerMetrics(Registry& r)
       clusters(r.AddGauge("sealane_scheduler_clusters", "Clusters known.")),
       assumed(r.AddGauge("sealane_scheduler_assumed_placements",
                          "Placements whose capacity no heartbeat shows yet.")),
+      short_of_room(r.AddGauge("sealane_scheduler_short_clusters",
+                               "Clusters that lack room for what runs there, for so long that "
+                               "replicas are asked to leave.")),
       leader(r.AddGauge("sealane_scheduler_leader", "1 when this process leads.")) {}
 
 }  // namespace sealane::scheduler

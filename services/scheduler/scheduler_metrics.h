@@ -37,6 +37,7 @@ struct SchedulerMetrics {
   Gauge& unscheduled;
   Gauge& clusters;
   Gauge& assumed;
+  Gauge& short_of_room;
   Gauge& leader;
 };
 

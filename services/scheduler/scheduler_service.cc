@@ -15,15 +15,17 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
-#include "lib/model/identity.h"
 #include "lib/reconcile/keyed_queue.h"
 #include "lib/runtime/leader_lease.h"
 #include "lib/telemetry/log.h"
 #include "sealane/v1/app.pb.h"
 #include "services/scheduler/capacity_asker.h"
+#include "services/scheduler/capacity_loss.h"
+#include "services/scheduler/placement_event.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/queries.h"
 #include "services/scheduler/scheduler_metrics.h"
+#include "services/scheduler/timers.h"
 #include "services/scheduler/world.h"
 
 namespace sealane::scheduler {
@@ -32,21 +34,12 @@ namespace {
 // Placements whose writes may be under way at once.
 constexpr int kMaxWrites = 4096;
 constexpr absl::Duration kGaugeInterval = absl::Seconds(5);
+// How long reports of capacity are gathered before objects in a later group look whether an earlier
+// one could take them back.
+constexpr absl::Duration kFailbackDelay = absl::Seconds(30);
 
-// "aws-virginia=2, tencent-shanghai=4", shortened.
-std::string DescribeClusters(const v1::Placed& placed) {
-  constexpr int kShown = 10;
-  std::vector<std::string> parts;
-  for (int i = 0; i < placed.clusters_size() && i < kShown; ++i) {
-    const v1::TargetCluster& target = placed.clusters(i);
-    parts.push_back(target.replicas() == 0 ? target.name()
-                                           : StrCat(target.name(), "=", target.replicas()));
-  }
-  if (placed.clusters_size() > kShown) {
-    parts.push_back(StrCat("and ", placed.clusters_size() - kShown, " more"));
-  }
-  return parts.empty() ? "no cluster" : StrJoin(parts, ", ");
-}
+// Under which name room is kept for a binding that waits for agents; no binding's key.
+std::string ReservationOf(const std::string& key) { return StrCat("waits:", key); }
 
 class SchedulerService final : public Service {
  public:
@@ -61,16 +54,27 @@ class SchedulerService final : public Service {
         world_(context.bus, env_, options.assume_for),
         queue_(env_, QueueOptions(),
                [this](const std::string& key, KeyedQueue::Done done) { Reconcile(key, done); }),
-        asker_(env_, context.bus, AskerOptions(options), [this](const std::string& key) {
-          waited_.insert(key);
-          queue_.Add(key);
-        }) {
+        asker_(env_, context.bus, AskerOptions(options),
+               [this](const std::string& key) {
+                 waited_.insert(key);
+                 queue_.Add(key);
+               }),
+        loss_(
+            env_, {options.capacity_lost_after, options.assume_for},
+            [this](const std::string& cluster) { return world_.GivingWay(cluster); },
+            [this](const std::string& key) { queue_.Add(key); }),
+        room_(env_, options.capacity_delay,
+              [this](const std::string& name) { AskThose(name, &BindingIndex::WaitingFor); }),
+        back_(env_, kFailbackDelay,
+              [this](const std::string& name) { AskThose(name, &BindingIndex::AwayFrom); }),
+        wakes_(env_, [this](const std::string& key) { queue_.Add(key); }) {
     if (options_.capacity_wait > absl::ZeroDuration()) {
       world_.accurate = [this](const v1::Binding& binding) -> const AccurateAnswers* {
         if (!Request::CountsCapacity(binding)) return nullptr;
         return &asker_.Answers(CapacityAsker::ShapeOf(binding));
       };
     }
+    world_.assumed.OnFreed([this](const std::string& cluster) { RoomChanged(cluster); });
     world_.accurate_now = [this] { return env_.clock.Monotonic(); };
     if (options_.elect_leader) {
       LeaderLeaseOptions lease;
@@ -94,7 +98,7 @@ class SchedulerService final : public Service {
   bool Idle() const override {
     if (!synced_) return false;
     if (!leading_) return true;  // another process works
-    return queue_.idle() && capacity_timer_ == 0 && world_.placements.in_flight() == 0 &&
+    return queue_.idle() && !room_.pending() && world_.placements.in_flight() == 0 &&
            asker_.waiting() == 0;
   }
 
@@ -122,31 +126,25 @@ class SchedulerService final : public Service {
   void OnBinding(const std::string& key);
   void OnPlacement(const std::string& key);
   void OnCluster(const std::string& key);
+  // The cluster has other room than before: some may use it.
+  void RoomChanged(const std::string& cluster);
+  using Find = void (BindingIndex::*)(const ClusterInfo& cluster,
+                                      const BindingIndex::Add& add) const;
+  void AskThose(const std::string& cluster, Find find);
   void OnRebalancer(const std::string& key);
+  // `replay`: see World::Rebalance.
+  void Rebalance(const v1::StoredObject& object, bool replay);
   void RetryWaitingRegularly();
-  void ExpireAssumptions();
+  // What is assumed has changed; it ends by itself.
+  void CountAssumed();
 
   void Reconcile(const std::string& key, const KeyedQueue::Done& done);
   void RemoveRow(const std::string& key, const KeyedQueue::Done& done);
   void Write(const std::string& key, const v1::Binding& binding, Plan plan,
              const KeyedQueue::Done& done);
-  // What was promised for the change: cluster, replicas more.
-  using Promises = std::vector<std::pair<std::string, int64_t>>;
-  Promises Assume(const std::string& key, const v1::Binding& binding, const v1::Placed* before,
-                  const v1::Placed& after);
-  // A process that led before may have given away what no heartbeat shows yet.
-  void AssumeRecent();
   // True when the plan waits for agents to count; it is made again then.
   bool WaitForCapacity(const std::string& key, const v1::Binding& binding, const Plan& plan);
-  void Report(const v1::Placed* before, const Plan& plan);
-  // Looks at the binding again at that time, whatever happens.
-  void WakeAt(const std::string& key, int64_t at_micros, int64_t now_micros);
   void UpdateGauges();
-
-  struct Wake {
-    int64_t at_micros = 0;
-    TimerId timer = 0;
-  };
 
   ScopedExecutor executor_;
   Env env_;
@@ -159,12 +157,14 @@ class SchedulerService final : public Service {
   World world_;
   KeyedQueue queue_;
   CapacityAsker asker_;
+  CapacityLoss loss_;
+  // Clusters whose room changed, gathered until those are looked at that may use it.
+  Gathering room_;  // what waits
+  Gathering back_;  // what may return to an earlier group
+  Wakes wakes_;
   std::set<std::string> waited_;  // bindings that have waited for agents once
   std::unique_ptr<LeaderLease> lease_;
   std::unique_ptr<QueryServer> queries_;
-  std::set<std::string> changed_capacity_;  // clusters, since the last retry
-  std::map<std::string, Wake> wakes_;
-  TimerId capacity_timer_ = 0;
   TimerId assume_timer_ = 0;
   int tables_synced_ = 0;
   bool synced_ = false;
@@ -212,6 +212,9 @@ void SchedulerService::OnTableSynced() {
   log_.Info("synced", {{"bindings", StrCat(world_.bindings.size())},
                        {"clusters", StrCat(world_.cluster_rows.size())},
                        {"placements", StrCat(world_.placements.size())}});
+  for (const auto& [key, row] : world_.rebalancer_rows.rows()) {
+    if (!row.value.deleting()) Rebalance(row.value, true);
+  }
   WorkIfPossible();
 }
 
@@ -228,7 +231,9 @@ void SchedulerService::SetLeading(bool leading) {
 
 void SchedulerService::WorkIfPossible() {
   if (!synced_ || !leading_) return;
-  AssumeRecent();
+  // A process that led before may have given away what no heartbeat shows yet.
+  world_.AssumeRecent(ToMicros(env_.clock.Now()), env_.clock.Monotonic());
+  CountAssumed();
   // What happened while another process led, or before all tables were seen, is looked at once.
   for (const auto& [key, row] : world_.bindings.rows()) queue_.Add(key);
   for (const auto& [key, row] : world_.placements.rows()) {
@@ -239,10 +244,14 @@ void SchedulerService::WorkIfPossible() {
 
 void SchedulerService::OnBinding(const std::string& key) {
   const Row<v1::Binding>* row = world_.bindings.Find(key);
+  // It may leave a group of workloads, so that others of the group find a place.
+  world_.index.WaitingPeers(key, [this](const std::string& peer) { queue_.Add(peer); });
   if (row == nullptr) {
     world_.index.RemoveBinding(key);
     world_.assumed.WithdrawAll(key);
-    world_.failback_since_micros.erase(key);
+    world_.assumed.WithdrawAll(ReservationOf(key));
+    world_.failback.erase(key);
+    world_.rebalancers.Forget(key);
     asker_.Forget(key);
     waited_.erase(key);
   } else {
@@ -261,6 +270,10 @@ void SchedulerService::OnPlacement(const std::string& key) {
 
 void SchedulerService::OnCluster(const std::string& key) {
   const World::ClusterChange change = world_.UpdateCluster(key);
+  if (change.before != nullptr || change.after != nullptr) {
+    loss_.Observe(change.after != nullptr ? change.after->name : change.before->name,
+                  change.after.get());
+  }
   metrics_.clusters.Set(static_cast<double>(world_.snapshot.clusters().size()));
   const bool same = change.before != nullptr && change.after != nullptr &&
                     change.before->name == change.after->name &&
@@ -278,36 +291,39 @@ void SchedulerService::OnCluster(const std::string& key) {
   }
   metrics_.capacity_events.Increment();
   asker_.Changed(change.after->name);
-  if (world_.index.waiting() == 0) return;
-  changed_capacity_.insert(change.after->name);
-  if (capacity_timer_ != 0) return;
-  capacity_timer_ = env_.executor.After(options_.capacity_delay, [this] {
-    capacity_timer_ = 0;
-    for (const std::string& name : std::exchange(changed_capacity_, {})) {
-      const ClusterInfo* cluster = world_.snapshot.Find(name);
-      if (cluster == nullptr) continue;
-      world_.index.WaitingFor(*cluster, [this](const std::string& waiting) {
-        metrics_.concerned.Increment();
-        queue_.Add(waiting);
-      });
-    }
+  RoomChanged(change.after->name);
+}
+
+void SchedulerService::RoomChanged(const std::string& cluster) {
+  if (world_.index.waiting() > 0) room_.Add(cluster);
+  if (world_.index.away() > 0) back_.Add(cluster);
+}
+
+void SchedulerService::AskThose(const std::string& cluster, Find find) {
+  const ClusterInfo* info = world_.snapshot.Find(cluster);
+  if (info == nullptr) return;
+  (world_.index.*find)(*info, [this](const std::string& key) {
+    metrics_.concerned.Increment();
+    queue_.Add(key);
   });
 }
 
 void SchedulerService::OnRebalancer(const std::string& key) {
   const Row<v1::StoredObject>* row = world_.rebalancer_rows.Find(key);
-  const absl::Status status = world_.rebalancers.Set(key, row == nullptr ? nullptr : &row->value);
-  if (!status.ok()) {
-    events_.Emit(
-        "Warning", "RebalancerRefused",
-        StrCat("WorkloadRebalancer ", row->value.ref().name(), ": ", ToStd(status.message())));
-    return;
-  }
-  const Rebalancer* rebalancer = world_.rebalancers.Find(key);
-  if (rebalancer == nullptr) return;
-  for (const auto& [binding_key, binding] : world_.bindings.rows()) {
-    if (rebalancer->Names(binding.value)) queue_.Add(binding_key);
-  }
+  // Which objects there are is known when all tables are read: then all are looked at.
+  if (row == nullptr || row->value.deleting() || !synced_) return;
+  Rebalance(row->value, false);
+}
+
+void SchedulerService::Rebalance(const v1::StoredObject& object, bool replay) {
+  const auto rebalancer = ParseRebalancer(object);
+  World::Rebalanced rebalanced;
+  if (rebalancer.ok()) rebalanced = world_.Rebalance(*rebalancer, replay);
+  for (const std::string& key : rebalanced.keys) queue_.Add(key);
+  // Told once, by the process that acts on it.
+  if (replay || !leading_) return;
+  events_.Emit(
+      RebalanceEvent(object, rebalancer.status(), rebalanced.keys.size(), rebalanced.not_found));
 }
 
 void SchedulerService::RetryWaitingRegularly() {
@@ -317,24 +333,26 @@ void SchedulerService::RetryWaitingRegularly() {
   });
 }
 
-void SchedulerService::ExpireAssumptions() {
+void SchedulerService::CountAssumed() {
+  metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
   if (assume_timer_ != 0 || world_.assumed.size() == 0) return;
   assume_timer_ = env_.executor.After(options_.assume_for / 4, [this] {
     assume_timer_ = 0;
     if (world_.assumed.Expire(env_.clock.Monotonic())) {
       world_.index.Waiting([this](const std::string& key) { queue_.Add(key); });
     }
-    metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
-    ExpireAssumptions();
+    CountAssumed();
   });
 }
 
 void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done& done) {
   const Row<v1::Binding>* row = world_.bindings.Find(key);
   if (row == nullptr) {
+    loss_.Settled(key);
     RemoveRow(key, done);
     return;
   }
+  world_.assumed.WithdrawAll(ReservationOf(key));
   const v1::Binding& binding = row->value;
   const Row<v1::Placed>* placed = world_.placements.Find(key);
   PlanInput input{binding, placed == nullptr ? nullptr : &placed->value, world_.snapshot};
@@ -344,21 +362,25 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   input.accurate = world_.AccurateFor(binding);
   input.accurate_now = env_.clock.Monotonic();
   input.rebalance_micros = world_.rebalancers.TriggeredFor(binding);
-  const auto since = world_.failback_since_micros.find(key);
-  if (since != world_.failback_since_micros.end()) input.failback_since_micros = since->second;
+  const auto failback = world_.failback.find(key);
+  if (failback != world_.failback.end()) input.failback = &failback->second;
+
+  std::map<std::string, int64_t> claims;
+  if (placed != nullptr) claims = loss_.Claims(key, binding, placed->value);
+  if (!claims.empty()) input.capacity_lost = &claims;
 
   const absl::Duration begin = env_.clock.Monotonic();
   Plan plan = PlanPlacement(input);
   metrics_.decision_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
 
+  if (plan.failback.empty()) {
+    world_.failback.erase(key);
+  } else {
+    world_.failback[key] = std::move(plan.failback);
+  }
   if (plan.write && WaitForCapacity(key, binding, plan)) {
     done(ReconcileResult::Done());
     return;
-  }
-  if (!plan.failback_possible) {
-    world_.failback_since_micros.erase(key);
-  } else {
-    world_.failback_since_micros.emplace(key, input.now_micros);
   }
   if (plan.cause.empty()) {
     metrics_.unchanged.Increment();
@@ -366,8 +388,10 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
     metrics_.Decided(plan.outcome).Increment();
   }
   if (plan.again_at_micros > 0) {
-    WakeAt(key, plan.again_at_micros, input.now_micros);
+    wakes_.At(key, plan.again_at_micros, input.now_micros);
   }
+  if (plan.moved && placed != nullptr) loss_.Left(key, binding, placed->value, plan.row);
+  loss_.Settled(key);
   if (!plan.write) {
     done(ReconcileResult::Done());
     return;
@@ -380,21 +404,15 @@ bool SchedulerService::WaitForCapacity(const std::string& key, const v1::Binding
   // Once; who has not answered by then is decided without.
   if (waited_.erase(key) > 0 || plan.unknown_capacity.empty() || !plan.moved) return false;
   const bool waits = asker_.Ask(key, binding, plan.unknown_capacity);
-  if (waits) metrics_.capacity_waits.Increment();
-  return waits;
-}
-
-void SchedulerService::WakeAt(const std::string& key, int64_t at_micros, int64_t now_micros) {
-  auto [it, added] = wakes_.try_emplace(key);
-  Wake& wake = it->second;
-  if (!added && wake.at_micros <= at_micros) return;
-  if (!added) env_.executor.Cancel(wake.timer);
-  wake.at_micros = at_micros;
-  const absl::Duration wait = absl::Microseconds(std::max<int64_t>(0, at_micros - now_micros));
-  wake.timer = env_.executor.After(wait + absl::Milliseconds(1), [this, key] {
-    wakes_.erase(key);
-    queue_.Add(key);
-  });
+  if (!waits) return false;
+  metrics_.capacity_waits.Increment();
+  // Until then its room is kept for it: those behind it in the queue are decided meanwhile.
+  const Row<v1::Placed>* placed = world_.placements.Find(key);
+  world_.assumed.Follow(ReservationOf(key), Request(binding),
+                        placed == nullptr ? nullptr : &placed->value, plan.row,
+                        env_.clock.Monotonic());
+  CountAssumed();
+  return true;
 }
 
 void SchedulerService::RemoveRow(const std::string& key, const KeyedQueue::Done& done) {
@@ -412,21 +430,20 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
   const Row<v1::Placed>* row = world_.placements.Find(key);
   const uint64_t expected = row == nullptr ? 0 : row->revision;
   const v1::Placed* before = row == nullptr ? nullptr : &row->value;
-  Promises promises;
+  AssumedCapacity::Given given;
   if (plan.moved) {
-    promises = Assume(key, binding, before, plan.row);
+    given = world_.assumed.Follow(key, Request(binding), before, plan.row, env_.clock.Monotonic());
+    CountAssumed();
     metrics_.moves.Increment();
     metrics_.evictions.Increment(static_cast<double>(plan.evicted));
   }
-  Report(before, plan);
+  if (v1::Event event; EventOf(before, plan, &event)) events_.Emit(std::move(event));
   // At once, so that the next decision about a workload of the same group sees it.
   world_.index.SetPlaced(key, &plan.row);
   const absl::Duration begin = env_.clock.Monotonic();
   world_.placements.PutIf(
       key, std::move(plan.row), expected,
-      [this, key, begin, done, promises = std::move(promises),
-       request = ParseResources(binding.replica_requirements().resource_request())](
-          const absl::StatusOr<uint64_t>& revision) {
+      [this, key, begin, done, given = std::move(given)](const absl::StatusOr<uint64_t>& revision) {
         if (revision.ok()) {
           metrics_.writes.Increment();
           metrics_.placement_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
@@ -434,10 +451,8 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
           return;
         }
         // It is not in force: nothing was given away.
-        for (const auto& promise : promises) {
-          world_.assumed.Promise(key, promise.first, request, -promise.second,
-                                 env_.clock.Monotonic());
-        }
+        world_.assumed.TakeBack(key, given, env_.clock.Monotonic());
+        loss_.TakeBack(key);
         const Row<v1::Placed>* now = world_.placements.Find(key);
         world_.index.SetPlaced(key, now == nullptr ? nullptr : &now->value);
         if (absl::IsAborted(revision.status())) {
@@ -451,75 +466,10 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
       });
 }
 
-SchedulerService::Promises SchedulerService::Assume(const std::string& key,
-                                                    const v1::Binding& binding,
-                                                    const v1::Placed* before,
-                                                    const v1::Placed& after) {
-  Promises promises;
-  const Request request(binding);
-  if (!request.workload) return promises;
-  const Previous old =
-      before != nullptr && before->uid() == after.uid() ? Previous(before->clusters()) : Previous();
-  const Previous now(after.clusters());
-  for (const Previous::Entry& entry : old.entries()) {
-    if (!now.Contains(entry.cluster)) world_.assumed.Withdraw(key, entry.cluster);
-  }
-  for (const Previous::Entry& entry : now.entries()) {
-    const int64_t more = entry.replicas - std::max<int64_t>(0, old.Replicas(entry.cluster));
-    world_.assumed.Promise(key, entry.cluster, request.request, more, env_.clock.Monotonic());
-    if (more > 0) promises.emplace_back(entry.cluster, more);
-  }
-  metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
-  ExpireAssumptions();
-  return promises;
-}
-
-void SchedulerService::AssumeRecent() {
-  const int64_t now = ToMicros(env_.clock.Now());
-  for (const auto& [key, row] : world_.placements.rows()) {
-    const absl::Duration age = absl::Microseconds(now - row.value.scheduled_micros());
-    const Row<v1::Binding>* binding = world_.bindings.Find(key);
-    if (binding == nullptr || age >= options_.assume_for || age < absl::ZeroDuration()) continue;
-    world_.assumed.WithdrawAll(key);
-    const ResourceList request =
-        ParseResources(binding->value.replica_requirements().resource_request());
-    for (const v1::TargetCluster& target : row.value.clusters()) {
-      world_.assumed.Promise(key, target.name(), request, target.replicas(),
-                             env_.clock.Monotonic() - age);
-    }
-  }
-  metrics_.assumed.Set(static_cast<double>(world_.assumed.size()));
-  ExpireAssumptions();
-}
-
-void SchedulerService::Report(const v1::Placed* before, const Plan& plan) {
-  const v1::Placed& row = plan.row;
-  const bool failed = row.state() != "Scheduled" && row.state() != "Suspended";
-  const bool failed_before =
-      before != nullptr && before->uid() == row.uid() && before->state() == row.state();
-  v1::Event event;
-  *event.mutable_ref() = row.ref();
-  event.set_trace_id(row.trace_id());
-  const std::string object = Describe(KeyOf(row.ref()));
-  if (plan.moved) {
-    const bool first =
-        before == nullptr || before->uid() != row.uid() || before->clusters().empty();
-    event.set_type("Normal");
-    event.set_reason(first ? "Placed" : "Moved");
-    event.set_message(StrCat(object, ": ", DescribeClusters(row), " (", plan.cause, ")"));
-    events_.Emit(event);
-  } else if (failed && !failed_before) {
-    event.set_type("Warning");
-    event.set_reason("Unschedulable");
-    event.set_message(StrCat(object, ": ", row.state(), ": ", row.message(),
-                             row.clusters().empty() ? "" : "; the last placement stays in force"));
-    events_.Emit(event);
-  }
-}
-
 void SchedulerService::UpdateGauges() {
   env_.executor.After(kGaugeInterval, [this] { UpdateGauges(); });
   metrics_.bindings.Set(static_cast<double>(world_.bindings.size()));
+  metrics_.short_of_room.Set(static_cast<double>(loss_.short_of_room()));
   metrics_.unscheduled.Set(static_cast<double>(world_.index.waiting()));
   const CapacityAskerStats& asked = asker_.stats();
   const auto catch_up = [](Counter& counter, uint64_t value) {
@@ -540,20 +490,6 @@ bool SchedulerService::Ready(std::string* why_not) const {
 
 std::unique_ptr<Service> MakeSchedulerService(ServiceContext context, Options options) {
   return std::make_unique<SchedulerService>(context, options);
-}
-
-ServiceDefinition SchedulerDefinition() {
-  ServiceDefinition definition;
-  definition.name = "sealane-scheduler";
-  definition.writes_bursts = true;
-  definition.summary = "Decides in which clusters each object runs, and says why.";
-  definition.flags = OptionFlags();
-  definition.make = [](const Flags& flags,
-                       ServiceContext context) -> absl::StatusOr<std::unique_ptr<Service>> {
-    SEALANE_ASSIGN_OR_RETURN(const Options options, ParseOptions(flags));
-    return MakeSchedulerService(context, options);
-  };
-  return definition;
 }
 
 }  // namespace sealane::scheduler

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "lib/bus/bus.h"
 #include "lib/bus/table.h"
@@ -11,6 +12,7 @@
 #include "sealane/v1/tables.pb.h"
 #include "services/scheduler/assumed.h"
 #include "services/scheduler/binding_index.h"
+#include "services/scheduler/plan.h"
 #include "services/scheduler/rebalance.h"
 #include "services/scheduler/snapshot.h"
 
@@ -29,7 +31,7 @@ struct World {
   Snapshot snapshot;
   BindingIndex index;
   AssumedCapacity assumed;
-  Rebalancers rebalancers;
+  Rebalances rebalancers;
   // What agents said about the binding's shape, and the monotonic time by which it is judged; empty
   // or nullptr: they are not asked.
   std::function<const AccurateAnswers*(const v1::Binding& binding)> accurate;
@@ -37,8 +39,7 @@ struct World {
   [[nodiscard]] const AccurateAnswers* AccurateFor(const v1::Binding& binding) const {
     return accurate ? accurate(binding) : nullptr;
   }
-  // Since when an earlier group could take a binding back.
-  std::map<std::string, int64_t> failback_since_micros;
+  std::map<std::string, FailbackClocks> failback;  // of bindings in a later group
 
   // Takes over the row of this key; tells what cluster it was about, before and after.
   struct ClusterChange {
@@ -46,8 +47,22 @@ struct World {
     Snapshot::ClusterPtr after;
   };
   ClusterChange UpdateCluster(const std::string& key);
+  // Asks all that the rebalancer names among the bindings that exist. `replay`: it was made before
+  // this process looked, so only those are asked whose row was not written since: the others were
+  // asked by the process that led then, or were not concerned.
+  struct Rebalanced {
+    std::vector<std::string> keys;
+    std::vector<std::string> not_found;  // for people
+  };
+  Rebalanced Rebalance(const Rebalancer& rebalancer, bool replay);
+  // The bindings that can give up replicas when the cluster lacks room, in the order in which they
+  // have to: lower schedulePriority first. Only those whose replicas are divided by room.
+  [[nodiscard]] std::vector<std::string> GivingWay(const std::string& cluster) const;
+  // Promises what placements were given so recently that heartbeats may not show it yet.
+  void AssumeRecent(int64_t now_micros, absl::Duration now);
 
  private:
+  absl::Duration assume_for_;
   std::map<std::string, std::string> cluster_names_;  // by row key
 };
 

@@ -60,7 +60,7 @@ TEST(EstimateTest, WhatOthersWereGivenIsTakenFromTheAgentsCount) {
 
 TEST(AssumedTest, PromisesAreTakenBack) {
   AssumedCapacity assumed(absl::Minutes(1));
-  const ResourceList cpu = {{"cpu", 1, 1000}};
+  const AssumedLoad cpu = {1, {{"cpu", 1, 1000}}};
   assumed.Promise("x", "a", cpu, 5, absl::ZeroDuration());
   assumed.Promise("x", "a", cpu, -2, absl::ZeroDuration());
   EXPECT_EQ(assumed.loads().at("a").pods, 3);
@@ -157,6 +157,29 @@ class CapacityTest : public ::testing::Test {
   std::unique_ptr<Bus> service_bus_;
   std::unique_ptr<Service> service_;
 };
+
+TEST_F(CapacityTest, WhoWaitsForAgentsKeepsItsPlaceBeforeLowerPriorities) {
+  v1::ClusterStatus cluster = MakeRoomy("a", 10);
+  (*cluster.mutable_resource_summary()->mutable_allocatable())["cpu"] = "100";
+  PutCluster(cluster);
+  AddAgent("a", 50);
+  const auto make = [](const char* name, const char* cpu, int replicas, int priority) {
+    v1::Binding binding = MakeBinding(replicas, kDynamic, name);
+    (*binding.mutable_replica_requirements()->mutable_resource_request())["cpu"] = cpu;
+    binding.set_schedule_priority(priority);
+    return binding;
+  };
+  const std::string known = Put(make("known", "1", 1, 0));
+  sim_.RunFor(absl::Seconds(2));
+  EXPECT_THAT(Targets(known), UnorderedElementsAre(Pair("a", 1)));
+  AddAgent("a", -1);  // silent from now on
+  // What is asked of the low one is known: it need not wait.
+  const std::string high = Put(make("high", "2", 6, 10));
+  const std::string low = Put(make("low", "1", 6, 0));
+  sim_.RunFor(absl::Seconds(2));
+  EXPECT_THAT(Targets(high), UnorderedElementsAre(Pair("a", 6)));
+  EXPECT_EQ(Targets(low).count("a"), 0u);
+}
 
 TEST_F(CapacityTest, TheAgentsCountBoundsTheHeartbeatsSums) {
   AddAgent("a", 1);

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "lib/core/strings.h"
+#include "lib/model/divide.h"
+#include "services/scheduler/plan.h"
 #include "tests/unit/services/scheduler/worlds.h"
 
 namespace sealane::scheduler {
@@ -34,6 +36,9 @@ std::vector<Json> Examples() {
 
 v1::ClusterStatus ReadCluster(const std::string& name, const Json& json) {
   v1::ClusterStatus cluster = MakeRoomy(name, json.value("room", 1000), json.value("region", ""));
+  v1::ApiEnablement* batch = cluster.add_api_enablements();
+  batch->set_group_version("batch/v1");
+  batch->add_resources()->set_kind("Job");
   cluster.set_provider(json.value("provider", ""));
   const Json labels = json.value("labels", Json::object());
   for (const auto& label : labels.items()) {
@@ -48,25 +53,76 @@ v1::ClusterStatus ReadCluster(const std::string& name, const Json& json) {
   return cluster;
 }
 
+v1::Binding ReadBinding(const Json& example) {
+  v1::Binding binding = MakeBinding(example["replicas"], example["placement"].dump());
+  if (example.value("kind", "") == "Job") {
+    binding.mutable_ref()->set_api_version("batch/v1");
+    binding.mutable_ref()->set_kind("Job");
+  }
+  if (example.contains("uid")) binding.set_uid(example["uid"].get<std::string>());
+  const Json options = example.value("options", Json::object());
+  for (const auto& option : options.items()) {
+    (*binding.mutable_options())[option.key()] = option.value();
+  }
+  return binding;
+}
+
+// What becomes of a placement in force in a group of clusterAffinities.
+v1::Placed PlanAgain(const Json& example, const v1::Binding& binding, const Snapshot& snapshot) {
+  v1::Placed row = PlacedIn(example["before"].get<TargetMap>());
+  row.set_uid(binding.uid());
+  row.set_state("Scheduled");
+  row.set_affinity_name(example["group"].get<std::string>());
+  row.set_last_scheduled_micros(1);
+  *row.mutable_observed_placement() = binding.placement();
+  PlanInput input{binding, &row, snapshot};
+  input.now_micros = 1'750'000'000'000'000;
+  FailbackClocks clocks;
+  for (const auto& group : example["couldFor"].items()) {
+    absl::Duration could;
+    EXPECT_TRUE(absl::ParseDuration(group.value().get<std::string>(), &could));
+    clocks[group.key()] = input.now_micros - absl::ToInt64Microseconds(could);
+  }
+  input.failback = &clocks;
+  return PlanPlacement(input).row;
+}
+
+// As the renderer divides a Job's completions: by the replicas of each cluster.
+TargetMap Completions(const v1::Binding& binding, int64_t completions, const TargetMap& replicas) {
+  std::vector<Party> parties;
+  for (const auto& entry : replicas) parties.push_back({entry.second});
+  const auto shares = DivideWebster(completions, parties, Request(binding).names_descending);
+  TargetMap result;
+  size_t i = 0;
+  for (const auto& entry : replicas) result[entry.first] = shares[i++];
+  return result;
+}
+
 TEST(ExamplesTest, TheDocumentTellsTheTruth) {
   const std::vector<Json> examples = Examples();
-  EXPECT_GE(examples.size(), 15u);
+  EXPECT_GE(examples.size(), 20u);
   for (const Json& example : examples) {
     SCOPED_TRACE(example["name"].get<std::string>());
     Snapshot snapshot;
     for (const auto& item : example["clusters"].items()) {
       snapshot.Set(ReadCluster(item.key(), item.value()));
     }
-    v1::Binding binding = MakeBinding(example["replicas"], example["placement"].dump());
-    const Json options = example.value("options", Json::object());
-    for (const auto& option : options.items()) {
-      (*binding.mutable_options())[option.key()] = option.value();
+    const v1::Binding binding = ReadBinding(example);
+    if (example.contains("group")) {
+      const v1::Placed row = PlanAgain(example, binding, snapshot);
+      EXPECT_EQ(ToMap(row), example["want"].get<TargetMap>());
+      EXPECT_EQ(row.affinity_name(), example["wantGroup"].get<std::string>());
+      continue;
     }
     const TargetMap before = example.value("before", TargetMap());
     const ScheduleResult result =
         Decide(binding, snapshot, before, example.value("rebalance", false));
     EXPECT_EQ(Name(result.outcome), example.value("wantState", "Scheduled")) << result.message;
     EXPECT_EQ(ToMap(result.targets), example.value("want", TargetMap()));
+    if (example.contains("wantCompletions")) {
+      EXPECT_EQ(Completions(binding, example["completions"], ToMap(result.targets)),
+                example["wantCompletions"].get<TargetMap>());
+    }
     if (example.contains("wantGroup")) {
       EXPECT_EQ(Request(binding).terms[result.term].name, example["wantGroup"]);
     }

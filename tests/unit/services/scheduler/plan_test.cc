@@ -30,14 +30,13 @@ class Planned {
     PlanInput input{binding, has_row ? &row : nullptr, snapshot};
     input.now_micros = now;
     input.rebalance_micros = rebalance;
-    input.failback_since_micros = failback_since;
+    input.failback = &failback;
     Plan plan = PlanPlacement(input);
     if (plan.write) {
       row = plan.row;
       has_row = true;
     }
-    if (!plan.failback_possible) failback_since = 0;
-    if (plan.failback_possible && failback_since == 0) failback_since = now;
+    failback = plan.failback;
     return plan;
   }
 
@@ -46,7 +45,7 @@ class Planned {
   v1::Placed row;
   bool has_row = false;
   int64_t now = kNow;
-  int64_t failback_since = 0;
+  FailbackClocks failback;
 };
 
 TEST(PlanTest, PlacesOnceAndThenRests) {
@@ -90,6 +89,24 @@ TEST(PlanTest, AddingOneReplicaMovesNothing) {
   const TargetMap after = ToMap(world.row);
   EXPECT_GE(after.at("a"), 2);
   EXPECT_GE(after.at("b"), 2);
+}
+
+TEST(PlanTest, ChangedRulesDivideStaticWeightsWithinCapacityAnew) {
+  v1::Binding binding = MakeBinding(12, kEven);
+  (*binding.mutable_options())[std::string(kRespectCapacityOption)] = "true";
+  Planned world(binding, MakeSnapshot({MakeRoomy("a", 3), MakeRoomy("b", 20)}));
+  world.Step();
+  EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 3), Pair("b", 9)));
+  world.snapshot.Set(MakeRoomy("a", 20));
+  EXPECT_FALSE(world.Step().moved);
+  world.binding.mutable_placement()->add_cluster_tolerations()->set_key("new");
+  EXPECT_EQ(world.Step().cause, "the tolerations changed");
+  EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 6), Pair("b", 6)));
+  world.row.mutable_clusters(0)->set_replicas(2);
+  world.row.mutable_clusters(1)->set_replicas(10);
+  EXPECT_FALSE(world.Step().moved);
+  EXPECT_EQ(world.Step(kNow + 1).cause, "manual rebalance");
+  EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 6), Pair("b", 6)));
 }
 
 TEST(PlanTest, DuplicatedFollowsClustersThatJoin) {
@@ -248,6 +265,52 @@ TEST(PlanTest, FailbackAfterTheEarlierGroupWasHealthyLongEnough) {
   EXPECT_EQ(world.Step().cause, "group near is available again");
   EXPECT_EQ(world.row.affinity_name(), "near");
   EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 4)));
+}
+
+TEST(PlanTest, OtherReasonsDoNotStopTheClockOfAnEarlierGroup) {
+  v1::Binding binding = MakeBinding(4, kTwoGroups);
+  (*binding.mutable_options())["sealane.io/failback"] = "WhenHealthyFor=10m";
+  Planned world(binding, MakeSnapshot({MakeRoomy("a", 1), MakeRoomy("b", 9)}));
+  world.Step();
+  world.snapshot.Set(MakeRoomy("a", 9));
+  world.Step();
+  // As an autoscaler does.
+  for (int minute = 1; minute < 10; ++minute) {
+    world.now += kMinute;
+    world.binding.set_replicas(4 + minute % 3);
+    world.Step();
+    EXPECT_EQ(world.row.affinity_name(), "far");
+  }
+  world.now += kMinute;
+  world.binding.set_replicas(8);
+  EXPECT_EQ(world.Step().cause, "group near is available again");
+  EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 8)));
+}
+
+TEST(PlanTest, EveryEarlierGroupHasItsOwnClock) {
+  v1::Binding binding = MakeBinding(4, R"({"clusterAffinities": [
+      {"affinityName": "first", "clusterNames": ["a"]},
+      {"affinityName": "second", "clusterNames": ["b"]},
+      {"affinityName": "third", "clusterNames": ["c"]}],
+      "replicaScheduling": {"replicaSchedulingType": "Divided",
+        "replicaDivisionPreference": "Aggregated"}})");
+  (*binding.mutable_options())["sealane.io/failback"] = "WhenHealthyFor=10m";
+  Planned world(binding, MakeSnapshot({MakeRoomy("a", 0), MakeRoomy("b", 0), MakeRoomy("c", 9)}));
+  world.Step();
+  EXPECT_EQ(world.row.affinity_name(), "third");
+  world.snapshot.Set(MakeRoomy("b", 9));
+  EXPECT_EQ(world.Step().again_at_micros, kNow + 10 * kMinute);
+  world.now += 6 * kMinute;
+  world.snapshot.Set(MakeRoomy("a", 9));
+  EXPECT_EQ(world.Step().again_at_micros, kNow + 10 * kMinute);
+  world.now = kNow + 10 * kMinute;
+  world.Step();
+  EXPECT_EQ(world.row.affinity_name(), "second") << "the first was there for 4 minutes only";
+  EXPECT_EQ(world.Step().again_at_micros, kNow + 16 * kMinute);
+  world.now = kNow + 16 * kMinute;
+  world.Step();
+  EXPECT_EQ(world.row.affinity_name(), "first");
+  EXPECT_FALSE(world.Step().write);
 }
 
 TEST(PlanTest, FailbackText) {

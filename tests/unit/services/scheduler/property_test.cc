@@ -258,12 +258,54 @@ TEST(PropertyTest, OneReplicaMoreMovesNoneOfTheOthers) {
   EXPECT_GT(checked[Strategy::kAggregated], 20);
 }
 
-TEST(PropertyTest, LosingAClusterMovesOnlyItsReplicas) {
+TEST(PropertyTest, StaticWeightsWithinCapacityAreSteadyWhenRoomGrows) {
   int checked = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    Randomly random(seed + 2'000'000);
+    World world(seed);
+    (*world.binding.mutable_options())[std::string(kRespectCapacityOption)] = "true";
+    auto& rules = *world.binding.mutable_placement()->mutable_replica_scheduling();
+    rules.set_replica_scheduling_type("Divided");
+    rules.set_replica_division_preference("Weighted");
+    rules.clear_weight_preference();
+    for (const v1::ClusterStatus& cluster : world.clusters) {
+      v1::StaticClusterWeight* weight = rules.mutable_weight_preference()->add_static_weight_list();
+      weight->mutable_target_cluster()->add_cluster_names(cluster.name());
+      weight->set_weight(1 + random.Below(5));
+    }
+    if (!Request(world.binding).IgnoresSpread()) continue;
+    world.Step();
+    if (!world.scheduled()) continue;
+    // Some that were full have room now: neither that nor a change by one replica moves others.
+    for (int step = 0; step < 6; ++step) {
+      const TargetMap before = ToMap(world.row);
+      for (v1::ClusterStatus cluster : world.clusters) {
+        const auto used = before.find(cluster.name());
+        const int64_t held = used == before.end() ? 0 : used->second;
+        v1::ResourceSummary& summary = *cluster.mutable_resource_summary();
+        (*summary.mutable_allocatable())["pods"] = std::to_string(held + random.Below(12));
+        (*summary.mutable_allocated())["pods"] = std::to_string(held);
+        world.snapshot.Set(cluster);
+      }
+      EXPECT_FALSE(world.Step().moved) << "seed " << seed;
+      const bool more = random.OneIn(2) || world.binding.replicas() == 1;
+      world.binding.set_replicas(world.binding.replicas() + (more ? 1 : -1));
+      world.Step();
+      if (!world.scheduled()) break;
+      ++checked;
+      EXPECT_EQ(Moved(before, ToMap(world.row)), more ? 0 : 1) << "seed " << seed;
+      EXPECT_EQ(Sum(ToMap(world.row)), world.binding.replicas()) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(checked, 500);
+}
+
+TEST(PropertyTest, LosingAClusterMovesOnlyItsReplicas) {
+  std::map<Strategy, int> checked;
   for (uint64_t seed = 0; seed < kWorlds; ++seed) {
     World world(seed);
     const Request request(world.binding);
-    if (request.strategy == Strategy::kStaticWeight || !request.spread.empty()) continue;
+    if (!request.spread.empty()) continue;
     world.Step();
     if (!world.scheduled()) continue;
     const TargetMap before = ToMap(world.row);
@@ -275,13 +317,14 @@ TEST(PropertyTest, LosingAClusterMovesOnlyItsReplicas) {
       EXPECT_EQ(after, before) << "the last good placement stays, seed " << seed;
       continue;
     }
-    ++checked;
+    ++checked[request.strategy];
     EXPECT_EQ(after.count(lost), 0u);
     TargetMap rest = before;
     rest.erase(lost);
     EXPECT_EQ(Moved(rest, after), 0) << "seed " << seed;
   }
-  EXPECT_GT(checked, 50);
+  EXPECT_GT(checked[Strategy::kStaticWeight], 20);
+  EXPECT_GT(checked[Strategy::kDynamicWeight] + checked[Strategy::kAggregated], 20);
 }
 
 TEST(PropertyTest, ManyBindingsTogetherNeverTakeMoreThanThereIs) {
@@ -318,7 +361,8 @@ TEST(PropertyTest, ManyBindingsTogetherNeverTakeMoreThanThereIs) {
       ++placed;
       for (const auto& target : ToMap(plan.row)) {
         used[target.first] += target.second;
-        assumed.Promise(StrCat("app", i), target.first, {}, target.second, absl::ZeroDuration());
+        assumed.Promise(StrCat("app", i), target.first, {1, {}}, target.second,
+                        absl::ZeroDuration());
       }
     }
     for (const auto& entry : used) {
