@@ -187,18 +187,16 @@ absl::StatusOr<Selection> SelectByGroup(const Request& request, const Rules& rul
 }
 
 // By several groupings or zones. When the best clusters have too little room, once more with those
-// that have the most room first.
+// that have the most room first, until a choice has the room.
 absl::StatusOr<Selection> SelectCombined(const Request& request, Candidates candidates) {
   const int64_t needed = NeededReplicas(request);
   SEALANE_ASSIGN_OR_RETURN(Candidates chosen, ChooseCombined(request, candidates));
-  if (needed >= 0 && SumAvailable(chosen, chosen.size()) < needed) {
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const Candidate& a, const Candidate& b) {
-                       return a.tier != b.tier ? a.tier < b.tier : a.available() > b.available();
-                     });
-    auto roomy = ChooseCombined(request, candidates);
-    if (roomy.ok()) chosen = *std::move(roomy);
-  }
+  if (SumAvailable(chosen, chosen.size()) >= needed) return Selection{std::move(chosen), ""};
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) {
+                     return a.tier != b.tier ? a.tier < b.tier : a.available() > b.available();
+                   });
+  SEALANE_ASSIGN_OR_RETURN(chosen, ChooseCombined(request, candidates, {needed}));
   return Selection{std::move(chosen), ""};
 }
 
