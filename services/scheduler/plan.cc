@@ -108,6 +108,7 @@ class Planner {
     input.accurate_now = in_.accurate_now;
     input.now_micros = in_.now_micros;
     input.fresh = fresh;
+    input.steady = true;
     input.first_term = fresh ? 0 : term;
     if (hard.empty() && TryFailback(input, term)) return;
     if (!hard.empty()) {

@@ -77,7 +77,8 @@ class Pipeline {
       return Fail(result, Outcome::kNoClusterFit, FilterSummary(result->verdicts));
     }
     if (NeedsOrder(input_.request)) SortCandidates(candidates_);
-    auto selection = SelectClusters(input_.request, std::move(candidates_));
+    auto selection =
+        SelectClusters(input_.request, std::move(candidates_), input_.steady && !input_.fresh);
     if (!selection.ok()) {
       return Fail(result, OutcomeOf(selection.status()),
                   std::string(ToStd(selection.status().message())));
@@ -146,7 +147,7 @@ class Pipeline {
       }
       if (verdict.refused_by == 0) {
         candidates_.push_back({&cluster, static_cast<uint32_t>(i), verdict.tier, verdict.score,
-                               verdict.allocatable, verdict.assigned});
+                               verdict.allocatable, verdict.assigned, verdict.in_use});
       }
     }
   }

@@ -68,8 +68,11 @@ struct ScheduleInput {
   // counts.
   const AccurateAnswers* accurate = nullptr;
   absl::Duration accurate_now = absl::ZeroDuration();
-  int64_t now_micros = 0;        // for tolerations that end
-  bool fresh = false;            // divide all replicas anew
+  int64_t now_micros = 0;  // for tolerations that end
+  bool fresh = false;      // divide all replicas anew
+  // Among choices that the spread constraints allow and that have the room, take one with all
+  // clusters in use. The planner sets it; Karmada chooses anew each time. Not with `fresh`.
+  bool steady = false;
   size_t first_term = 0;         // where to begin; after the last term the earlier ones follow
   size_t term_count = SIZE_MAX;  // how many terms to try
   bool explain = false;          // estimate also where the strategy does not need it

@@ -200,9 +200,72 @@ absl::StatusOr<Selection> SelectCombined(const Request& request, Candidates cand
   return Selection{std::move(chosen), ""};
 }
 
+absl::StatusOr<Selection> SelectAnew(const Request& request, const Rules& rules,
+                                     Candidates candidates) {
+  if (rules.combined) return SelectCombined(request, std::move(candidates));
+  if (rules.group != nullptr) return SelectByGroup(request, rules, candidates);
+  return SelectByCluster(rules.cluster, NeededReplicas(request), std::move(candidates));
+}
+
+// Those in use first; should not all of them be allowed, then those with the most replicas.
+void PutInUseFirst(Candidates& candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) {
+                     if (a.in_use != b.in_use) return a.in_use;
+                     return a.in_use && a.assigned > b.assigned;
+                   });
+}
+
+// The clusters in use, and beside them what the constraints and the room need.
+absl::StatusOr<Candidates> KeepInUse(const Request& request, const Rules& rules,
+                                     Candidates candidates) {
+  const int64_t needed = NeededReplicas(request);
+  PutInUseFirst(candidates);
+  if (rules.group == nullptr) {
+    SEALANE_ASSIGN_OR_RETURN(Selection selection,
+                             SelectByCluster(rules.cluster, needed, std::move(candidates)));
+    return std::move(selection.chosen);
+  }
+  CombinedGoal goal;
+  goal.needed = needed;
+  goal.keep_in_use = true;
+  goal.one_grouping = !rules.combined;
+  return ChooseCombined(request, candidates, goal);
+}
+
+// How many of the clusters could take all replicas of a duplicated object.
+int64_t WithRoomForAll(const Request& request, const Candidates& clusters) {
+  return std::count_if(clusters.begin(), clusters.end(), [&](const Candidate& cluster) {
+    return cluster.available() >= request.replicas;
+  });
+}
+
+absl::StatusOr<Selection> SelectSteadily(const Request& request, const Rules& rules,
+                                         Candidates candidates) {
+  if (std::none_of(candidates.begin(), candidates.end(),
+                   [](const Candidate& candidate) { return candidate.in_use; })) {
+    return SelectAnew(request, rules, std::move(candidates));
+  }
+  absl::StatusOr<Candidates> kept = KeepInUse(request, rules, candidates);
+  if (!kept.ok()) return SelectAnew(request, rules, std::move(candidates));
+  SortCandidates(*kept);
+  const bool duplicated = request.workload && request.strategy == Strategy::kDuplicated;
+  const bool room = std::all_of(kept->begin(), kept->end(), [&](const Candidate& cluster) {
+    return !cluster.in_use || cluster.available() >= request.replicas;
+  });
+  if (duplicated && !room) {
+    absl::StatusOr<Selection> anew = SelectAnew(request, rules, std::move(candidates));
+    if (anew.ok() && WithRoomForAll(request, anew->chosen) > WithRoomForAll(request, *kept)) {
+      return anew;
+    }
+  }
+  return Selection{*std::move(kept), ""};
+}
+
 }  // namespace
 
-absl::StatusOr<Selection> SelectClusters(const Request& request, Candidates candidates) {
+absl::StatusOr<Selection> SelectClusters(const Request& request, Candidates candidates,
+                                         bool steady) {
   if (request.spread.empty() || request.all_clusters) return Selection{std::move(candidates), ""};
   if (request.IgnoresSpread()) {
     return Selection{std::move(candidates),
@@ -210,9 +273,8 @@ absl::StatusOr<Selection> SelectClusters(const Request& request, Candidates cand
                      "sealane.io/honour-spread: \"true\" to apply them)"};
   }
   const Rules rules = RulesOf(request);
-  if (rules.combined) return SelectCombined(request, std::move(candidates));
-  if (rules.group != nullptr) return SelectByGroup(request, rules, candidates);
-  return SelectByCluster(rules.cluster, NeededReplicas(request), std::move(candidates));
+  return steady ? SelectSteadily(request, rules, std::move(candidates))
+                : SelectAnew(request, rules, std::move(candidates));
 }
 
 }  // namespace sealane::scheduler

@@ -20,7 +20,11 @@ struct Selection {
 // Constraints by cluster, alone or with one of region, provider or label, follow Karmada's region
 // algorithm; zones (of which a cluster may have several) and several groupings at once use a
 // bounded search (select_combined.h). docs/scheduling.md explains both with examples.
+//
+// `steady`: when some choice that meets the constraints has all clusters in use and the room, one
+// such choice is taken. Only duplicated objects leave clusters that have too little room for all
+// replicas, where more clusters with room can be had.
 [[nodiscard]] absl::StatusOr<Selection> SelectClusters(const Request& request,
-                                                       Candidates candidates);
+                                                       Candidates candidates, bool steady = false);
 
 }  // namespace sealane::scheduler

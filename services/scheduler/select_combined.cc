@@ -50,6 +50,9 @@ class CombinedSearch {
         AddDimension(rule);
       }
     }
+    if (goal.one_grouping) {
+      for (const Dimension& d : dimensions_) max_clusters_ = std::max(max_clusters_, d.min);
+    }
     max_clusters_ = std::min(max_clusters_, static_cast<int64_t>(candidates.size()));
     taken_.assign(candidates.size(), false);
     FindKinds();
@@ -57,6 +60,7 @@ class CombinedSearch {
   }
 
   absl::StatusOr<Candidates> Run() {
+    if (goal_.keep_in_use) TakeInUse();
     if (!Reach()) return FailedPrecondition(WhyNot());
     Candidates chosen;
     for (size_t index : order_) chosen.push_back(candidates_[index]);
@@ -197,6 +201,19 @@ class CombinedSearch {
 
   [[nodiscard]] bool Spent() const { return steps_ < 0 || looks_ < 0; }
 
+  void TakeInUse() {
+    for (size_t i = 0; i < candidates_.size() && candidates_[i].in_use; ++i) {
+      if (Allowed(i)) Take(i);
+    }
+  }
+
+  [[nodiscard]] bool Fills(size_t candidate) const {
+    if (taken_[candidate] || !Allowed(candidate)) return false;
+    return !goal_.one_grouping ||
+           std::all_of(dimensions_.begin(), dimensions_.end(),
+                       [candidate](const Dimension& d) { return NewGroups(d, candidate) == 0; });
+  }
+
   // Takes candidates in order as far as the maxima allow; false (and nothing is taken) when these
   // are too few or have too little room.
   bool FillUp() {
@@ -204,7 +221,7 @@ class CombinedSearch {
     const size_t before = order_.size();
     for (size_t i = 0; i < candidates_.size() && FreePlaces() > 0; ++i) {
       --looks_;
-      if (!taken_[i] && Allowed(i)) Take(i);
+      if (Fills(i)) Take(i);
     }
     if (static_cast<int64_t>(order_.size()) >= min_clusters_ && room_ >= goal_.needed) return true;
     while (order_.size() > before) GiveBack();

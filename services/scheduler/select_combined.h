@@ -12,6 +12,12 @@ namespace sealane::scheduler {
 struct CombinedGoal {
   int64_t needed = -1;      // replicas that the clusters must have room for together; -1: any room
   int64_t budget = 20'000;  // steps of the search
+  // Take first the candidates in use that the maxima allow; they must stand at the beginning. Only
+  // choices with these are looked for.
+  bool keep_in_use = false;
+  // As in the choice by one grouping: no group is covered for filling up only, and where a minimum
+  // of groups is larger than the maximum of clusters, it counts in its place.
+  bool one_grouping = false;
 };
 
 // Chooses clusters under any number of spread constraints at once, also by zone, where one cluster

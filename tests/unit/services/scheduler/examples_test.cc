@@ -64,7 +64,7 @@ TEST(ExamplesTest, TheDocumentTellsTheTruth) {
     }
     const TargetMap before = example.value("before", TargetMap());
     const ScheduleResult result =
-        Decide(binding, snapshot, before, example.value("rebalance", false));
+        Decide(binding, snapshot, before, example.value("rebalance", false), /*steady=*/true);
     EXPECT_EQ(Name(result.outcome), example.value("wantState", "Scheduled")) << result.message;
     EXPECT_EQ(ToMap(result.targets), example.value("want", TargetMap()));
     if (example.contains("wantGroup")) {

@@ -1,4 +1,5 @@
-// Several spread constraints at once: compared with a look at every set of clusters.
+// Several spread constraints at once, and what stays where it is: compared with a look at every set
+// of clusters.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,10 +8,12 @@
 #include <limits>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "lib/core/strings.h"
+#include "services/scheduler/plan.h"
 #include "services/scheduler/select_combined.h"
-#include "tests/unit/services/scheduler/worlds.h"
+#include "tests/unit/services/scheduler/spread_worlds.h"
 
 namespace sealane::scheduler {
 namespace {
@@ -18,6 +21,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
 v1::ClusterStatus At(const std::string& name, const std::string& region,
@@ -36,57 +40,6 @@ void AddSpread(v1::Binding& binding, const std::string& field, int min_groups, i
   spread->set_max_groups(max_groups);
 }
 
-std::set<std::string> GroupsOf(const SpreadRule& rule, const ClusterInfo& cluster) {
-  switch (rule.by) {
-    case SpreadRule::By::kCluster:
-      return {cluster.name};
-    case SpreadRule::By::kRegion:
-      return {cluster.region};
-    case SpreadRule::By::kProvider:
-      return {cluster.provider};
-    case SpreadRule::By::kZone:
-      return {cluster.zones.begin(), cluster.zones.end()};
-    case SpreadRule::By::kLabel:
-      break;
-  }
-  return {};
-}
-
-bool Meets(const Request& request, const std::vector<const ClusterInfo*>& clusters) {
-  return std::all_of(request.spread.begin(), request.spread.end(), [&](const SpreadRule& rule) {
-    std::set<std::string> groups;
-    for (const ClusterInfo* cluster : clusters) groups.merge(GroupsOf(rule, *cluster));
-    const auto count = static_cast<int64_t>(groups.size());
-    return count >= rule.min_groups && count <= rule.max_groups;
-  });
-}
-
-// The most room that a set of clusters has that meets all constraints; -1: there is none.
-int64_t MostRoom(const Request& request, const Snapshot& snapshot,
-                 const std::map<std::string, int64_t>& rooms) {
-  int64_t most = -1;
-  const auto& clusters = snapshot.clusters();
-  for (uint32_t set = 1; set < uint32_t{1} << clusters.size(); ++set) {
-    std::vector<const ClusterInfo*> chosen;
-    int64_t room = 0;
-    for (size_t i = 0; i < clusters.size(); ++i) {
-      if ((set >> i & 1) == 0) continue;
-      chosen.push_back(clusters[i].get());
-      room += rooms.at(clusters[i]->name);
-    }
-    if (room > most && Meets(request, chosen)) most = room;
-  }
-  return most;
-}
-
-std::vector<const ClusterInfo*> Selected(const ScheduleResult& result) {
-  std::vector<const ClusterInfo*> clusters;
-  for (const ClusterVerdict& verdict : result.verdicts) {
-    if (verdict.selected) clusters.push_back(verdict.cluster);
-  }
-  return clusters;
-}
-
 TEST(CombinedTest, FindsAChoiceWheneverThereIsOne) {
   std::mt19937_64 random(11);
   const auto below = [&](int bound) {
@@ -98,13 +51,12 @@ TEST(CombinedTest, FindsAChoiceWheneverThereIsOne) {
   for (int round = 0; round < 1500; ++round) {
     SCOPED_TRACE(round);
     Snapshot snapshot;
-    std::map<std::string, int64_t> rooms;
     for (int i = 1 + below(8); i > 0; --i) {
       const std::string name = StrCat("c", i);
-      rooms[name] = below(3) == 0 ? below(4) : below(100);
+      const int room = below(3) == 0 ? below(4) : below(100);
       std::vector<std::string> zones = {StrCat("z", below(4))};
       if (below(2) == 0) zones.push_back(StrCat("z", below(4)));
-      snapshot.Set(At(name, StrCat("r", below(4)), StrCat("p", below(3)), rooms[name], zones));
+      snapshot.Set(At(name, StrCat("r", below(4)), StrCat("p", below(3)), room, zones));
     }
     const int replicas = 1 + below(250);
     v1::Binding binding = MakeBinding(replicas, below(2) == 0 ? kDynamic : kDuplicatedPlacement);
@@ -116,10 +68,9 @@ TEST(CombinedTest, FindsAChoiceWheneverThereIsOne) {
     const int clusters = 1 + below(3);
     AddSpread(binding, "cluster", clusters, clusters + below(3));
     const Request request(binding);
-    const int64_t most = MostRoom(request, snapshot, rooms);
-    const bool counts = request.CountsCapacity();
-    const bool exists = counts ? most >= replicas : most >= 0;
     const ScheduleResult result = Decide(binding, snapshot);
+    const int64_t most = MostRoom(request, result.verdicts);
+    const bool exists = most >= (request.CountsCapacity() ? replicas : 0);
     ASSERT_EQ(result.outcome == Outcome::kScheduled, exists) << result.message;
     if (exists) {
       ++fits;
@@ -197,6 +148,185 @@ TEST(CombinedTest, EndsAlsoWhereItCannotKnowInTime) {
   ASSERT_FALSE(chosen.ok());
   EXPECT_THAT(std::string(ToStd(chosen.status().message())),
               HasSubstr("was found within the bounded search"));
+}
+
+// A few clusters with little room, spread by one constraint or several.
+class TightWorld {
+ public:
+  explicit TightWorld(uint64_t seed, const std::vector<const char*>& placements) : random_(seed) {
+    for (int i = 3 + Below(6); i > 0; --i) {
+      std::vector<std::string> zones = {StrCat("z", Below(4))};
+      if (Below(3) == 0) zones.push_back(StrCat("z", Below(4)));
+      clusters_.push_back(At(StrCat("c", i), StrCat("r", Below(4)), StrCat("p", Below(3)),
+                             Below(4) == 0 ? 40 : Below(12), zones));
+      (*clusters_.back().mutable_labels())["rack"] = StrCat("k", Below(3));
+    }
+    snapshot = MakeSnapshot(clusters_);
+    const auto kind = static_cast<size_t>(Below(static_cast<int>(placements.size())));
+    binding = MakeBinding(1 + Below(20), placements[kind], StrCat("web", Below(100)));
+    const char* fields[] = {"region", "region", "provider", "zone", "rack"};
+    const int groupings = Below(5) == 0 ? 0 : 1 + (Below(3) == 0 ? 1 : 0);
+    for (int i = 0; i < groupings; ++i) Spread(fields[Below(5)], 1 + Below(2));
+    if (groupings == 0 || Below(2) == 0) Spread("cluster", 1 + Below(3));
+  }
+
+  int Below(int bound) { return static_cast<int>(random_() % static_cast<uint64_t>(bound)); }
+
+  // Placed by the planner; false when that is not possible.
+  bool Place() {
+    PlanInput input{binding, has_row_ ? &row_ : nullptr, snapshot};
+    input.now_micros = 1'000'000;
+    row_ = PlanPlacement(input).row;
+    has_row_ = true;
+    return row_.state() == "Scheduled";
+  }
+  [[nodiscard]] TargetMap placed() const { return ToMap(row_); }
+
+  // The next heartbeats: what was placed runs, and there is other room beside it.
+  void ChangeRoom() {
+    const TargetMap used = placed();
+    for (v1::ClusterStatus cluster : clusters_) {
+      const auto it = used.find(cluster.name());
+      const int64_t runs = it == used.end() ? 0 : it->second;
+      auto& summary = *cluster.mutable_resource_summary();
+      (*summary.mutable_allocated())["pods"] = std::to_string(runs);
+      (*summary.mutable_allocatable())["pods"] =
+          std::to_string(runs + (Below(3) == 0 ? 0 : Below(12)));
+      snapshot.Set(cluster);
+    }
+  }
+
+  // Whether some choice of clusters meets the constraints, has the room, and has all in `used`.
+  bool MayKeep(const TargetMap& used) {
+    const Request request(binding);
+    const ScheduleResult anew = Decide(binding, snapshot, used);
+    return MostRoom(request, anew.verdicts) >= (request.CountsCapacity() ? request.replicas : 0);
+  }
+
+  v1::Binding binding;
+  Snapshot snapshot;
+
+ private:
+  void Spread(const std::string& by, int min_groups) {
+    AddSpread(binding, by == "rack" ? "" : by, min_groups, min_groups + Below(2));
+    if (by != "rack") return;
+    v1::Placement& placement = *binding.mutable_placement();
+    placement.mutable_spread_constraints(placement.spread_constraints_size() - 1)
+        ->set_spread_by_label("rack");
+  }
+
+  std::mt19937_64 random_;
+  std::vector<v1::ClusterStatus> clusters_;
+  v1::Placed row_;
+  bool has_row_ = false;
+};
+
+// Replicas that a cluster has lost.
+int64_t Left(const TargetMap& before, const TargetMap& after) {
+  int64_t left = 0;
+  for (const auto& entry : before) {
+    const auto now = after.find(entry.first);
+    left += std::max<int64_t>(0, entry.second - (now == after.end() ? 0 : now->second));
+  }
+  return left;
+}
+
+constexpr uint64_t kTightWorlds = 3000;
+
+TEST(SteadyTest, MoreOrFewerReplicasMoveNothingThatMayStay) {
+  int grown = 0;
+  int shrunk = 0;
+  int moves_anew = 0;
+  for (uint64_t seed = 0; seed < kTightWorlds; ++seed) {
+    SCOPED_TRACE(seed);
+    TightWorld world(seed, {kDynamic, kAggregatedPlacement});
+    if (!world.Place()) continue;
+    const TargetMap before = world.placed();
+    world.ChangeRoom();
+    const int changes[] = {1, 1, 5, -1, -3};
+    const int change = changes[world.Below(5)];
+    if (world.binding.replicas() + change <= 0) continue;
+    world.binding.set_replicas(world.binding.replicas() + change);
+    if (!world.MayKeep(before)) continue;
+    ASSERT_TRUE(world.Place());
+    const TargetMap after = world.placed();
+    if (change > 0) {
+      ++grown;
+      EXPECT_EQ(Left(before, after), 0);
+      EXPECT_EQ(Left(after, before), change);
+    } else {
+      ++shrunk;
+      EXPECT_EQ(Left(before, after), -change);
+      EXPECT_EQ(Left(after, before), 0);
+    }
+    const ScheduleResult anew = Decide(world.binding, world.snapshot, before);
+    const int64_t leaves = change > 0 ? 0 : -change;
+    if (Left(before, ToMap(anew.targets)) > leaves) ++moves_anew;
+  }
+  EXPECT_GT(grown, 300);
+  EXPECT_GT(shrunk, 300);
+  EXPECT_GT(moves_anew, 100) << "these worlds tell steady from not steady";
+}
+
+TEST(SteadyTest, DuplicatedObjectsStayWhereTheyHaveRoom) {
+  int checked = 0;
+  int moves_anew = 0;
+  for (uint64_t seed = 0; seed < kTightWorlds; ++seed) {
+    SCOPED_TRACE(seed);
+    TightWorld world(seed, {kDuplicatedPlacement});
+    if (!world.Place()) continue;
+    const TargetMap before = world.placed();
+    world.ChangeRoom();
+    world.binding.set_replicas(world.binding.replicas() + 1);
+    const ScheduleResult anew = Decide(world.binding, world.snapshot, before);
+    const bool room =
+        std::none_of(anew.verdicts.begin(), anew.verdicts.end(),
+                     [](const ClusterVerdict& v) { return v.in_use && v.allocatable == 0; });
+    ASSERT_TRUE(world.Place());
+    if (!room) continue;
+    ++checked;
+    EXPECT_EQ(Left(before, world.placed()), 0);
+    if (Left(before, ToMap(anew.targets)) > 0) ++moves_anew;
+  }
+  EXPECT_GT(checked, 300);
+  EXPECT_GT(moves_anew, 20) << "these worlds tell steady from not steady";
+}
+
+TEST(SteadyTest, LosingAClusterMovesOnlyItsReplicas) {
+  int checked = 0;
+  int moves_anew = 0;
+  for (uint64_t seed = 0; seed < kTightWorlds; ++seed) {
+    SCOPED_TRACE(seed);
+    TightWorld world(seed, {kDynamic, kAggregatedPlacement, kDuplicatedPlacement});
+    if (!world.Place()) continue;
+    TargetMap rest = world.placed();
+    world.ChangeRoom();
+    const std::string lost = rest.begin()->first;
+    world.snapshot.Remove(lost);
+    rest.erase(lost);
+    if (!world.MayKeep(rest)) continue;
+    ++checked;
+    ASSERT_TRUE(world.Place());
+    EXPECT_EQ(world.placed().count(lost), 0u);
+    EXPECT_EQ(Left(rest, world.placed()), 0);
+    if (Left(rest, ToMap(Decide(world.binding, world.snapshot, rest).targets)) > 0) ++moves_anew;
+  }
+  EXPECT_GT(checked, 500);
+  EXPECT_GT(moves_anew, 20) << "these worlds tell steady from not steady";
+}
+
+TEST(SteadyTest, ALargerShareDoesNotMakeAnotherRegionBetter) {
+  // Of 11 replicas a region's share is 6: r3 has room for it, r1 (in use, and full) for 5.
+  const Snapshot snapshot =
+      MakeSnapshot({At("a", "r1", "p", 0), At("b", "r2", "p", 10), At("c", "r3", "p", 6)});
+  v1::Binding binding = MakeBinding(11, kDynamic);
+  AddSpread(binding, "region", 2, 2);
+  const TargetMap before = {{"a", 5}, {"b", 5}};
+  EXPECT_THAT(ToMap(Decide(binding, snapshot, before, false, true).targets),
+              UnorderedElementsAre(Pair("a", 5), Pair("b", 6)));
+  EXPECT_EQ(ToMap(Decide(binding, snapshot, before).targets).count("a"), 0u) << "as Karmada does";
+  EXPECT_EQ(ToMap(Decide(binding, snapshot, before, true, true).targets).count("a"), 0u)
+      << "a manual rebalance chooses anew";
 }
 
 }  // namespace
