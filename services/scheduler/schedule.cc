@@ -94,6 +94,10 @@ class Pipeline {
     for (size_t i = 0; i < chosen.size(); ++i) {
       result->verdicts[chosen[i].index].replicas = static_cast<int32_t>((*replicas)[i]);
     }
+    const std::string shortfall = SpreadShortfall(input_.request, chosen, *replicas);
+    if (!shortfall.empty()) {
+      result->note = result->note.empty() ? shortfall : StrCat(result->note, "; ", shortfall);
+    }
     Finish(result);
     return true;
   }

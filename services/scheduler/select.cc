@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 #include <queue>
+#include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -94,13 +96,6 @@ absl::StatusOr<Selection> SelectByCluster(const SpreadRule& rule, int64_t needed
   return Selection{std::move(candidates), ""};
 }
 
-std::string GroupName(const SpreadRule& rule, const ClusterInfo& cluster) {
-  if (rule.by == By::kRegion) return cluster.region;
-  if (rule.by == By::kProvider) return cluster.provider;
-  const std::string* value = LabelsView(cluster.labels).Find(rule.label);
-  return value == nullptr ? "" : *value;
-}
-
 // How good a group is for objects that every chosen cluster gets whole: first the clusters with
 // room for all replicas, then their mean score.
 int64_t DuplicatedWeight(const Candidates& group, int64_t replicas) {
@@ -143,7 +138,9 @@ absl::StatusOr<Selection> SelectByGroup(const Request& request, const Rules& rul
   const SpreadRule& rule = *rules.group;
   std::map<std::string, Candidates> by_name;
   for (const Candidate& candidate : candidates) {
-    by_name[GroupName(rule, *candidate.cluster)].push_back(candidate);
+    for (std::string_view name : GroupNames(rule, *candidate.cluster)) {
+      by_name[std::string(name)].push_back(candidate);
+    }
   }
   if (static_cast<int64_t>(by_name.size()) < rule.min_groups) {
     return FailedPrecondition(StrCat("feasible clusters stand in ", by_name.size(),
@@ -275,6 +272,30 @@ absl::StatusOr<Selection> SelectClusters(const Request& request, Candidates cand
   const Rules rules = RulesOf(request);
   return steady ? SelectSteadily(request, rules, std::move(candidates))
                 : SelectAnew(request, rules, std::move(candidates));
+}
+
+std::string SpreadShortfall(const Request& request, const Candidates& chosen,
+                            const std::vector<int64_t>& replicas) {
+  if (!request.workload || request.replicas == 0 || request.all_clusters ||
+      request.strategy == Strategy::kDuplicated || request.IgnoresSpread()) {
+    return "";
+  }
+  std::vector<std::string> parts;
+  for (const SpreadRule& rule : request.spread) {
+    std::set<std::string_view> groups;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      if (replicas[i] <= 0) continue;
+      for (std::string_view name : GroupNames(rule, *chosen[i].cluster)) groups.insert(name);
+    }
+    const auto count = static_cast<int64_t>(groups.size());
+    if (count >= rule.min_groups) continue;
+    parts.push_back(StrCat("the spread constraint by ", rule.Describe(), " wants at least ",
+                           rule.min_groups,
+                           ": so many were chosen, but the division gave "
+                           "replicas to ",
+                           count, " only"));
+  }
+  return StrJoin(parts, "; ");
 }
 
 }  // namespace sealane::scheduler

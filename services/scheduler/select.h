@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "services/scheduler/candidate.h"
@@ -26,5 +28,10 @@ struct Selection {
 // replicas, where more clusters with room can be had.
 [[nodiscard]] absl::StatusOr<Selection> SelectClusters(const Request& request,
                                                        Candidates candidates, bool steady = false);
+
+// The constraints hold for the clusters that are chosen; the division may give some of them
+// nothing. Says which minimum the clusters with replicas miss; "" when none.
+[[nodiscard]] std::string SpreadShortfall(const Request& request, const Candidates& chosen,
+                                          const std::vector<int64_t>& replicas);
 
 }  // namespace sealane::scheduler

@@ -18,26 +18,6 @@ using By = SpreadRule::By;
 
 constexpr int64_t kMaxLooks = 4'000'000;
 
-// The groups of one cluster under one grouping constraint.
-std::vector<std::string_view> GroupNames(const SpreadRule& rule, const ClusterInfo& cluster) {
-  switch (rule.by) {
-    case By::kRegion:
-      return {cluster.region};
-    case By::kProvider:
-      return {cluster.provider};
-    case By::kZone:
-      return {cluster.zones.begin(), cluster.zones.end()};
-    case By::kLabel: {
-      const std::string* value = LabelsView(cluster.labels).Find(rule.label);
-      if (value != nullptr) return {*value};
-      break;
-    }
-    case By::kCluster:
-      break;
-  }
-  return {};
-}
-
 class CombinedSearch {
  public:
   CombinedSearch(const Request& request, const Candidates& candidates, const CombinedGoal& goal)
@@ -284,6 +264,25 @@ class CombinedSearch {
 };
 
 }  // namespace
+
+std::vector<std::string_view> GroupNames(const SpreadRule& rule, const ClusterInfo& cluster) {
+  switch (rule.by) {
+    case By::kRegion:
+      return {cluster.region};
+    case By::kProvider:
+      return {cluster.provider};
+    case By::kZone:
+      return {cluster.zones.begin(), cluster.zones.end()};
+    case By::kLabel: {
+      const std::string* value = LabelsView(cluster.labels).Find(rule.label);
+      if (value != nullptr) return {*value};
+      break;
+    }
+    case By::kCluster:
+      return {cluster.name};
+  }
+  return {};
+}
 
 absl::StatusOr<Candidates> ChooseCombined(const Request& request, const Candidates& candidates,
                                           const CombinedGoal& goal) {

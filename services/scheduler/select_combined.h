@@ -1,12 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "services/scheduler/candidate.h"
 #include "services/scheduler/request.h"
 
 namespace sealane::scheduler {
+
+// The groups in which the cluster stands under a constraint: none, one, or for zones several. They
+// point into the cluster.
+[[nodiscard]] std::vector<std::string_view> GroupNames(const SpreadRule& rule,
+                                                       const ClusterInfo& cluster);
 
 // What the choice must meet beside the spread constraints, and how long it may take.
 struct CombinedGoal {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <random>
-#include <set>
 
 #include "lib/core/strings.h"
 #include "services/scheduler/assumed.h"
@@ -141,22 +140,6 @@ TEST(PropertyTest, SumsAreExactAndFilteredClustersGetNothing) {
   EXPECT_GT(scheduled, kWorlds / 4);
 }
 
-// The groups of a set of clusters under a constraint.
-int64_t Groups(const SpreadRule& rule, const std::vector<ClusterVerdict>& verdicts) {
-  std::set<std::string> groups;
-  for (const ClusterVerdict& verdict : verdicts) {
-    if (!verdict.selected) continue;
-    const ClusterInfo& cluster = *verdict.cluster;
-    if (rule.by == SpreadRule::By::kCluster) groups.insert(cluster.name);
-    if (rule.by == SpreadRule::By::kRegion) groups.insert(cluster.region);
-    if (rule.by == SpreadRule::By::kProvider) groups.insert(cluster.provider);
-    if (rule.by == SpreadRule::By::kZone) {
-      groups.insert(cluster.zones.begin(), cluster.zones.end());
-    }
-  }
-  return static_cast<int64_t>(groups.size());
-}
-
 TEST(PropertyTest, SpreadConstraintsHold) {
   int checked = 0;
   for (uint64_t seed = 0; seed < kWorlds; ++seed) {
@@ -169,7 +152,7 @@ TEST(PropertyTest, SpreadConstraintsHold) {
       most_groups = std::max(most_groups, rule.min_groups);
     }
     for (const SpreadRule& rule : request.spread) {
-      const int64_t groups = Groups(rule, result.verdicts);
+      const int64_t groups = CountGroups(rule, Selected(result));
       EXPECT_GE(groups, rule.min_groups) << "seed " << seed << " by " << rule.Describe();
       // Fewer clusters than groups are asked for: then the groups win, as in Karmada.
       const int64_t most = rule.by == SpreadRule::By::kCluster
@@ -180,6 +163,37 @@ TEST(PropertyTest, SpreadConstraintsHold) {
     }
   }
   EXPECT_GT(checked, 100);
+}
+
+// The constraints hold for what is chosen; where the division leaves them, the note says so.
+TEST(PropertyTest, TheNoteTellsWhichMinimumTheReplicasMiss) {
+  int missed = 0;
+  int even = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    SCOPED_TRACE(seed);
+    World world(seed);
+    const Request request(world.binding);
+    const ScheduleResult result = Decide(world.binding, world.snapshot);
+    if (result.outcome != Outcome::kScheduled || request.IgnoresSpread()) continue;
+    std::vector<const ClusterInfo*> with_replicas;
+    for (const ClusterVerdict& verdict : result.verdicts) {
+      if (verdict.replicas > 0) with_replicas.push_back(verdict.cluster);
+    }
+    const bool meets =
+        std::all_of(request.spread.begin(), request.spread.end(), [&](const SpreadRule& rule) {
+          return CountGroups(rule, with_replicas) >= rule.min_groups;
+        });
+    const bool told = result.note.find("the division gave") != std::string::npos;
+    EXPECT_EQ(told, !meets) << result.note;
+    if (told) ++missed;
+    // Even shares, enough for everyone, leave nobody out.
+    if (request.strategy != Strategy::kStaticWeight || request.respect_capacity) continue;
+    if (request.replicas < static_cast<int64_t>(Selected(result).size())) continue;
+    ++even;
+    EXPECT_TRUE(meets);
+  }
+  EXPECT_GT(missed, 20);
+  EXPECT_GT(even, 20);
 }
 
 TEST(PropertyTest, TheSameInputGivesTheSameRow) {

@@ -150,6 +150,19 @@ TEST(CombinedTest, EndsAlsoWhereItCannotKnowInTime) {
               HasSubstr("was found within the bounded search"));
 }
 
+TEST(ShortfallTest, TheRowSaysWhenTheDivisionLeavesFewerGroupsThanWereChosen) {
+  v1::Binding binding = MakeBinding(4, kDynamic);
+  AddSpread(binding, "region", 2, 2);
+  const auto message = [&](int64_t room) {
+    const Snapshot snapshot = MakeSnapshot({At("a", "r1", "p", 9), At("b", "r2", "p", room)});
+    return PlanPlacement({binding, nullptr, snapshot}).row.message();
+  };
+  EXPECT_EQ(message(0),
+            "2/2 clusters fit; the spread constraint by region wants at least 2: so many were "
+            "chosen, but the division gave replicas to 1 only");
+  EXPECT_EQ(message(9), "2/2 clusters fit");
+}
+
 // A few clusters with little room, spread by one constraint or several.
 class TightWorld {
  public:
