@@ -35,6 +35,8 @@ std::vector<Json> Examples() {
 v1::ClusterStatus ReadCluster(const std::string& name, const Json& json) {
   v1::ClusterStatus cluster = MakeRoomy(name, json.value("room", 1000), json.value("region", ""));
   cluster.set_provider(json.value("provider", ""));
+  for (const Json& zone : json.value("zones", Json::array()))
+    cluster.add_zones(zone.get<std::string>());
   const Json labels = json.value("labels", Json::object());
   for (const auto& label : labels.items()) {
     (*cluster.mutable_labels())[label.key()] = label.value();
