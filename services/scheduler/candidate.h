@@ -19,6 +19,7 @@ struct Candidate {
   int32_t score = 0;        // sum over the score plugins
   int32_t allocatable = 0;  // estimate of how many more replicas fit, at most kUnlimited
   int32_t assigned = 0;     // replicas of the placement in force
+  bool in_use = false;      // part of the placement in force
 
   [[nodiscard]] int64_t available() const { return int64_t{allocatable} + assigned; }
 };

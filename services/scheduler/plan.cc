@@ -113,6 +113,7 @@ class Planner {
     input.fresh = fresh;
     input.new_rules = !rules.empty();
     input.full = in_.capacity_lost;
+    input.steady = true;
     input.first_term = fresh ? 0 : term;
     // Also when it must be scheduled anyway: that does not stop the clocks.
     if (placed_ != nullptr && !fresh && TryFailback(input, term)) return;

@@ -84,6 +84,7 @@ void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
   input.now_micros = now_micros;
   input.first_term = term;
   input.explain = true;
+  input.steady = true;
   const ScheduleResult result = Schedule(input);
 
   v1::QueryReply first;

@@ -77,7 +77,8 @@ class Pipeline {
       return Fail(result, Outcome::kNoClusterFit, FilterSummary(result->verdicts));
     }
     if (NeedsOrder(input_.request)) SortCandidates(candidates_);
-    auto selection = SelectClusters(input_.request, std::move(candidates_));
+    auto selection =
+        SelectClusters(input_.request, std::move(candidates_), input_.steady && !input_.fresh);
     if (!selection.ok()) {
       return Fail(result, OutcomeOf(selection.status()),
                   std::string(ToStd(selection.status().message())));
@@ -95,6 +96,10 @@ class Pipeline {
     }
     for (size_t i = 0; i < chosen.size(); ++i) {
       result->verdicts[chosen[i].index].replicas = static_cast<int32_t>((*replicas)[i]);
+    }
+    const std::string shortfall = SpreadShortfall(input_.request, chosen, *replicas);
+    if (!shortfall.empty()) {
+      result->note = result->note.empty() ? shortfall : StrCat(result->note, "; ", shortfall);
     }
     Finish(result);
     return true;
@@ -150,7 +155,7 @@ class Pipeline {
       }
       if (verdict.refused_by == 0) {
         candidates_.push_back({&cluster, static_cast<uint32_t>(i), verdict.tier, verdict.score,
-                               verdict.allocatable, verdict.assigned});
+                               verdict.allocatable, verdict.assigned, verdict.in_use});
       }
     }
   }

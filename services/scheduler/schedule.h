@@ -74,9 +74,12 @@ struct ScheduleInput {
   absl::Duration accurate_now = absl::ZeroDuration();
   // Clusters without room, whatever is estimated; nullptr: none. The counts do not matter here.
   const ReplicaCounts* full = nullptr;
-  int64_t now_micros = 0;        // for tolerations that end
-  bool fresh = false;            // divide all replicas anew
-  bool new_rules = false;        // the placement in force was computed from other rules
+  int64_t now_micros = 0;  // for tolerations that end
+  bool fresh = false;      // divide all replicas anew
+  bool new_rules = false;  // the placement in force was computed from other rules
+  // Among choices that the spread constraints allow and that have the room, take one with all
+  // clusters in use. The planner sets it; Karmada chooses anew each time. Not with `fresh`.
+  bool steady = false;
   size_t first_term = 0;         // where to begin; after the last term the earlier ones follow
   size_t term_count = SIZE_MAX;  // how many terms to try
   bool explain = false;          // estimate also where the strategy does not need it

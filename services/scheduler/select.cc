@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 #include <queue>
+#include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -94,13 +96,6 @@ absl::StatusOr<Selection> SelectByCluster(const SpreadRule& rule, int64_t needed
   return Selection{std::move(candidates), ""};
 }
 
-std::string GroupName(const SpreadRule& rule, const ClusterInfo& cluster) {
-  if (rule.by == By::kRegion) return cluster.region;
-  if (rule.by == By::kProvider) return cluster.provider;
-  const std::string* value = LabelsView(cluster.labels).Find(rule.label);
-  return value == nullptr ? "" : *value;
-}
-
 // How good a group is for objects that every chosen cluster gets whole: first the clusters with
 // room for all replicas, then their mean score.
 int64_t DuplicatedWeight(const Candidates& group, int64_t replicas) {
@@ -143,7 +138,9 @@ absl::StatusOr<Selection> SelectByGroup(const Request& request, const Rules& rul
   const SpreadRule& rule = *rules.group;
   std::map<std::string, Candidates> by_name;
   for (const Candidate& candidate : candidates) {
-    by_name[GroupName(rule, *candidate.cluster)].push_back(candidate);
+    for (std::string_view name : GroupNames(rule, *candidate.cluster)) {
+      by_name[std::string(name)].push_back(candidate);
+    }
   }
   if (static_cast<int64_t>(by_name.size()) < rule.min_groups) {
     return FailedPrecondition(StrCat("feasible clusters stand in ", by_name.size(),
@@ -187,24 +184,85 @@ absl::StatusOr<Selection> SelectByGroup(const Request& request, const Rules& rul
 }
 
 // By several groupings or zones. When the best clusters have too little room, once more with those
-// that have the most room first.
+// that have the most room first, until a choice has the room.
 absl::StatusOr<Selection> SelectCombined(const Request& request, Candidates candidates) {
   const int64_t needed = NeededReplicas(request);
   SEALANE_ASSIGN_OR_RETURN(Candidates chosen, ChooseCombined(request, candidates));
-  if (needed >= 0 && SumAvailable(chosen, chosen.size()) < needed) {
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const Candidate& a, const Candidate& b) {
-                       return a.tier != b.tier ? a.tier < b.tier : a.available() > b.available();
-                     });
-    auto roomy = ChooseCombined(request, candidates);
-    if (roomy.ok()) chosen = *std::move(roomy);
-  }
+  if (SumAvailable(chosen, chosen.size()) >= needed) return Selection{std::move(chosen), ""};
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) {
+                     return a.tier != b.tier ? a.tier < b.tier : a.available() > b.available();
+                   });
+  SEALANE_ASSIGN_OR_RETURN(chosen, ChooseCombined(request, candidates, {needed}));
   return Selection{std::move(chosen), ""};
+}
+
+absl::StatusOr<Selection> SelectAnew(const Request& request, const Rules& rules,
+                                     Candidates candidates) {
+  if (rules.combined) return SelectCombined(request, std::move(candidates));
+  if (rules.group != nullptr) return SelectByGroup(request, rules, candidates);
+  return SelectByCluster(rules.cluster, NeededReplicas(request), std::move(candidates));
+}
+
+// Those in use first; should not all of them be allowed, then those with the most replicas.
+void PutInUseFirst(Candidates& candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) {
+                     if (a.in_use != b.in_use) return a.in_use;
+                     return a.in_use && a.assigned > b.assigned;
+                   });
+}
+
+// The clusters in use, and beside them what the constraints and the room need.
+absl::StatusOr<Candidates> KeepInUse(const Request& request, const Rules& rules,
+                                     Candidates candidates) {
+  const int64_t needed = NeededReplicas(request);
+  PutInUseFirst(candidates);
+  if (rules.group == nullptr) {
+    SEALANE_ASSIGN_OR_RETURN(Selection selection,
+                             SelectByCluster(rules.cluster, needed, std::move(candidates)));
+    return std::move(selection.chosen);
+  }
+  CombinedGoal goal;
+  goal.needed = needed;
+  goal.keep_in_use = true;
+  goal.one_grouping = !rules.combined;
+  return ChooseCombined(request, candidates, goal);
+}
+
+// How many of the clusters could take all replicas of a duplicated object.
+int64_t WithRoomForAll(const Request& request, const Candidates& clusters) {
+  return std::count_if(clusters.begin(), clusters.end(), [&](const Candidate& cluster) {
+    return cluster.available() >= request.replicas;
+  });
+}
+
+absl::StatusOr<Selection> SelectSteadily(const Request& request, const Rules& rules,
+                                         Candidates candidates) {
+  if (std::none_of(candidates.begin(), candidates.end(),
+                   [](const Candidate& candidate) { return candidate.in_use; })) {
+    return SelectAnew(request, rules, std::move(candidates));
+  }
+  absl::StatusOr<Candidates> kept = KeepInUse(request, rules, candidates);
+  if (!kept.ok()) return SelectAnew(request, rules, std::move(candidates));
+  SortCandidates(*kept);
+  const bool duplicated = request.workload && request.strategy == Strategy::kDuplicated;
+  const bool room = std::all_of(kept->begin(), kept->end(), [&](const Candidate& cluster) {
+    return !cluster.in_use || cluster.available() >= request.replicas;
+  });
+  if (duplicated && !room) {
+    absl::StatusOr<Selection> anew = SelectAnew(request, rules, std::move(candidates));
+    if (anew.ok() && WithRoomForAll(request, anew->chosen) > WithRoomForAll(request, *kept)) {
+      return anew;
+    }
+  }
+  return Selection{*std::move(kept), ""};
 }
 
 }  // namespace
 
-absl::StatusOr<Selection> SelectClusters(const Request& request, Candidates candidates) {
+absl::StatusOr<Selection> SelectClusters(const Request& request, Candidates candidates,
+                                         bool steady) {
   if (request.spread.empty() || request.all_clusters) return Selection{std::move(candidates), ""};
   if (request.IgnoresSpread()) {
     return Selection{std::move(candidates),
@@ -212,9 +270,32 @@ absl::StatusOr<Selection> SelectClusters(const Request& request, Candidates cand
                      "sealane.io/honour-spread: \"true\" to apply them)"};
   }
   const Rules rules = RulesOf(request);
-  if (rules.combined) return SelectCombined(request, std::move(candidates));
-  if (rules.group != nullptr) return SelectByGroup(request, rules, candidates);
-  return SelectByCluster(rules.cluster, NeededReplicas(request), std::move(candidates));
+  return steady ? SelectSteadily(request, rules, std::move(candidates))
+                : SelectAnew(request, rules, std::move(candidates));
+}
+
+std::string SpreadShortfall(const Request& request, const Candidates& chosen,
+                            const std::vector<int64_t>& replicas) {
+  if (!request.workload || request.replicas == 0 || request.all_clusters ||
+      request.strategy == Strategy::kDuplicated || request.IgnoresSpread()) {
+    return "";
+  }
+  std::vector<std::string> parts;
+  for (const SpreadRule& rule : request.spread) {
+    std::set<std::string_view> groups;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      if (replicas[i] <= 0) continue;
+      for (std::string_view name : GroupNames(rule, *chosen[i].cluster)) groups.insert(name);
+    }
+    const auto count = static_cast<int64_t>(groups.size());
+    if (count >= rule.min_groups) continue;
+    parts.push_back(StrCat("the spread constraint by ", rule.Describe(), " wants at least ",
+                           rule.min_groups,
+                           ": so many were chosen, but the division gave "
+                           "replicas to ",
+                           count, " only"));
+  }
+  return StrJoin(parts, "; ");
 }
 
 }  // namespace sealane::scheduler

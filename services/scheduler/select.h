@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "services/scheduler/candidate.h"
@@ -20,7 +22,16 @@ struct Selection {
 // Constraints by cluster, alone or with one of region, provider or label, follow Karmada's region
 // algorithm; zones (of which a cluster may have several) and several groupings at once use a
 // bounded search (select_combined.h). docs/scheduling.md explains both with examples.
+//
+// `steady`: when some choice that meets the constraints has all clusters in use and the room, one
+// such choice is taken. Only duplicated objects leave clusters that have too little room for all
+// replicas, where more clusters with room can be had.
 [[nodiscard]] absl::StatusOr<Selection> SelectClusters(const Request& request,
-                                                       Candidates candidates);
+                                                       Candidates candidates, bool steady = false);
+
+// The constraints hold for the clusters that are chosen; the division may give some of them
+// nothing. Says which minimum the clusters with replicas miss; "" when none.
+[[nodiscard]] std::string SpreadShortfall(const Request& request, const Candidates& chosen,
+                                          const std::vector<int64_t>& replicas);
 
 }  // namespace sealane::scheduler

@@ -1,9 +1,12 @@
 #include "services/scheduler/select_combined.h"
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
@@ -14,31 +17,11 @@ namespace {
 using By = SpreadRule::By;
 
 constexpr int64_t kMaxLooks = 4'000'000;
-constexpr int64_t kMinSteps = 100;
-
-// The groups of one cluster under one grouping constraint.
-std::vector<std::string> GroupNames(const SpreadRule& rule, const ClusterInfo& cluster) {
-  switch (rule.by) {
-    case By::kRegion:
-      return {cluster.region};
-    case By::kProvider:
-      return {cluster.provider};
-    case By::kZone:
-      return cluster.zones;
-    case By::kLabel: {
-      const std::string* value = LabelsView(cluster.labels).Find(rule.label);
-      return value == nullptr ? std::vector<std::string>() : std::vector<std::string>{*value};
-    }
-    case By::kCluster:
-      break;
-  }
-  return {};
-}
 
 class CombinedSearch {
  public:
-  CombinedSearch(const Request& request, const Candidates& candidates, int64_t budget)
-      : candidates_(candidates), budget_(budget) {
+  CombinedSearch(const Request& request, const Candidates& candidates, const CombinedGoal& goal)
+      : candidates_(candidates), goal_(goal), steps_(goal.budget) {
     for (const SpreadRule& rule : request.spread) {
       if (rule.by == By::kCluster) {
         min_clusters_ = rule.min_groups;
@@ -47,24 +30,18 @@ class CombinedSearch {
         AddDimension(rule);
       }
     }
+    if (goal.one_grouping) {
+      for (const Dimension& d : dimensions_) max_clusters_ = std::max(max_clusters_, d.min);
+    }
+    max_clusters_ = std::min(max_clusters_, static_cast<int64_t>(candidates.size()));
     taken_.assign(candidates.size(), false);
     FindKinds();
-    const auto kinds = static_cast<int64_t>(kinds_.size());
-    budget_ =
-        std::min(budget_, std::max<int64_t>(kMinSteps, kMaxLooks / std::max<int64_t>(1, kinds)));
+    FindMostRoom();
   }
 
   absl::StatusOr<Candidates> Run() {
-    if (!Reach()) {
-      return FailedPrecondition(
-          budget_ < 0
-              ? "no choice of clusters that meets all spread constraints was found within the "
-                "bounded search"
-              : "no choice of clusters meets all spread constraints");
-    }
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      if (!taken_[i] && Allowed(i)) Take(i);
-    }
+    if (goal_.keep_in_use) TakeInUse();
+    if (!Reach()) return FailedPrecondition(WhyNot());
     Candidates chosen;
     for (size_t index : order_) chosen.push_back(candidates_[index]);
     return chosen;
@@ -75,6 +52,7 @@ class CombinedSearch {
     int64_t min = 0;
     int64_t max = 0;
     std::vector<std::vector<size_t>> groups_of;  // by candidate
+    int64_t widest = 0;                          // most groups of one candidate
     std::vector<int64_t> members;                // chosen clusters, by group
     int64_t covered = 0;                         // groups with members
   };
@@ -83,13 +61,14 @@ class CombinedSearch {
     Dimension& dimension = dimensions_.emplace_back();
     dimension.min = rule.min_groups;
     dimension.max = rule.max_groups;
-    std::map<std::string, size_t> ids;
+    std::map<std::string_view, size_t> ids;
     for (const Candidate& candidate : candidates_) {
       std::vector<size_t>& own = dimension.groups_of.emplace_back();
-      for (const std::string& name : GroupNames(rule, *candidate.cluster)) {
+      for (std::string_view name : GroupNames(rule, *candidate.cluster)) {
         const size_t id = ids.emplace(name, ids.size()).first->second;
         if (std::find(own.begin(), own.end(), id) == own.end()) own.push_back(id);
       }
+      dimension.widest = std::max(dimension.widest, static_cast<int64_t>(own.size()));
     }
     dimension.members.assign(ids.size(), 0);
   }
@@ -98,12 +77,13 @@ class CombinedSearch {
   struct Kind {
     std::vector<size_t> members;  // in the given order
     size_t used = 0;              // of them, from the first on
+    bool closed = false;          // no choice with more of them is left to try
   };
 
   void FindKinds() {
     std::map<std::vector<size_t>, size_t> ids;
     for (size_t i = 0; i < candidates_.size(); ++i) {
-      std::vector<size_t> signature;
+      std::vector<size_t> signature = {static_cast<size_t>(candidates_[i].tier)};
       for (const Dimension& dimension : dimensions_) {
         std::vector<size_t> groups = dimension.groups_of[i];
         std::sort(groups.begin(), groups.end());
@@ -117,17 +97,13 @@ class CombinedSearch {
     }
   }
 
-  // Takes candidates in order until there are enough of them; false (and nothing is taken) when the
-  // maxima do not allow that.
-  bool FillToMinimum() {
-    const size_t before = order_.size();
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      if (static_cast<int64_t>(order_.size()) >= min_clusters_) return true;
-      if (!taken_[i] && Allowed(i)) Take(i);
-    }
-    if (static_cast<int64_t>(order_.size()) >= min_clusters_) return true;
-    while (order_.size() > before) GiveBack();
-    return false;
+  void FindMostRoom() {
+    if (goal_.needed < 0) return;
+    std::vector<int64_t> rooms;
+    for (const Candidate& candidate : candidates_) rooms.push_back(candidate.available());
+    std::sort(rooms.begin(), rooms.end(), std::greater<>());
+    most_room_.assign(1, 0);
+    for (int64_t room : rooms) most_room_.push_back(most_room_.back() + room);
   }
 
   static int64_t NewGroups(const Dimension& dimension, size_t candidate) {
@@ -138,9 +114,10 @@ class CombinedSearch {
     return count;
   }
 
-  // Whether the candidate may join without breaking a maximum.
+  // Whether the candidate may join without breaking a maximum. What may not join now may not join
+  // later either: with the groups that others cover, as many new groups remain too many.
   [[nodiscard]] bool Allowed(size_t candidate) const {
-    if (static_cast<int64_t>(order_.size()) >= max_clusters_) return false;
+    if (FreePlaces() <= 0) return false;
     return std::all_of(dimensions_.begin(), dimensions_.end(), [candidate](const Dimension& d) {
       return d.covered + NewGroups(d, candidate) <= d.max;
     });
@@ -160,9 +137,27 @@ class CombinedSearch {
                        [](const Dimension& d) { return d.covered >= d.min; });
   }
 
+  [[nodiscard]] int64_t FreePlaces() const {
+    return max_clusters_ - static_cast<int64_t>(order_.size());
+  }
+
+  // False when the places that are left cannot be enough, whoever takes them.
+  [[nodiscard]] bool Hopeful() const {
+    const int64_t places = std::max<int64_t>(0, FreePlaces());
+    if (max_clusters_ < min_clusters_) return false;
+    if (goal_.needed >= 0 && room_ + most_room_[static_cast<size_t>(places)] < goal_.needed) {
+      return false;
+    }
+    return std::all_of(dimensions_.begin(), dimensions_.end(), [places](const Dimension& d) {
+      return d.covered + places * d.widest >= d.min &&
+             static_cast<int64_t>(d.members.size()) >= d.min;
+    });
+  }
+
   void Take(size_t candidate) {
     taken_[candidate] = true;
     order_.push_back(candidate);
+    room_ += candidates_[candidate].available();
     ++kinds_[kind_of_[candidate]].used;
     for (Dimension& dimension : dimensions_) {
       for (size_t group : dimension.groups_of[candidate]) {
@@ -175,6 +170,7 @@ class CombinedSearch {
     const size_t candidate = order_.back();
     order_.pop_back();
     taken_[candidate] = false;
+    room_ -= candidates_[candidate].available();
     --kinds_[kind_of_[candidate]].used;
     for (Dimension& dimension : dimensions_) {
       for (size_t group : dimension.groups_of[candidate]) {
@@ -183,47 +179,114 @@ class CombinedSearch {
     }
   }
 
-  // Extends the choice until every minimum is met; false when that is impossible (or the budget is
-  // used up).
+  [[nodiscard]] bool Spent() const { return steps_ < 0 || looks_ < 0; }
+
+  void TakeInUse() {
+    for (size_t i = 0; i < candidates_.size() && candidates_[i].in_use; ++i) {
+      if (Allowed(i)) Take(i);
+    }
+  }
+
+  [[nodiscard]] bool Fills(size_t candidate) const {
+    if (taken_[candidate] || !Allowed(candidate)) return false;
+    return !goal_.one_grouping ||
+           std::all_of(dimensions_.begin(), dimensions_.end(),
+                       [candidate](const Dimension& d) { return NewGroups(d, candidate) == 0; });
+  }
+
+  // Takes candidates in order as far as the maxima allow; false (and nothing is taken) when these
+  // are too few or have too little room.
+  bool FillUp() {
+    if (Spent()) return false;
+    const size_t before = order_.size();
+    for (size_t i = 0; i < candidates_.size() && FreePlaces() > 0; ++i) {
+      --looks_;
+      if (Fills(i)) Take(i);
+    }
+    if (static_cast<int64_t>(order_.size()) >= min_clusters_ && room_ >= goal_.needed) return true;
+    while (order_.size() > before) GiveBack();
+    return false;
+  }
+
+  // Extends the choice until every minimum is met and fills it up; false when that is impossible
+  // (or the budget is used up).
   bool Reach() {
-    if (--budget_ < 0) return false;
+    --steps_;
+    looks_ -= static_cast<int64_t>(kinds_.size());
+    if (Spent() || !Hopeful()) return false;
     const bool groups_met = MinimaMet();
-    if (groups_met && FillToMinimum()) return true;
+    if (groups_met && FillUp()) return true;
     std::vector<std::pair<int64_t, size_t>> next;  // -helps, place
     for (const Kind& kind : kinds_) {
       // Members are taken from the first on, so the next one is free.
-      if (kind.used == kind.members.size()) continue;
+      if (kind.closed || kind.used == kind.members.size()) continue;
       const size_t i = kind.members[kind.used];
       if (!Allowed(i)) continue;
       const int64_t helps = Helps(i);
       if (groups_met || helps > 0) next.emplace_back(-helps, i);
     }
     std::sort(next.begin(), next.end());
-    for (const auto& entry : next) {
-      Take(entry.second);
-      if (Reach()) return true;
+    size_t tried = 0;
+    bool reached = false;
+    for (; tried < next.size() && !reached && !Spent(); ++tried) {
+      Take(next[tried].second);
+      reached = Reach();
+      if (reached) break;
       GiveBack();
-      if (budget_ < 0) return false;
+      // Every choice with one more of this kind was tried.
+      kinds_[kind_of_[next[tried].second]].closed = true;
     }
-    return false;
+    for (size_t i = 0; i < tried; ++i) kinds_[kind_of_[next[i].second]].closed = false;
+    return reached;
+  }
+
+  [[nodiscard]] std::string WhyNot() const {
+    const std::string room =
+        goal_.needed < 0 ? "" : StrCat(" and has room for ", goal_.needed, " replicas");
+    return Spent() ? StrCat("no choice of clusters that meets all spread constraints", room,
+                            " was found within the bounded search")
+                   : StrCat("no choice of clusters meets all spread constraints", room);
   }
 
   const Candidates& candidates_;
-  int64_t budget_;
+  const CombinedGoal goal_;
+  int64_t steps_;
+  int64_t looks_ = kMaxLooks;
   int64_t min_clusters_ = 0;
   int64_t max_clusters_ = std::numeric_limits<int64_t>::max();
   std::vector<Dimension> dimensions_;
   std::vector<Kind> kinds_;
-  std::vector<size_t> kind_of_;  // by candidate
+  std::vector<size_t> kind_of_;     // by candidate
+  std::vector<int64_t> most_room_;  // of that many candidates; empty when room does not matter
   std::vector<bool> taken_;
   std::vector<size_t> order_;
+  int64_t room_ = 0;  // of those that are taken
 };
 
 }  // namespace
 
+std::vector<std::string_view> GroupNames(const SpreadRule& rule, const ClusterInfo& cluster) {
+  switch (rule.by) {
+    case By::kRegion:
+      return {cluster.region};
+    case By::kProvider:
+      return {cluster.provider};
+    case By::kZone:
+      return {cluster.zones.begin(), cluster.zones.end()};
+    case By::kLabel: {
+      const std::string* value = LabelsView(cluster.labels).Find(rule.label);
+      if (value != nullptr) return {*value};
+      break;
+    }
+    case By::kCluster:
+      return {cluster.name};
+  }
+  return {};
+}
+
 absl::StatusOr<Candidates> ChooseCombined(const Request& request, const Candidates& candidates,
-                                          int64_t budget) {
-  return CombinedSearch(request, candidates, budget).Run();
+                                          const CombinedGoal& goal) {
+  return CombinedSearch(request, candidates, goal).Run();
 }
 
 }  // namespace sealane::scheduler

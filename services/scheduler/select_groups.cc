@@ -107,8 +107,6 @@ bool Meets(const GroupRule& rule, int64_t sum, int64_t length) {
 // told apart otherwise. Empty `done` when that is too long.
 class Tabulation {
  public:
-  static constexpr int64_t kMaxWork = 2'000'000;
-
   Tabulation(const std::vector<Group>& groups, const GroupRule& rule)
       : groups_(groups), rule_(rule) {
     const auto count = static_cast<int64_t>(groups.size());
@@ -118,10 +116,10 @@ class Tabulation {
     longest_ = std::max<int64_t>(1, longest_);
   }
 
-  [[nodiscard]] bool Affordable() const {
+  [[nodiscard]] bool Affordable(int64_t work) const {
     const auto count = static_cast<int64_t>(groups_.size());
-    return target_ < kMaxWork && longest_ < kMaxWork / (target_ + 1) &&
-           count < kMaxWork / ((target_ + 1) * longest_);
+    return target_ < work && longest_ < work / (target_ + 1) &&
+           count < work / ((target_ + 1) * longest_);
   }
 
   std::vector<size_t> Run() {
@@ -252,12 +250,13 @@ std::vector<size_t> Bounded(const std::vector<Group>& groups, const GroupRule& r
 
 }  // namespace
 
-GroupChoice ChooseGroups(const std::vector<Group>& groups, const GroupRule& rule, int64_t budget) {
+GroupChoice ChooseGroups(const std::vector<Group>& groups, const GroupRule& rule, int64_t budget,
+                         int64_t table_work) {
   if (groups.empty() || rule.max_groups < rule.min_groups) return {};
   Search search(groups, rule, budget);
   if (search.Run()) return {Best(search.found()), true, true};
   Tabulation table(groups, rule);
-  if (table.Affordable()) return {table.Run(), false, true};
+  if (table.Affordable(table_work)) return {table.Run(), false, true};
   return {Bounded(groups, rule), false, false};
 }
 

@@ -40,6 +40,8 @@ v1::ClusterStatus ReadCluster(const std::string& name, const Json& json) {
   batch->set_group_version("batch/v1");
   batch->add_resources()->set_kind("Job");
   cluster.set_provider(json.value("provider", ""));
+  for (const Json& zone : json.value("zones", Json::array()))
+    cluster.add_zones(zone.get<std::string>());
   const Json labels = json.value("labels", Json::object());
   for (const auto& label : labels.items()) {
     (*cluster.mutable_labels())[label.key()] = label.value();
@@ -116,7 +118,7 @@ TEST(ExamplesTest, TheDocumentTellsTheTruth) {
     }
     const TargetMap before = example.value("before", TargetMap());
     const ScheduleResult result =
-        Decide(binding, snapshot, before, example.value("rebalance", false));
+        Decide(binding, snapshot, before, example.value("rebalance", false), /*steady=*/true);
     EXPECT_EQ(Name(result.outcome), example.value("wantState", "Scheduled")) << result.message;
     EXPECT_EQ(ToMap(result.targets), example.value("want", TargetMap()));
     if (example.contains("wantCompletions")) {

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <random>
-#include <set>
 
 #include "lib/core/strings.h"
 #include "services/scheduler/assumed.h"
 #include "services/scheduler/plan.h"
-#include "tests/unit/services/scheduler/worlds.h"
+#include "tests/unit/services/scheduler/spread_worlds.h"
 
 namespace sealane::scheduler {
 namespace {
@@ -60,7 +59,44 @@ class Randomly {
     return binding;
   }
 
+  // Groups of affinities, overflow tiers, spread by label, clusters that are being left.
+  void Widen(v1::Binding& binding, std::vector<v1::ClusterStatus>& clusters) {
+    for (v1::ClusterStatus& cluster : clusters) {
+      if (!OneIn(4)) (*cluster.mutable_labels())["rack"] = StrCat("k", Below(3));
+    }
+    v1::Placement& placement = *binding.mutable_placement();
+    if (!OneIn(3)) {
+      placement.clear_cluster_affinity();
+      for (int64_t count = 1 + Below(2); count > 0; --count) AddTerm(placement, clusters);
+    }
+    if (OneIn(3)) {
+      AddSpread(placement, "");
+      const int last = placement.spread_constraints_size() - 1;
+      placement.mutable_spread_constraints(last)->set_spread_by_label("rack");
+    }
+    Evict(binding, clusters);
+  }
+
+  void Evict(v1::Binding& binding, const std::vector<v1::ClusterStatus>& clusters) {
+    if (OneIn(2)) return;
+    const auto place = static_cast<size_t>(Below(static_cast<int64_t>(clusters.size())));
+    binding.add_graceful_eviction_tasks()->set_from_cluster(clusters[place].name());
+  }
+
  private:
+  void AddTerm(v1::Placement& placement, const std::vector<v1::ClusterStatus>& clusters) {
+    v1::ClusterAffinityTerm* term = placement.add_cluster_affinities();
+    term->set_affinity_name(StrCat("g", placement.cluster_affinities_size()));
+    term->add_cluster_names(clusters.front().name());
+    for (const v1::ClusterStatus& cluster : clusters) {
+      if (OneIn(2)) term->add_cluster_names(cluster.name());
+    }
+    for (int64_t tiers = Below(3); tiers > 0; --tiers) {
+      (*term->add_overflow_affinities()->mutable_label_selector()->mutable_match_labels())["tier"] =
+          OneIn(2) ? "gold" : "silver";
+    }
+  }
+
   void AddSpread(v1::Placement& placement, const char* field) {
     v1::SpreadConstraint* spread = placement.add_spread_constraints();
     spread->set_spread_by_field(field);
@@ -78,11 +114,12 @@ struct World {
   v1::Placed row;
   bool has_row = false;
 
-  explicit World(uint64_t seed) {
+  explicit World(uint64_t seed, bool wide = false) {
     Randomly random(seed);
     binding = random.Binding();
     const int count = static_cast<int>(1 + random.Below(10));
     for (int i = 0; i < count; ++i) clusters.push_back(random.Cluster(i));
+    if (wide) random.Widen(binding, clusters);
     snapshot = MakeSnapshot(clusters);
   }
 
@@ -115,52 +152,98 @@ int64_t Moved(const TargetMap& before, const TargetMap& after) {
   return moved;
 }
 
-TEST(PropertyTest, SumsAreExactAndFilteredClustersGetNothing) {
-  int scheduled = 0;
-  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
-    World world(seed);
-    const Request request(world.binding);
-    const ScheduleResult result = Decide(world.binding, world.snapshot);
-    if (result.outcome != Outcome::kScheduled) continue;
-    ++scheduled;
-    const TargetMap targets = ToMap(result.targets);
-    if (request.strategy == Strategy::kDuplicated) {
-      for (const auto& entry : targets) EXPECT_EQ(entry.second, request.replicas);
-    } else {
-      EXPECT_EQ(Sum(targets), request.replicas) << "seed " << seed;
+// What was placed is taken from the free room, as the next heartbeat will say.
+void Heartbeat(World& world) {
+  const TargetMap placed = ToMap(world.row);
+  for (v1::ClusterStatus cluster : world.clusters) {
+    const auto used = placed.find(cluster.name());
+    if (used == placed.end()) continue;
+    (*cluster.mutable_resource_summary()->mutable_allocated())["pods"] =
+        std::to_string(used->second);
+    world.snapshot.Set(cluster);
+  }
+}
+
+// Counts what is right whatever the clusters and rules are.
+void CheckReplicas(const Request& request, const ScheduleResult& result) {
+  const TargetMap targets = ToMap(result.targets);
+  const bool tiers = !request.terms[result.term].overflow.empty();
+  if (request.strategy != Strategy::kDuplicated) {
+    EXPECT_EQ(Sum(targets), request.replicas);
+  } else if (!tiers) {
+    for (const auto& entry : targets) EXPECT_EQ(entry.second, request.replicas);
+  }
+  for (const std::string& cluster : request.evicting) EXPECT_EQ(targets.count(cluster), 0u);
+  for (const ClusterVerdict& verdict : result.verdicts) {
+    if (verdict.refused_by != 0) {
+      EXPECT_EQ(targets.count(verdict.cluster->name), 0u);
     }
-    for (const ClusterVerdict& verdict : result.verdicts) {
-      if (verdict.refused_by != 0) {
-        EXPECT_EQ(targets.count(verdict.cluster->name), 0u) << "seed " << seed;
+    if (request.CountsCapacity() && request.strategy != Strategy::kDuplicated) {
+      EXPECT_LE(verdict.replicas, verdict.allocatable + verdict.assigned);
+    }
+  }
+}
+
+TEST(PropertyTest, SumsAreExactAndFilteredClustersGetNothing) {
+  for (const bool wide : {false, true}) {
+    int scheduled = 0;
+    int tiers_used = 0;
+    int left = 0;
+    for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+      SCOPED_TRACE(StrCat("seed ", seed, wide ? ", wide" : ""));
+      World world(seed, wide);
+      const Request request(world.binding);
+      const ScheduleResult result = Decide(world.binding, world.snapshot);
+      if (result.outcome != Outcome::kScheduled) continue;
+      ++scheduled;
+      CheckReplicas(request, result);
+      for (const ClusterVerdict& verdict : result.verdicts) {
+        if (verdict.replicas > 0 && verdict.tier > 0) ++tiers_used;
       }
-      if (request.CountsCapacity() && request.strategy != Strategy::kDuplicated) {
-        EXPECT_LE(verdict.replicas, verdict.allocatable) << "seed " << seed;
-      }
+      left += static_cast<int>(request.evicting.size());
+    }
+    EXPECT_GT(scheduled, kWorlds / 4);
+    EXPECT_EQ(tiers_used > 20, wide);
+    EXPECT_EQ(left > 50, wide);
+  }
+}
+
+// The same after the number of replicas changed, or clusters are being left.
+TEST(PropertyTest, SumsAreExactWhenPlacedAgain) {
+  int scheduled = 0;
+  int grown = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    SCOPED_TRACE(seed);
+    World world(seed, true);
+    world.Step();
+    if (!world.scheduled()) continue;
+    Randomly random(seed + 2'000'000);
+    const TargetMap before = ToMap(world.row);
+    Heartbeat(world);
+    const int64_t replicas = world.binding.replicas();
+    world.binding.set_replicas(static_cast<int32_t>(1 + random.Below(2 * replicas)));
+    random.Evict(world.binding, world.clusters);
+    const Request request(world.binding);
+    for (const bool steady : {false, true}) {
+      const ScheduleResult result = Decide(world.binding, world.snapshot, before, false, steady);
+      if (result.outcome != Outcome::kScheduled) continue;
+      ++scheduled;
+      grown += request.replicas > replicas ? 1 : 0;
+      CheckReplicas(request, result);
+    }
+    world.Step();
+    if (world.scheduled() && request.strategy != Strategy::kDuplicated) {
+      EXPECT_EQ(Sum(ToMap(world.row)), request.replicas);
     }
   }
   EXPECT_GT(scheduled, kWorlds / 4);
-}
-
-// The groups of a set of clusters under a constraint.
-int64_t Groups(const SpreadRule& rule, const std::vector<ClusterVerdict>& verdicts) {
-  std::set<std::string> groups;
-  for (const ClusterVerdict& verdict : verdicts) {
-    if (!verdict.selected) continue;
-    const ClusterInfo& cluster = *verdict.cluster;
-    if (rule.by == SpreadRule::By::kCluster) groups.insert(cluster.name);
-    if (rule.by == SpreadRule::By::kRegion) groups.insert(cluster.region);
-    if (rule.by == SpreadRule::By::kProvider) groups.insert(cluster.provider);
-    if (rule.by == SpreadRule::By::kZone) {
-      groups.insert(cluster.zones.begin(), cluster.zones.end());
-    }
-  }
-  return static_cast<int64_t>(groups.size());
+  EXPECT_GT(grown, 50);
 }
 
 TEST(PropertyTest, SpreadConstraintsHold) {
   int checked = 0;
-  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
-    World world(seed);
+  for (uint64_t seed = 0; seed < 2 * kWorlds; ++seed) {
+    World world(seed, seed >= kWorlds);
     const Request request(world.binding);
     const ScheduleResult result = Decide(world.binding, world.snapshot);
     if (result.outcome != Outcome::kScheduled || request.IgnoresSpread()) continue;
@@ -169,7 +252,7 @@ TEST(PropertyTest, SpreadConstraintsHold) {
       most_groups = std::max(most_groups, rule.min_groups);
     }
     for (const SpreadRule& rule : request.spread) {
-      const int64_t groups = Groups(rule, result.verdicts);
+      const int64_t groups = CountGroups(rule, Selected(result));
       EXPECT_GE(groups, rule.min_groups) << "seed " << seed << " by " << rule.Describe();
       // Fewer clusters than groups are asked for: then the groups win, as in Karmada.
       const int64_t most = rule.by == SpreadRule::By::kCluster
@@ -180,6 +263,37 @@ TEST(PropertyTest, SpreadConstraintsHold) {
     }
   }
   EXPECT_GT(checked, 100);
+}
+
+// The constraints hold for what is chosen; where the division leaves them, the note says so.
+TEST(PropertyTest, TheNoteTellsWhichMinimumTheReplicasMiss) {
+  int missed = 0;
+  int even = 0;
+  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+    SCOPED_TRACE(seed);
+    World world(seed);
+    const Request request(world.binding);
+    const ScheduleResult result = Decide(world.binding, world.snapshot);
+    if (result.outcome != Outcome::kScheduled || request.IgnoresSpread()) continue;
+    std::vector<const ClusterInfo*> with_replicas;
+    for (const ClusterVerdict& verdict : result.verdicts) {
+      if (verdict.replicas > 0) with_replicas.push_back(verdict.cluster);
+    }
+    const bool meets =
+        std::all_of(request.spread.begin(), request.spread.end(), [&](const SpreadRule& rule) {
+          return CountGroups(rule, with_replicas) >= rule.min_groups;
+        });
+    const bool told = result.note.find("the division gave") != std::string::npos;
+    EXPECT_EQ(told, !meets) << result.note;
+    if (told) ++missed;
+    // Even shares, enough for everyone, leave nobody out.
+    if (request.strategy != Strategy::kStaticWeight || request.respect_capacity) continue;
+    if (request.replicas < static_cast<int64_t>(Selected(result).size())) continue;
+    ++even;
+    EXPECT_TRUE(meets);
+  }
+  EXPECT_GT(missed, 20);
+  EXPECT_GT(even, 20);
 }
 
 TEST(PropertyTest, TheSameInputGivesTheSameRow) {
@@ -221,18 +335,6 @@ TEST(PropertyTest, OtherCapacityMovesNothingThatIsPlaced) {
       world.snapshot.Set(cluster);
     }
     EXPECT_FALSE(world.Step().moved) << "seed " << seed;
-  }
-}
-
-// What was placed is taken from the free room, as the next heartbeat will say.
-void Heartbeat(World& world) {
-  const TargetMap placed = ToMap(world.row);
-  for (v1::ClusterStatus cluster : world.clusters) {
-    const auto used = placed.find(cluster.name());
-    if (used == placed.end()) continue;
-    (*cluster.mutable_resource_summary()->mutable_allocated())["pods"] =
-        std::to_string(used->second);
-    world.snapshot.Set(cluster);
   }
 }
 
@@ -302,10 +404,14 @@ TEST(PropertyTest, StaticWeightsWithinCapacityAreSteadyWhenRoomGrows) {
 
 TEST(PropertyTest, LosingAClusterMovesOnlyItsReplicas) {
   std::map<Strategy, int> checked;
+  int kept = 0;
   for (uint64_t seed = 0; seed < kWorlds; ++seed) {
     World world(seed);
     const Request request(world.binding);
-    if (!request.spread.empty()) continue;
+    if (request.strategy == Strategy::kStaticWeight && !request.spread.empty() &&
+        !request.IgnoresSpread()) {
+      continue;
+    }
     world.Step();
     if (!world.scheduled()) continue;
     const TargetMap before = ToMap(world.row);
@@ -321,10 +427,14 @@ TEST(PropertyTest, LosingAClusterMovesOnlyItsReplicas) {
     EXPECT_EQ(after.count(lost), 0u);
     TargetMap rest = before;
     rest.erase(lost);
+    const int64_t most = MostRoom(request, Decide(world.binding, world.snapshot, rest).verdicts);
+    if (most < (request.CountsCapacity() ? request.replicas : 0)) continue;
+    ++kept;
     EXPECT_EQ(Moved(rest, after), 0) << "seed " << seed;
   }
   EXPECT_GT(checked[Strategy::kStaticWeight], 20);
   EXPECT_GT(checked[Strategy::kDynamicWeight] + checked[Strategy::kAggregated], 20);
+  EXPECT_GT(kept, 50);
 }
 
 TEST(PropertyTest, ManyBindingsTogetherNeverTakeMoreThanThereIs) {

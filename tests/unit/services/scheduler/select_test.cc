@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -33,35 +34,97 @@ TEST(ChooseGroupsTest, PrefersWeightThenTheShorterBeginning) {
   EXPECT_TRUE(ChooseGroups(groups, {5, 9, 1}).groups.empty());
 }
 
-TEST(ChooseGroupsTest, TheBoundedMethodFindsACombinationWheneverThereIsOne) {
-  std::mt19937_64 random(3);
-  int bounded = 0;
-  for (int round = 0; round < 2000; ++round) {
-    std::vector<Group> groups(1 + random() % 9);
+std::vector<Group> RandomGroups(std::mt19937_64& random) {
+  std::vector<Group> groups(1 + random() % 9);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    groups[i] = {std::string(1, static_cast<char>('a' + i)), static_cast<int64_t>(1 + random() % 5),
+                 static_cast<int64_t>(random() % 50)};
+  }
+  return groups;
+}
+
+struct Sums {
+  int64_t value = 0;
+  int64_t weight = 0;
+};
+
+Sums SumsOf(const std::vector<Group>& groups, const std::vector<size_t>& chosen) {
+  Sums sums;
+  for (size_t index : chosen) {
+    sums.value += groups[index].value;
+    sums.weight += groups[index].weight;
+  }
+  return sums;
+}
+
+// The smallest number of groups that meets the rule, by looking at every set; 0: there is none.
+size_t FewestGroups(const std::vector<Group>& groups, const GroupRule& rule) {
+  size_t fewest = 0;
+  for (uint32_t set = 1; set < uint32_t{1} << groups.size(); ++set) {
+    std::vector<size_t> chosen;
     for (size_t i = 0; i < groups.size(); ++i) {
-      groups[i] = {std::string(1, static_cast<char>('a' + i)),
-                   static_cast<int64_t>(1 + random() % 5), static_cast<int64_t>(random() % 50)};
+      if ((set >> i & 1) != 0) chosen.push_back(i);
     }
+    const auto count = static_cast<int64_t>(chosen.size());
+    if (count < rule.min_groups || count > rule.max_groups) continue;
+    if (SumsOf(groups, chosen).value < rule.target) continue;
+    if (fewest == 0 || chosen.size() < fewest) fewest = chosen.size();
+  }
+  return fewest;
+}
+
+// The weight of the groups with the most clusters.
+int64_t WeightOfTheLargest(std::vector<Group> groups, size_t count) {
+  std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
+    return a.value != b.value ? a.value > b.value : a.weight > b.weight;
+  });
+  int64_t weight = 0;
+  for (size_t i = 0; i < count; ++i) weight += groups[i].weight;
+  return weight;
+}
+
+TEST(ChooseGroupsTest, TheBoundedMethodKeepsItsBound) {
+  std::mt19937_64 random(3);
+  int checked = 0;
+  int without = 0;
+  for (int round = 0; round < 2000; ++round) {
+    SCOPED_TRACE(round);
+    const std::vector<Group> groups = RandomGroups(random);
     GroupRule rule;
     rule.min_groups = static_cast<int64_t>(random() % 4);
-    rule.max_groups = rule.min_groups + static_cast<int64_t>(random() % 4);
-    rule.target = static_cast<int64_t>(random() % 14);
+    rule.max_groups = std::max<int64_t>(1, rule.min_groups + static_cast<int64_t>(random() % 4));
+    rule.target = static_cast<int64_t>(random() % 20);
+    if (rule.min_groups == 0 && rule.target == 0) continue;
+    const GroupChoice bounded = ChooseGroups(groups, rule, 0, 0);
+    ASSERT_FALSE(bounded.exact);
+    ASSERT_FALSE(bounded.best_score);
     const GroupChoice exact = ChooseGroups(groups, rule, 1'000'000);
     ASSERT_TRUE(exact.exact);
-    const GroupChoice quick = ChooseGroups(groups, rule, 0);
-    ASSERT_FALSE(quick.exact);
-    if (rule.max_groups == 0) continue;
-    ASSERT_EQ(exact.groups.empty(), quick.groups.empty()) << "round " << round;
-    if (quick.groups.empty()) continue;
-    ++bounded;
-    int64_t value = 0;
-    for (size_t index : quick.groups) value += groups[index].value;
-    EXPECT_GE(value, rule.target);
-    EXPECT_GE(static_cast<int64_t>(quick.groups.size()), rule.min_groups);
-    EXPECT_LE(static_cast<int64_t>(quick.groups.size()), rule.max_groups);
-    EXPECT_LE(quick.groups.size(), exact.groups.size()) << "fewest groups, round " << round;
+    const size_t fewest = FewestGroups(groups, rule);
+    ASSERT_EQ(bounded.groups.size(), fewest);
+    ASSERT_EQ(exact.groups.empty(), fewest == 0);
+    if (fewest == 0) {
+      ++without;
+      continue;
+    }
+    ++checked;
+    const std::set<size_t> different(bounded.groups.begin(), bounded.groups.end());
+    EXPECT_EQ(different.size(), fewest);
+    const Sums sums = SumsOf(groups, bounded.groups);
+    EXPECT_GE(sums.value, rule.target);
+    EXPECT_GE(static_cast<int64_t>(fewest), rule.min_groups);
+    EXPECT_LE(static_cast<int64_t>(fewest), rule.max_groups);
+    EXPECT_GE(sums.weight, WeightOfTheLargest(groups, fewest));
   }
-  EXPECT_GT(bounded, 500);
+  EXPECT_GT(checked, 900);
+  EXPECT_GT(without, 200);
+}
+
+TEST(ChooseGroupsTest, TheBoundedMethodTakesHeavierGroupsWhereTheTargetAllows) {
+  const std::vector<Group> groups = {{"a", 9, 1}, {"b", 5, 2}, {"c", 4, 90}, {"d", 1, 99}};
+  EXPECT_THAT(Names(groups, ChooseGroups(groups, {2, 2, 10}, 0, 0)), ElementsAre("d", "a"));
+  EXPECT_THAT(Names(groups, ChooseGroups(groups, {2, 2, 12}, 0, 0)), ElementsAre("c", "a"));
+  EXPECT_THAT(Names(groups, ChooseGroups(groups, {1, 4, 15}, 0, 0)), ElementsAre("d", "b", "a"));
 }
 
 TEST(ChooseGroupsTest, TheTableFindsTheScoreOfTheSearch) {

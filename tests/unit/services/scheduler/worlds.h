@@ -82,12 +82,14 @@ inline Snapshot MakeSnapshot(const std::vector<v1::ClusterStatus>& clusters) {
 }
 
 inline ScheduleResult Decide(const v1::Binding& binding, const Snapshot& snapshot,
-                             const TargetMap& before = {}, bool fresh = false) {
+                             const TargetMap& before = {}, bool fresh = false,
+                             bool steady = false) {
   const Request request(binding);
   const v1::Placed placed = PlacedIn(before);
   const Previous previous(placed.clusters());
   ScheduleInput input{request, snapshot, previous};
   input.fresh = fresh;
+  input.steady = steady;
   return Schedule(input);
 }
 
