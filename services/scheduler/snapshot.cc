@@ -49,7 +49,7 @@ ResourceList FreeResources(const v1::ResourceSummary& summary) {
 std::vector<NodeGrade> Grades(const v1::ClusterStatus& status) {
   std::map<uint32_t, int64_t> counts;
   for (const auto& modeling : status.resource_summary().allocatable_modelings()) {
-    if (modeling.count() > 0) counts[modeling.grade()] += modeling.count();
+    counts[modeling.grade()] += std::max(0, modeling.count());
   }
   std::vector<NodeGrade> grades;
   for (const v1::ResourceModel& model : status.resource_models()) {

@@ -46,8 +46,9 @@ struct ClusterInfo {
   bool has_summary = false;
   int64_t free_pods = 0;
   ResourceList free;
-  std::vector<NodeGrade> grades;  // of the resource models; empty: none known
-  std::string name;
+  // Of the resource models, also those without nodes; empty: there are no models, or nobody has
+  // counted nodes by them.
+  std::vector<NodeGrade> grades;
   LabelList labels;
   std::string provider;
   std::string region;
