@@ -204,15 +204,17 @@ void AnswerSimulate(const World& world, int64_t now_micros, const v1::QueryReque
   }
   Json body = {{"moves", Json::array()},
                {"notFitting", Json::array()},
+               {"unfitBefore", Json::array()},
                {"clusters", std::move(clusters)},
                {"replicasBefore", TargetsJson(simulation->replicas_before)},
                {"replicasAfter", TargetsJson(simulation->replicas_after)},
                {"lookedAt", simulation->looked_at},
                {"changed", simulation->moves.size()},
-               {"unscheduled", simulation->unscheduled}};
+               {"unscheduled", simulation->unscheduled},
+               {"unscheduledBefore", simulation->unfit_before}};
   for (const SimulatedMove& move : simulation->moves) {
     Json& moves = body["moves"];
-    Json& unfit = body["notFitting"];
+    Json& unfit = body[move.unfit_before ? "unfitBefore" : "notFitting"];
     const bool fits = move.state == Name(Outcome::kScheduled);
     if (moves.size() == shown && (fits || unfit.size() == shown)) continue;
     const Json entry = {{"object", Describe(KeyOf(move.ref))},

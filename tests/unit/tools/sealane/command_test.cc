@@ -454,6 +454,21 @@ TEST_F(CommandTest, SimulateAsksTheSchedulerAndShowsWhatWouldMove) {
   EXPECT_EQ(Run({"simulate", "--drain", "a", "--limit", "0"}), kUsage);
 }
 
+TEST_F(CommandTest, SimulateBlamesTheQuestionForWhatDidNotFitBeforeOnlyIfItIsToBlame) {
+  script_.replies["simulate"].set_body(R"({
+      "lookedAt": 3, "changed": 1, "unscheduled": 0, "unscheduledBefore": 1, "shown": 1,
+      "moves": [{"object": "Deployment shop/big", "before": {}, "after": {},
+                 "state": "Unschedulable", "message": "9 replicas do not fit"}],
+      "notFitting": [],
+      "unfitBefore": [{"object": "Deployment shop/big", "before": {}, "after": {},
+                       "state": "Unschedulable", "message": "9 replicas do not fit"}],
+      "clusters": {}})");
+  EXPECT_EQ(Run({"simulate", "--drain", "aws"}), kOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("Does not fit now either:\n"),
+                                HasSubstr("0 would move, 0 would not fit, 1 do not fit now either"),
+                                ::testing::Not(HasSubstr("Would not fit"))));
+}
+
 TEST_F(CommandTest, SimulateTurnsManifestsIntoClustersAndBindings) {
   script_.replies["simulate"].set_body(R"({"lookedAt": 0, "changed": 0, "unscheduled": 0})");
   v1::QueryReply& preview = script_.replies["preview"];
