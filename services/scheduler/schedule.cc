@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "lib/core/strings.h"
@@ -99,11 +100,9 @@ class Pipeline {
 
  private:
   // The smaller of the estimate and what the agent's answer leaves.
-  int64_t AskedToo(int64_t room, const AssumedLoad* assumed, ClusterVerdict& verdict,
-                   ScheduleResult* result) const {
+  int64_t AskedToo(int64_t room, const AssumedLoad* assumed, ClusterVerdict& verdict) const {
     const auto answer = input_.accurate->find(verdict.cluster->name);
     if (answer == input_.accurate->end() || answer->second.until <= input_.accurate_now) {
-      if (verdict.refused_by == 0) result->unknown_capacity.push_back(verdict.cluster->name);
       return room;
     }
     const int64_t left = LeftOf(answer->second.replicas, input_.request, assumed);
@@ -121,8 +120,6 @@ class Pipeline {
       verdicts[index].assigned = static_cast<int32_t>(std::max<int64_t>(0, entry.replicas));
     }
     const bool estimate = NeedsEstimates(input_, term_);
-    const bool ask =
-        input_.accurate != nullptr && input_.request.workload && input_.request.replicas > 0;
     const Filters filters(context_);
     const ClusterTiers tiers(input_.request, term_, input_.snapshot);
     candidates_.reserve(clusters.size());
@@ -141,13 +138,39 @@ class Pipeline {
         verdict.estimated = true;
         const AssumedLoad* assumed = AssumedFor(input_, cluster.name);
         int64_t room = EstimateReplicas(input_.request, cluster, assumed);
-        if (ask && room > 0) room = AskedToo(room, assumed, verdict, result);
+        if (Asks() && room > 0) room = AskedToo(room, assumed, verdict);
         verdict.allocatable = static_cast<int32_t>(room);
       }
       if (verdict.refused_by == 0) {
         candidates_.push_back({&cluster, static_cast<uint32_t>(i), verdict.tier, verdict.score,
                                verdict.allocatable, verdict.assigned});
       }
+    }
+  }
+
+  [[nodiscard]] bool Asks() const {
+    return input_.accurate != nullptr && input_.request.workload && input_.request.replicas > 0;
+  }
+
+  // Whose agents could tell more: those that the decision uses come first, then those it prefers.
+  void NameUnknown(ScheduleResult* result) const {
+    std::vector<const ClusterVerdict*> unknown;
+    for (const ClusterVerdict& verdict : result->verdicts) {
+      if (verdict.refused_by == 0 && verdict.estimated && verdict.allocatable > 0 &&
+          verdict.accurate < 0) {
+        unknown.push_back(&verdict);
+      }
+    }
+    const size_t count = std::min(unknown.size(), kMaxUnknownCapacity);
+    const auto rank = [](const ClusterVerdict* v) {
+      const bool used = v->replicas > 0 || v->assigned > 0;
+      return std::tuple(!used, !v->selected, v->tier, -v->allocatable, v);
+    };
+    std::partial_sort(unknown.begin(), unknown.begin() + static_cast<std::ptrdiff_t>(count),
+                      unknown.end(),
+                      [&](const auto* a, const auto* b) { return rank(a) < rank(b); });
+    for (size_t i = 0; i < count; ++i) {
+      result->unknown_capacity.push_back(unknown[i]->cluster->name);
     }
   }
 
@@ -169,6 +192,7 @@ class Pipeline {
         result->targets.push_back({verdict.cluster->name, verdict.replicas});
       }
     }
+    if (Asks()) NameUnknown(result);
     result->outcome = Outcome::kScheduled;
     result->message = FilterSummary(result->verdicts);
   }
