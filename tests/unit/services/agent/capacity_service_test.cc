@@ -21,8 +21,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kQuotas[] = "/api/v1/resourcequotas";
-
 class CapacityServiceTest : public ::testing::Test {
  protected:
   CapacityServiceTest() : hub_(world_.server.Connect(BusIdentity::Hub(), "asker")) {
