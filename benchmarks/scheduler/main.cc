@@ -40,9 +40,9 @@ int main(int argc, char** argv) {
   }
   const auto result = sealane::bench::RunSchedulerBenchmark(seconds);
   sealane::Json rates = sealane::Json::array();
-  std::printf("%-22s %9s %14s %10s\n", "strategy", "clusters", "dec./CPU s", "P99 us");
+  std::printf("%-26s %9s %14s %10s\n", "strategy", "clusters", "dec./CPU s", "P99 us");
   for (const auto& rate : result.rates) {
-    std::printf("%-22s %9d %14.0f %10.1f\n", rate.strategy.c_str(), rate.clusters, rate.per_second,
+    std::printf("%-26s %9d %14.0f %10.1f\n", rate.strategy.c_str(), rate.clusters, rate.per_second,
                 rate.p99_micros);
     rates.push_back({{"strategy", rate.strategy},
                      {"clusters", rate.clusters},
@@ -51,9 +51,11 @@ int main(int argc, char** argv) {
   }
   std::printf(
       "reference (match and divide, 100 clusters): %.0f/s; static weights reach %.2f of it\n"
-      "memory: %.0f bytes per cluster, %.0f bytes per binding in the index\n"
+      "memory: %.0f bytes per cluster; per binding %.0f in its row, %.0f in the row of its "
+      "placement, %.0f in the index\n"
       "a heartbeat with 10,000 bindings placed: %.1f us; a pass over all of them: %.0f us\n",
-      result.reference_per_second, result.ratio, result.bytes_per_cluster, result.bytes_per_binding,
+      result.reference_per_second, result.ratio, result.bytes_per_cluster,
+      result.bytes_per_binding_row, result.bytes_per_placement_row, result.bytes_per_binding,
       result.heartbeat_micros, result.full_pass_micros);
   if (json) {
     const sealane::Json out = {{"benchmark", "scheduler"},
@@ -61,6 +63,8 @@ int main(int argc, char** argv) {
                                {"reference_per_second", result.reference_per_second},
                                {"rates", rates},
                                {"bytes_per_cluster", result.bytes_per_cluster},
+                               {"bytes_per_binding_row", result.bytes_per_binding_row},
+                               {"bytes_per_placement_row", result.bytes_per_placement_row},
                                {"bytes_per_binding", result.bytes_per_binding},
                                {"heartbeat_micros", result.heartbeat_micros},
                                {"full_pass_micros", result.full_pass_micros}};

@@ -15,7 +15,12 @@
 #include "sealane/v1/tables.pb.h"
 #include "services/scheduler/binding_index.h"
 #include "services/scheduler/plan.h"
+#include "services/scheduler/request.h"
 #include "services/scheduler/schedule.h"
+
+// Of jemalloc, with which the services are linked; absent under a sanitizer's allocator.
+extern "C" int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value,
+                       size_t new_size) __attribute__((weak));
 
 namespace sealane::bench {
 namespace {
@@ -35,7 +40,17 @@ constexpr int kRegions = 8;
 constexpr int kBindings = 10'000;
 constexpr int kPolicies = 100;
 
-double HeapBytes() { return static_cast<double>(mallinfo2().uordblks); }
+// What this thread holds at the moment.
+double HeapBytes() {
+  if (mallctl == nullptr) return static_cast<double>(mallinfo2().uordblks);
+  const auto read = [](const char* name) {
+    uint64_t bytes = 0;
+    size_t size = sizeof(bytes);
+    if (mallctl(name, &bytes, &size, nullptr, 0) != 0) std::abort();
+    return static_cast<double>(bytes);
+  };
+  return read("thread.allocated") - read("thread.deallocated");
+}
 
 v1::ClusterStatus MakeCluster(int i, int64_t pods) {
   v1::ClusterStatus cluster;
@@ -76,8 +91,11 @@ v1::Binding MakeBinding(const std::string& strategy) {
       "prod";
   v1::ReplicaSchedulingStrategy& rules = *placement.mutable_replica_scheduling();
   rules.set_replica_scheduling_type(strategy == "Duplicated" ? "Duplicated" : "Divided");
-  if (strategy == "StaticWeight") {
+  if (strategy == "StaticWeight" || strategy == "StaticWeight+Capacity") {
     rules.set_replica_division_preference("Weighted");
+    if (strategy == "StaticWeight+Capacity") {
+      (*binding.mutable_options())[std::string(scheduler::kRespectCapacityOption)] = "true";
+    }
     for (const char* tier : {"gold", "silver"}) {
       v1::StaticClusterWeight* weight = rules.mutable_weight_preference()->add_static_weight_list();
       (*weight->mutable_target_cluster()
@@ -91,15 +109,20 @@ v1::Binding MakeBinding(const std::string& strategy) {
     rules.set_replica_division_preference("Weighted");
     rules.mutable_weight_preference()->set_dynamic_weight("AvailableReplicas");
   }
+  const auto spread = [&](const char* by, int64_t min, int64_t max) {
+    v1::SpreadConstraint* constraint = placement.add_spread_constraints();
+    constraint->set_spread_by_field(by);
+    constraint->set_min_groups(min);
+    constraint->set_max_groups(max);
+  };
   if (strategy == "DynamicWeight+Regions") {
-    v1::SpreadConstraint* region = placement.add_spread_constraints();
-    region->set_spread_by_field("region");
-    region->set_min_groups(2);
-    region->set_max_groups(3);
-    v1::SpreadConstraint* cluster = placement.add_spread_constraints();
-    cluster->set_spread_by_field("cluster");
-    cluster->set_min_groups(3);
-    cluster->set_max_groups(6);
+    spread("region", 2, 3);
+    spread("cluster", 3, 6);
+  } else if (strategy == "DynamicWeight+Combined") {
+    spread("region", 2, 3);
+    spread("provider", 2, 2);
+    spread("zone", 2, 4);
+    spread("cluster", 3, 6);
   }
   return binding;
 }
@@ -155,6 +178,43 @@ DecisionRate MeasureRow(const Snapshot& snapshot, double seconds) {
   return rate;
 }
 
+// One replica more than the placement in force has: only that one is divided.
+DecisionRate MeasureGrowing(const std::string& strategy, const Snapshot& snapshot, double seconds) {
+  v1::Binding binding = MakeBinding(strategy);
+  v1::Placed placed;
+  const scheduler::Request first(binding);
+  const scheduler::Previous nowhere{};
+  for (const auto& target : scheduler::Schedule({first, snapshot, nowhere}).targets) {
+    v1::TargetCluster* cluster = placed.add_clusters();
+    cluster->set_name(target.cluster);
+    cluster->set_replicas(static_cast<int32_t>(target.replicas));
+  }
+  binding.set_replicas(binding.replicas() + 1);
+  DecisionRate rate = Measure(seconds, [&] {
+    const scheduler::Request request(binding);
+    const scheduler::Previous previous(placed.clusters());
+    if (scheduler::Schedule({request, snapshot, previous}).targets.empty()) std::abort();
+  });
+  rate.strategy = StrCat(strategy, ", one more");
+  rate.clusters = static_cast<int>(snapshot.clusters().size());
+  return rate;
+}
+
+// Looking again at what is well placed: nothing changes.
+DecisionRate MeasureSteady(const std::string& strategy, const Snapshot& snapshot, double seconds) {
+  const v1::Binding binding = MakeBinding(strategy);
+  scheduler::PlanInput input{binding, nullptr, snapshot};
+  input.now_micros = 1;
+  const v1::Placed placed = scheduler::PlanPlacement(input).row;
+  input.placed = &placed;
+  DecisionRate rate = Measure(seconds, [&] {
+    if (scheduler::PlanPlacement(input).write) std::abort();
+  });
+  rate.strategy = StrCat(strategy, ", in force");
+  rate.clusters = static_cast<int>(snapshot.clusters().size());
+  return rate;
+}
+
 double MeasureReference(const Snapshot& snapshot, double seconds) {
   const v1::Binding binding = MakeBinding("StaticWeight");
   const AffinityMatcher affinity(binding.placement().cluster_affinity());
@@ -180,26 +240,31 @@ void MeasureMemory(SchedulerBenchmark* result) {
 void MeasureHeartbeat(SchedulerBenchmark* result) {
   Snapshot snapshot;
   for (int i = 0; i < 100; ++i) snapshot.Set(MakeCluster(i, 1'000'000));
-  const double before = HeapBytes();
-  BindingIndex index;
+  const double begin_bytes = HeapBytes();
   std::vector<std::pair<v1::Binding, v1::Placed>> rows;
   rows.reserve(kBindings);
-  double outside = 0;  // what the tables hold, not the index
   for (int i = 0; i < kBindings; ++i) {
-    const double row_before = HeapBytes();
-    v1::Binding binding = MakeBinding("DynamicWeight");
+    v1::Binding& binding = rows.emplace_back(MakeBinding("DynamicWeight"), v1::Placed()).first;
     binding.mutable_ref()->set_name(StrCat("web-", i));
     // One policy per hundred bindings.
     binding.mutable_placement()->mutable_cluster_affinity()->add_exclude(
         StrCat("none-", i % kPolicies));
-    scheduler::PlanInput input{binding, nullptr, snapshot};
-    rows.emplace_back(std::move(binding), scheduler::PlanPlacement(input).row);
-    outside += HeapBytes() - row_before;
-    const std::string key = RowKey(rows.back().first.ref());
-    index.SetBinding(key, rows.back().first);
-    index.SetPlaced(key, &rows.back().second);
   }
-  result->bytes_per_binding = (HeapBytes() - before - outside) / kBindings;
+  const double bindings_bytes = HeapBytes();
+  for (auto& [binding, placed] : rows) {
+    placed = scheduler::PlanPlacement({binding, nullptr, snapshot}).row;
+  }
+  const double rows_bytes = HeapBytes();
+  BindingIndex index;
+  for (const auto& [binding, placed] : rows) {
+    const std::string key = RowKey(binding.ref());
+    index.SetBinding(key, binding);
+    index.SetPlaced(key, &placed);
+  }
+  constexpr double kPlacedSize = sizeof(v1::Placed);
+  result->bytes_per_binding_row = (bindings_bytes - begin_bytes) / kBindings - kPlacedSize;
+  result->bytes_per_placement_row = (rows_bytes - bindings_bytes) / kBindings + kPlacedSize;
+  result->bytes_per_binding = (HeapBytes() - rows_bytes) / kBindings;
 
   int64_t touched = 0;
   int turn = 0;
@@ -224,7 +289,8 @@ void MeasureHeartbeat(SchedulerBenchmark* result) {
 
 const std::vector<std::string>& BenchmarkStrategies() {
   static const auto& strategies = *new std::vector<std::string>{
-      "Duplicated", "StaticWeight", "DynamicWeight", "Aggregated", "DynamicWeight+Regions"};
+      "Duplicated", "StaticWeight",          "StaticWeight+Capacity", "DynamicWeight",
+      "Aggregated", "DynamicWeight+Regions", "DynamicWeight+Combined"};
   return strategies;
 }
 
@@ -245,10 +311,18 @@ SchedulerBenchmark RunSchedulerBenchmark(double seconds) {
     }
     if (clusters == 100) {
       result.reference_per_second = MeasureReference(snapshot, seconds);
-      const DecisionRate& weighted = result.rates[result.rates.size() - 4];  // StaticWeight
-      result.ratio = weighted.per_second / result.reference_per_second;
+      for (const DecisionRate& rate : result.rates) {
+        if (rate.clusters != clusters || rate.strategy != "StaticWeight") continue;
+        result.ratio = rate.per_second / result.reference_per_second;
+      }
     }
     result.rates.push_back(MeasureRow(snapshot, seconds));
+    for (const char* strategy : {"DynamicWeight", "Aggregated"}) {
+      result.rates.push_back(MeasureGrowing(strategy, snapshot, seconds));
+    }
+    for (const char* strategy : {"Duplicated", "StaticWeight", "DynamicWeight"}) {
+      result.rates.push_back(MeasureSteady(strategy, snapshot, seconds));
+    }
   }
   MeasureMemory(&result);
   MeasureHeartbeat(&result);

@@ -109,17 +109,22 @@ bool AffinityMatcher::Matches(const ClusterFacts& cluster) const {
 
 std::string AffinityMatcher::WhyNot(const ClusterFacts& cluster) const {
   if (!status_.ok()) return std::string(ToStd(status_.message()));
-  if (Contains(exclude_, cluster.name)) return "the cluster is excluded by name";
+  std::vector<std::string> reasons;
+  if (Contains(exclude_, cluster.name)) reasons.emplace_back("the cluster is excluded by name");
   if (std::string why = labels_.WhyNot(cluster.labels); !why.empty()) {
-    return StrCat("labels do not meet ", why);
+    reasons.push_back(StrCat("labels do not meet ", why));
   }
+  std::vector<std::string> fields;
   for (const SelectorRequirement& requirement : fields_) {
-    if (!FieldMatches(requirement, cluster)) {
-      return StrCat("the cluster does not meet ", ToString(requirement));
-    }
+    if (!FieldMatches(requirement, cluster)) fields.push_back(ToString(requirement));
   }
-  if (!names_.empty() && !Contains(names_, cluster.name)) return "not among clusterNames";
-  return "";
+  if (!fields.empty()) {
+    reasons.push_back(StrCat("the cluster does not meet ", StrJoin(fields, ",")));
+  }
+  if (!names_.empty() && !Contains(names_, cluster.name)) {
+    reasons.emplace_back("not among clusterNames");
+  }
+  return StrJoin(reasons, "; ");
 }
 
 bool AffinityMatcher::Matches(const v1::ClusterStatus& cluster) const {

@@ -42,7 +42,7 @@ class AffinityMatcher {
   [[nodiscard]] const absl::Status& status() const { return status_; }
   [[nodiscard]] bool Matches(const ClusterFacts& cluster) const;
   [[nodiscard]] bool Matches(const v1::ClusterStatus& cluster) const;
-  // Why the cluster does not match, for people; "" when it does.
+  // Everything by which the cluster does not match, for people; "" when it does.
   [[nodiscard]] std::string WhyNot(const ClusterFacts& cluster) const;
 
  private:

@@ -143,12 +143,13 @@ bool Selector::Matches(LabelsView labels) const {
 }
 
 std::string Selector::WhyNot(LabelsView labels) const {
+  std::vector<std::string> parts;
   for (const SelectorRequirement& requirement : requirements_) {
     if (!requirement.Matches(labels.Find(requirement.key))) {
-      return sealane::ToString(requirement);
+      parts.push_back(sealane::ToString(requirement));
     }
   }
-  return "";
+  return StrJoin(parts, ",");
 }
 
 std::string Selector::ToString() const {

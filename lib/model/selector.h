@@ -49,8 +49,8 @@ class Selector {
   [[nodiscard]] static absl::StatusOr<Selector> Parse(std::string_view text);
 
   [[nodiscard]] bool Matches(LabelsView labels) const;
-  // The first requirement that the labels do not meet, for people ("tier=gold"); "" when all are
-  // met.
+  // Every requirement that the labels do not meet, for people ("env=prod,tier=gold"); "" when all
+  // are met.
   [[nodiscard]] std::string WhyNot(LabelsView labels) const;
   [[nodiscard]] bool empty() const { return requirements_.empty(); }
   [[nodiscard]] const std::vector<SelectorRequirement>& requirements() const {

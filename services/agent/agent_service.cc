@@ -63,7 +63,7 @@ class AgentService final : public Service {
             [this] { return applier_.misses_kinds(); }),
         health_(client_, metrics_, [this](bool healthy) { OnHealth(healthy); }),
         facts_(client_, metrics_, FactsHooks()),
-        capacity_(env_, bus_, client_, facts_),
+        capacity_(env_, bus_, client_, facts_, metrics_),
         heartbeat_(env_, bus_, HeartbeatOptionsOf(options_), health_, facts_, metrics_,
                    [this] { return static_cast<int64_t>(metrics_.applied.Value()); }),
         executor_(env_.executor) {}

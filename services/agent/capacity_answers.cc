@@ -214,8 +214,13 @@ v1::CapacityAnswer CountFitting(const v1::CapacityQuestion& question,
 }
 
 CapacityAnswers::CapacityAnswers(Env env, Bus& bus, kube::KubeClient& client,
-                                 const ClusterFacts& facts)
-    : env_(env), bus_(bus), client_(client), facts_(facts), executor_(env.executor) {}
+                                 const ClusterFacts& facts, AgentMetrics& metrics)
+    : env_(env),
+      bus_(bus),
+      client_(client),
+      facts_(facts),
+      metrics_(metrics),
+      executor_(env.executor) {}
 
 void CapacityAnswers::Start() {
   subscription_ =
@@ -263,6 +268,7 @@ void CapacityAnswers::Answer(const BusMessage& message) {
   } else {
     for (const v1::CapacityQuestion& question : request.questions()) {
       *reply.add_answers() = CountFitting(question, facts_.nodes(), quotas_);
+      metrics_.capacity_answers.Increment();
     }
   }
   // An answer that gets lost is asked for again.

@@ -12,6 +12,7 @@
 #include "lib/core/env.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/kube/kube_client.h"
+#include "services/agent/agent_metrics.h"
 #include "services/agent/cluster_facts.h"
 
 namespace sealane::v1 {
@@ -52,7 +53,8 @@ struct QuotaFacts {
 class CapacityAnswers {
  public:
   // All borrowed.
-  CapacityAnswers(Env env, Bus& bus, kube::KubeClient& client, const ClusterFacts& facts);
+  CapacityAnswers(Env env, Bus& bus, kube::KubeClient& client, const ClusterFacts& facts,
+                  AgentMetrics& metrics);
   void Start();
 
  private:
@@ -65,6 +67,7 @@ class CapacityAnswers {
   Bus& bus_;
   kube::KubeClient& client_;
   const ClusterFacts& facts_;
+  AgentMetrics& metrics_;
   std::vector<QuotaFacts> quotas_;
   absl::Duration quotas_from_ = -absl::InfiniteDuration();
   bool listing_ = false;

@@ -6,6 +6,7 @@
 #include "lib/core/json.h"
 #include "lib/kube/json_access.h"
 #include "sealane/v1/cluster.pb.h"
+#include "services/agent/node_shapes.h"
 #include "services/agent/pods.h"
 
 namespace sealane::agent {
@@ -300,6 +301,7 @@ void ClusterFacts::Fill(v1::Heartbeat& heartbeat) const {
   Export(allocatable, *summary.mutable_allocatable());
   Export(allocated_, *summary.mutable_allocated());
   Export(allocating_, *summary.mutable_allocating());
+  FillNodeShapes(nodes_, heartbeat);
 }
 
 }  // namespace sealane::agent

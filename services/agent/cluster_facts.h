@@ -61,7 +61,7 @@ class ClusterFacts {
   // Asks for the version and the id of the cluster (again).
   void Refresh();
 
-  // Fills version, cluster id, node and resource summaries.
+  // Fills version, cluster id, node and resource summaries, and the shapes of nodes.
   void Fill(v1::Heartbeat& heartbeat) const;
   // Nodes and pods have been listed completely, or the server refuses to list them.
   [[nodiscard]] bool known() const;

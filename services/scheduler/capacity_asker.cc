@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kVerb = "capacity";
 constexpr size_t kQuestionsPerMessage = 256;
-// A decision among more clusters than this asks the first of them only.
+// A decision asks no more clusters than this: the first in the order in which they are named.
 constexpr size_t kMaxAsked = 512;
 constexpr size_t kMaxShapes = 4096;
 

@@ -50,8 +50,9 @@ class CapacityAsker {
   // What is known of the shape, by cluster. Valid until control returns to the executor.
   [[nodiscard]] const AccurateAnswers& Answers(uint64_t shape);
 
-  // Asks these clusters about the binding's shape. True when the binding shall wait: on_ready comes
-  // when all have answered, or after the time to wait. False when nobody is left to be asked.
+  // Asks these clusters about the binding's shape, the first 512 of them that may be asked. True
+  // when the binding shall wait: on_ready comes when all have answered, or after the time to wait.
+  // False when nobody is left to be asked.
   bool Ask(const std::string& key, const v1::Binding& binding,
            const std::vector<std::string>& clusters);
   // The cluster has another capacity (or went): its answers do not hold any more.

@@ -1,6 +1,7 @@
 #include "services/scheduler/estimator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "services/scheduler/candidate.h"
 
@@ -8,6 +9,7 @@ namespace sealane::scheduler {
 namespace {
 
 constexpr std::string_view kCpu = "cpu";
+constexpr std::string_view kPods = "pods";
 // What Kubernetes sets on nodes unless told otherwise; resource models do not say.
 constexpr int64_t kPodsPerNode = 110;
 
@@ -45,10 +47,19 @@ int64_t Fit(const ResourceList& request, const ResourceList& free, const Assumed
 int64_t FitNodes(const ResourceList& request, const std::vector<NodeGrade>& grades) {
   int64_t sum = 0;
   for (const NodeGrade& grade : grades) {
+    if (grade.count == 0) continue;
     sum += Saturating(Fit(request, grade.capacity, nullptr, kPodsPerNode), grade.count);
     if (sum >= kUnlimited) return kUnlimited;
   }
   return sum;
+}
+
+// Grades that do not know a resource say nothing about what asks for it.
+bool Graded(const ResourceList& request, const std::vector<NodeGrade>& grades) {
+  return !grades.empty() &&
+         std::all_of(request.begin(), request.end(), [&](const ResourceAmount& wanted) {
+           return wanted.value <= 0 || FindAmount(grades.front().capacity, wanted.name) != nullptr;
+         });
 }
 
 int64_t SetsOf(const Request& request, const ClusterInfo& cluster, const AssumedLoad* assumed,
@@ -105,10 +116,32 @@ int64_t EstimateReplicas(const Request& request, const ClusterInfo& cluster,
   if (request.component_sets) return SetsOf(request, cluster, assumed, pods);
   if (!request.has_requirements) return pods;
   const int64_t whole = Fit(request.request, cluster.free, assumed, pods);
-  // The cluster as a whole bounds what its nodes may hold: the models do not see what runs on them.
-  if (cluster.grades.empty()) return whole;
-  const int64_t nodes = std::min(pods, FitNodes(request.request, cluster.grades));
-  return assumed == nullptr ? nodes : std::min(nodes, whole);
+  if (!Graded(request.request, cluster.grades)) return whole;
+  // Nodes do not see the pods that have no node yet, nor what is assumed; the sums do.
+  return std::min(whole, FitNodes(request.request, cluster.grades));
+}
+
+std::string LimitOf(const Request& request, const ClusterInfo& cluster,
+                    const AssumedLoad* assumed) {
+  if (!cluster.has_summary) return "no summary of its resources yet";
+  const int64_t room = EstimateReplicas(request, cluster, assumed);
+  ResourceList asked = request.request;
+  if (request.component_sets) {
+    AssumedLoad set;
+    for (const ComponentRequest& component : request.component_requests) {
+      AddLoad(set, component.request, component.replicas);
+    }
+    asked = std::move(set.amounts);
+  }
+  for (const ResourceAmount& wanted : asked) {
+    if (wanted.value > 0 && Fit({wanted}, cluster.free, assumed, kUnlimited) == room) {
+      return wanted.name;
+    }
+  }
+  const int64_t pods = cluster.free_pods - (assumed == nullptr ? 0 : assumed->pods);
+  const bool whole_pods = request.component_sets || std::max<int64_t>(0, pods) == room;
+  return whole_pods || !Graded(request.request, cluster.grades) ? std::string(kPods)
+                                                                : "resource models";
 }
 
 }  // namespace sealane::scheduler

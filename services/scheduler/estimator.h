@@ -35,6 +35,11 @@ using AccurateAnswers = StringMap<AccurateAnswer>;  // by cluster
 // by others: what they ask, measured in replicas of the request.
 [[nodiscard]] int64_t LeftOf(int64_t replicas, const Request& request, const AssumedLoad* assumed);
 
+// What bounds EstimateReplicas, for people: "pods", a resource, "resource models", "no summary of
+// its resources yet".
+[[nodiscard]] std::string LimitOf(const Request& request, const ClusterInfo& cluster,
+                                  const AssumedLoad* assumed);
+
 // How many more replicas of the request fit into the cluster, by what its last heartbeat said less
 // what is assumed: pods and every requested resource; node by node where the cluster has resource
 // models. kUnlimited for objects that are no workload. For components that are placed whole: how

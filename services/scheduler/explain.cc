@@ -27,6 +27,55 @@ std::vector<int64_t> VotesByVerdict(const ScheduleInput& input, const ScheduleRe
   return by_verdict;
 }
 
+const AssumedLoad* AssumedFor(const ScheduleInput& input, const std::string& cluster) {
+  if (input.assumed == nullptr) return nullptr;
+  const auto it = input.assumed->find(cluster);
+  return it == input.assumed->end() ? nullptr : &it->second;
+}
+
+// "room for 3 more (agent: quota shop/small)": how many, and who says that it is no more.
+std::string RoomOf(const ScheduleInput& input, const ClusterVerdict& verdict) {
+  if (verdict.allocatable >= kUnlimited) return "needs no room";
+  const std::string& name = verdict.cluster->name;
+  std::string by;
+  if (verdict.accurate >= 0 && verdict.accurate <= verdict.allocatable) {
+    const auto answer = input.accurate->find(name);
+    const bool told = answer != input.accurate->end() && !answer->second.limited_by.empty();
+    by = StrCat("agent: ", told ? answer->second.limited_by : "nodes");
+  } else {
+    by = LimitOf(input.request, *verdict.cluster, AssumedFor(input, name));
+    if (by != "resource models") by = StrCat("heartbeat: ", by);
+  }
+  return StrCat("room for ", verdict.allocatable, " more (", by, ")");
+}
+
+std::string WhyByWeight(const ScheduleInput& input, const ClusterVerdict& verdict, int64_t vote) {
+  const bool counts = input.request.respect_capacity;
+  const bool full =
+      counts && vote > 0 && verdict.replicas >= int64_t{verdict.allocatable} + verdict.assigned;
+  std::string why = StrCat("weight ", vote);
+  if (verdict.replicas == 0 && !full) {
+    why += vote == 0 ? ": no rule gives it replicas" : ": too small for a replica";
+  }
+  if (!counts) return why;
+  return StrCat(why, full ? "; full: " : "; ",
+                verdict.assigned > 0 ? StrCat("had ", verdict.assigned, ", ") : "",
+                RoomOf(input, verdict));
+}
+
+std::string WhyByRoom(const ScheduleInput& input, const ClusterVerdict& verdict) {
+  const std::string room = RoomOf(input, verdict);
+  if (verdict.replicas == 0 && verdict.assigned == 0) {
+    if (verdict.allocatable == 0) return room;
+    return StrCat(room, input.request.strategy == Strategy::kAggregated
+                            ? "; not needed: the clusters before it have room for all"
+                            : "; too small a share for a replica");
+  }
+  if (input.fresh || verdict.assigned == 0) return room;
+  if (verdict.replicas == verdict.assigned) return StrCat("kept; ", room);
+  return StrCat("had ", verdict.assigned, "; ", room);
+}
+
 std::string WhyTheseReplicas(const ScheduleInput& input, const ClusterVerdict& verdict,
                              int64_t vote) {
   const Request& request = input.request;
@@ -36,18 +85,10 @@ std::string WhyTheseReplicas(const ScheduleInput& input, const ClusterVerdict& v
     case Strategy::kDuplicated:
       return StrCat(tier, "every chosen cluster gets all replicas");
     case Strategy::kStaticWeight:
-      return StrCat(tier, "weight ", vote,
-                    verdict.replicas == 0 ? ": too small for a replica" : "");
+      return StrCat(tier, WhyByWeight(input, verdict, vote));
     case Strategy::kDynamicWeight:
-    case Strategy::kAggregated: {
-      std::string room = StrCat("room for ", verdict.allocatable, " more");
-      if (verdict.accurate >= 0 && verdict.accurate <= verdict.allocatable) {
-        room += " (its agent counted)";
-      }
-      if (input.fresh || verdict.assigned == 0) return StrCat(tier, room);
-      if (verdict.replicas == verdict.assigned) return StrCat(tier, "kept; ", room);
-      return StrCat(tier, "had ", verdict.assigned, "; ", room);
-    }
+    case Strategy::kAggregated:
+      return StrCat(tier, WhyByRoom(input, verdict));
     case Strategy::kUnsupported:
       break;
   }
@@ -74,12 +115,14 @@ v1::ClusterDecision Describe(const ScheduleInput& input, const ScheduleResult& r
   decision.set_selected(scheduled && verdict.selected &&
                         (!input.request.workload || verdict.replicas > 0));
   if (scheduled) decision.set_replicas(static_cast<int32_t>(verdict.replicas));
-  if (verdict.selected) {
-    decision.set_note(scheduled ? WhyTheseReplicas(input, verdict, vote) : result.message);
-  } else {
-    decision.set_note(scheduled ? "feasible, but the spread constraints chose others"
-                                : result.message);
+  std::string note =
+      scheduled ? "feasible, but the spread constraints chose others" : result.message;
+  if (scheduled && verdict.selected) {
+    note = WhyTheseReplicas(input, verdict, vote);
+  } else if (verdict.estimated && input.request.workload && input.request.CountsCapacity()) {
+    note += StrCat("; ", RoomOf(input, verdict));
   }
+  decision.set_note(std::move(note));
   return decision;
 }
 

@@ -57,7 +57,8 @@ inline constexpr int64_t kForever = INT64_MAX;
 [[nodiscard]] int64_t ToleratedUntilMicros(const v1::Binding& binding, const v1::Taint& taint);
 
 // A filter decides whether a cluster may be chosen at all. Both functions are pure; `why` is only
-// called for a cluster that does not pass, when somebody wants to read the reason.
+// called for a cluster that does not pass, when somebody wants to read the reason, and names
+// everything that the filter holds against the cluster.
 struct FilterPlugin {
   std::string_view name;
   bool (*passes)(const FilterContext& context, const ClusterInfo& cluster);

@@ -66,6 +66,31 @@ Json ExplainBody(const Request& request, const ScheduleResult& result) {
   return body;
 }
 
+// Sends what was decided about every cluster. `group`: the rows name the group of clusterAffinities
+// and what became of it.
+void SendDecisions(const ScheduleInput& input, const ScheduleResult& result, bool group,
+                   QueryAnswer& answer) {
+  v1::QueryReply part;
+  v1::Placed* reasons = nullptr;
+  for (v1::ClusterDecision& decision : Decisions(input, result)) {
+    if (reasons == nullptr) {
+      reasons = part.add_placements();
+      *reasons->mutable_ref() = input.request.binding->ref();
+      if (group) {
+        reasons->set_affinity_name(input.request.terms[result.term].name);
+        reasons->set_state(std::string(Name(result.outcome)));
+        reasons->set_message(result.message);
+      }
+    }
+    *reasons->add_decisions() = std::move(decision);
+    if (reasons->decisions_size() < kDecisionsPerPart) continue;
+    answer.Send(part);
+    part.Clear();
+    reasons = nullptr;
+  }
+  if (reasons != nullptr) answer.Send(part);
+}
+
 void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
                 const v1::Binding& binding, QueryAnswer& answer) {
   const Row<v1::Placed>* row = world.placements.Find(key);
@@ -96,20 +121,14 @@ void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
   *first.add_placements() = placed;
   first.set_body(ExplainBody(request, result).dump());
   answer.Send(first);
-  v1::QueryReply part;
-  v1::Placed* reasons = nullptr;
-  for (v1::ClusterDecision& decision : Decisions(input, result)) {
-    if (reasons == nullptr) {
-      reasons = part.add_placements();
-      *reasons->mutable_ref() = binding.ref();
-    }
-    *reasons->add_decisions() = std::move(decision);
-    if (reasons->decisions_size() < kDecisionsPerPart) continue;
-    answer.Send(part);
-    part.Clear();
-    reasons = nullptr;
+  SendDecisions(input, result, false, answer);
+  // The other groups, each by itself: those that were tried in vain, and those that were not tried.
+  for (size_t i = 0; i < request.terms.size(); ++i) {
+    if (i == result.term) continue;
+    input.first_term = i;
+    input.term_count = 1;
+    SendDecisions(input, Schedule(input), true, answer);
   }
-  if (reasons != nullptr) answer.Send(part);
 }
 
 void Explain(const World& world, int64_t now_micros, const v1::QueryRequest& request,
@@ -186,15 +205,17 @@ void AnswerSimulate(const World& world, int64_t now_micros, const v1::QueryReque
   }
   Json body = {{"moves", Json::array()},
                {"notFitting", Json::array()},
+               {"unfitBefore", Json::array()},
                {"clusters", std::move(clusters)},
                {"replicasBefore", TargetsJson(simulation->replicas_before)},
                {"replicasAfter", TargetsJson(simulation->replicas_after)},
                {"lookedAt", simulation->looked_at},
                {"changed", simulation->moves.size()},
-               {"unscheduled", simulation->unscheduled}};
+               {"unscheduled", simulation->unscheduled},
+               {"unscheduledBefore", simulation->unfit_before}};
   for (const SimulatedMove& move : simulation->moves) {
     Json& moves = body["moves"];
-    Json& unfit = body["notFitting"];
+    Json& unfit = body[move.unfit_before ? "unfitBefore" : "notFitting"];
     const bool fits = move.state == Name(Outcome::kScheduled);
     if (moves.size() == shown && (fits || unfit.size() == shown)) continue;
     const Json entry = {{"object", Describe(KeyOf(move.ref))},

@@ -156,7 +156,7 @@ bool Request::CountsCapacity(const v1::Binding& binding) {
   const Strategy strategy = StrategyOf(binding.placement());
   return binding.replicas() > 0 &&
          (strategy == Strategy::kDynamicWeight || strategy == Strategy::kAggregated ||
-          IsOn(binding, kRespectCapacityOption));
+          (strategy == Strategy::kStaticWeight && IsOn(binding, kRespectCapacityOption)));
 }
 
 bool Request::DividesByRoom(const v1::Binding& binding) {

@@ -119,7 +119,7 @@ class Request {
   // Whether replicas are given by what fits.
   [[nodiscard]] bool CountsCapacity() const {
     return strategy == Strategy::kDynamicWeight || strategy == Strategy::kAggregated ||
-           respect_capacity;
+           (strategy == Strategy::kStaticWeight && respect_capacity);
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "lib/core/strings.h"
@@ -12,6 +13,10 @@
 
 namespace sealane::scheduler {
 namespace {
+
+// Thousands of clusters do not stay in the processor's caches from one decision to the next: the
+// one that is looked at so much later is fetched now.
+constexpr size_t kAhead = 8;
 
 bool Selects(const Request& request) {
   return !request.spread.empty() && !request.all_clusters && !request.IgnoresSpread();
@@ -107,11 +112,9 @@ class Pipeline {
 
  private:
   // The smaller of the estimate and what the agent's answer leaves.
-  int64_t AskedToo(int64_t room, const AssumedLoad* assumed, ClusterVerdict& verdict,
-                   ScheduleResult* result) const {
+  int64_t AskedToo(int64_t room, const AssumedLoad* assumed, ClusterVerdict& verdict) const {
     const auto answer = input_.accurate->find(verdict.cluster->name);
     if (answer == input_.accurate->end() || answer->second.until <= input_.accurate_now) {
-      if (verdict.refused_by == 0) result->unknown_capacity.push_back(verdict.cluster->name);
       return room;
     }
     const int64_t left = LeftOf(answer->second.replicas, input_.request, assumed);
@@ -129,12 +132,11 @@ class Pipeline {
       verdicts[index].assigned = static_cast<int32_t>(std::max<int64_t>(0, entry.replicas));
     }
     const bool estimate = NeedsEstimates(input_, term_);
-    const bool ask =
-        input_.accurate != nullptr && input_.request.workload && input_.request.replicas > 0;
     const Filters filters(context_);
     const ClusterTiers tiers(input_.request, term_, input_.snapshot);
     candidates_.reserve(clusters.size());
     for (size_t i = 0; i < clusters.size(); ++i) {
+      if (i + kAhead < clusters.size()) __builtin_prefetch(clusters[i + kAhead].get());
       const ClusterInfo& cluster = *clusters[i];
       ClusterVerdict& verdict = verdicts[i];
       verdict.cluster = &cluster;
@@ -150,13 +152,39 @@ class Pipeline {
         const AssumedLoad* assumed = AssumedFor(input_, cluster.name);
         int64_t room = EstimateReplicas(input_.request, cluster, assumed);
         if (input_.full != nullptr && input_.full->count(cluster.name) > 0) room = 0;
-        if (ask && room > 0) room = AskedToo(room, assumed, verdict, result);
+        if (Asks() && room > 0) room = AskedToo(room, assumed, verdict);
         verdict.allocatable = static_cast<int32_t>(room);
       }
       if (verdict.refused_by == 0) {
         candidates_.push_back({&cluster, static_cast<uint32_t>(i), verdict.tier, verdict.score,
                                verdict.allocatable, verdict.assigned, verdict.in_use});
       }
+    }
+  }
+
+  [[nodiscard]] bool Asks() const {
+    return input_.accurate != nullptr && input_.request.workload && input_.request.replicas > 0;
+  }
+
+  // Whose agents could tell more: those that the decision uses come first, then those it prefers.
+  void NameUnknown(ScheduleResult* result) const {
+    std::vector<const ClusterVerdict*> unknown;
+    for (const ClusterVerdict& verdict : result->verdicts) {
+      if (verdict.refused_by == 0 && verdict.estimated && verdict.allocatable > 0 &&
+          verdict.accurate < 0) {
+        unknown.push_back(&verdict);
+      }
+    }
+    const size_t count = std::min(unknown.size(), kMaxUnknownCapacity);
+    const auto rank = [](const ClusterVerdict* v) {
+      const bool used = v->replicas > 0 || v->assigned > 0;
+      return std::tuple(!used, !v->selected, v->tier, -v->allocatable, v);
+    };
+    std::partial_sort(unknown.begin(), unknown.begin() + static_cast<std::ptrdiff_t>(count),
+                      unknown.end(),
+                      [&](const auto* a, const auto* b) { return rank(a) < rank(b); });
+    for (size_t i = 0; i < count; ++i) {
+      result->unknown_capacity.push_back(unknown[i]->cluster->name);
     }
   }
 
@@ -178,6 +206,7 @@ class Pipeline {
         result->targets.push_back({verdict.cluster->name, verdict.replicas});
       }
     }
+    if (Asks()) NameUnknown(result);
     result->outcome = Outcome::kScheduled;
     result->message = FilterSummary(result->verdicts);
   }

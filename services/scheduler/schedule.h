@@ -45,6 +45,8 @@ struct FailedTerm {
   std::string message;
 };
 
+inline constexpr size_t kMaxUnknownCapacity = 1024;
+
 struct ScheduleResult {
   Outcome outcome = Outcome::kError;
   std::string message;          // for people
@@ -53,8 +55,9 @@ struct ScheduleResult {
   std::vector<ClusterVerdict> verdicts;  // in name order, for that term; empty for a bad request
   std::vector<FailedTerm> failed_terms;
   std::string note;
-  // Feasible clusters with room whose agent has said nothing about this shape; only when
-  // ScheduleInput.accurate is set and capacity counts.
+  // Feasible clusters with room whose agent has said nothing about this shape, at most
+  // kMaxUnknownCapacity: those that get replicas or have some first, then those that the decision
+  // prefers. Only when scheduled, ScheduleInput.accurate is set, and capacity counts.
   std::vector<std::string> unknown_capacity;
 };
 

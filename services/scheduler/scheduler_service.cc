@@ -290,6 +290,8 @@ void SchedulerService::OnCluster(const std::string& key) {
     return;
   }
   metrics_.capacity_events.Increment();
+  // Only a condition changed, or another word of the row: what agents counted still holds.
+  if (SameCapacity(*change.before, *change.after)) return;
   asker_.Changed(change.after->name);
   RoomChanged(change.after->name);
 }

@@ -11,8 +11,6 @@
 namespace sealane::scheduler {
 namespace {
 
-constexpr char kDrainTaint[] = "sealane.io/drain";
-
 absl::StatusOr<v1::ClusterStatus> FindCluster(const World& world, const WhatIf& what,
                                               const std::string& name) {
   for (const v1::ClusterStatus& cluster : what.clusters) {
@@ -27,13 +25,8 @@ absl::StatusOr<Snapshot> Imagine(const World& world, const WhatIf& what) {
   Snapshot snapshot = world.snapshot;
   for (const v1::ClusterStatus& cluster : what.clusters) snapshot.Set(cluster);
   for (const std::string& name : what.drain) {
-    SEALANE_ASSIGN_OR_RETURN(v1::ClusterStatus cluster, FindCluster(world, what, name));
-    v1::Taint* taint = cluster.add_taints();
-    taint->set_key(kDrainTaint);
-    taint->set_effect("NoExecute");
-    // Long ago: what tolerates it for a time only has to leave too.
-    taint->set_time_added_micros(1);
-    snapshot.Set(cluster);
+    SEALANE_RETURN_IF_ERROR(FindCluster(world, what, name).status());
+    snapshot.Drain(name);
   }
   for (const std::string& name : what.fail) {
     SEALANE_RETURN_IF_ERROR(FindCluster(world, what, name).status());
@@ -67,6 +60,21 @@ void Count(const std::map<std::string, int64_t>& targets, std::map<std::string, 
   for (const auto& entry : targets) sums[entry.first] += entry.second;
 }
 
+bool IsUnfit(const std::string& state) {
+  return state == Name(Outcome::kNoClusterFit) || state == Name(Outcome::kUnschedulable) ||
+         state == Name(Outcome::kError);
+}
+
+// Whether the question is about this binding or about a cluster where it is.
+bool Concerns(const WhatIf& what, const std::string& key,
+              const std::map<std::string, int64_t>& targets) {
+  const auto in_use = [&](const std::string& name) { return targets.contains(name); };
+  return std::any_of(what.drain.begin(), what.drain.end(), in_use) ||
+         std::any_of(what.fail.begin(), what.fail.end(), in_use) ||
+         std::any_of(what.bindings.begin(), what.bindings.end(),
+                     [&](const v1::Binding& binding) { return RowKey(binding.ref()) == key; });
+}
+
 class Simulator {
  public:
   Simulator(const World& world, const Snapshot& snapshot, int64_t now_micros)
@@ -84,6 +92,7 @@ class Simulator {
       if (row != nullptr) state.row = row->value;
       state.has_row = row != nullptr;
       state.before = TargetsOf(state.row);
+      state.unfit_before = IsUnfit(state.row.state()) && !Concerns(what, key, state.before);
       // Only groups are asked of this index: most bindings need not be in it.
       const v1::WorkloadAffinity& groups = binding->placement().workload_affinity();
       if (!groups.has_affinity() && !groups.has_anti_affinity()) continue;
@@ -112,6 +121,7 @@ class Simulator {
     bool has_row = false;
     bool moved = false;
     bool failed = false;
+    bool unfit_before = false;
     std::string cause;
     std::map<std::string, int64_t> before;
   };
@@ -172,7 +182,8 @@ class Simulator {
       simulation.clusters[entry.first].replicas_after += entry.second;
       ++simulation.clusters[entry.first].objects_after;
     }
-    if (state.failed) ++simulation.unscheduled;
+    const bool unfit_before = state.failed && state.unfit_before;
+    if (state.failed) ++(unfit_before ? simulation.unfit_before : simulation.unscheduled);
     if (!state.moved && !state.failed) return;
     SimulatedMove move;
     move.ref = state.binding->ref();
@@ -181,6 +192,7 @@ class Simulator {
     move.state = state.row.state().empty() ? "Scheduled" : state.row.state();
     move.message = state.row.message();
     move.cause = state.cause;
+    move.unfit_before = unfit_before;
     simulation.moves.push_back(std::move(move));
   }
 

@@ -12,7 +12,7 @@ namespace sealane::scheduler {
 
 // A question "what if": nothing of it has any effect.
 struct WhatIf {
-  std::vector<std::string> drain;  // clusters that everything must leave (a NoExecute taint)
+  std::vector<std::string> drain;  // clusters that everything must leave, whatever it tolerates
   std::vector<std::string> fail;   // clusters that are gone
   std::vector<v1::ClusterStatus> clusters;  // added, or in place of the present ones
   std::vector<v1::Binding> bindings;  // added, or in place of the present ones; deleting: leaves
@@ -26,6 +26,8 @@ struct SimulatedMove {
   std::string state;
   std::string message;
   std::string cause;
+  // It did not fit before either, and what is asked takes nothing from it.
+  bool unfit_before = false;
 };
 
 // One cluster, summed over all bindings.
@@ -42,7 +44,9 @@ struct Simulation {
   std::map<std::string, int64_t> replicas_before;  // per cluster in use, over all bindings
   std::map<std::string, int64_t> replicas_after;
   int64_t looked_at = 0;
-  int64_t unscheduled = 0;  // would not fit, or would lose clusters without another place
+  // Would not fit, or would lose clusters without another place, and that because of the question.
+  int64_t unscheduled = 0;
+  int64_t unfit_before = 0;  // does not fit now either
 };
 
 // Answers by running the same decision as the service over all bindings in order, on a copy of the

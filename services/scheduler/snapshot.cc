@@ -49,7 +49,7 @@ ResourceList FreeResources(const v1::ResourceSummary& summary) {
 std::vector<NodeGrade> Grades(const v1::ClusterStatus& status) {
   std::map<uint32_t, int64_t> counts;
   for (const auto& modeling : status.resource_summary().allocatable_modelings()) {
-    if (modeling.count() > 0) counts[modeling.grade()] += modeling.count();
+    counts[modeling.grade()] += std::max(0, modeling.count());
   }
   std::vector<NodeGrade> grades;
   for (const v1::ResourceModel& model : status.resource_models()) {
@@ -169,10 +169,23 @@ bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b) {
            x.time_added_micros() == y.time_added_micros();
   };
   return a.labels == b.labels && a.provider == b.provider && a.region == b.region &&
-         a.zones == b.zones && a.deleting == b.deleting &&
+         a.zones == b.zones && a.deleting == b.deleting && a.drained == b.drained &&
          std::equal(a.taints.begin(), a.taints.end(), b.taints.begin(), b.taints.end(),
                     same_taint) &&
          (a.apis == b.apis || *a.apis == *b.apis);
+}
+
+bool SameCapacity(const ClusterInfo& a, const ClusterInfo& b) {
+  return a.has_summary == b.has_summary && a.free_pods == b.free_pods && a.free == b.free &&
+         a.grades == b.grades;
+}
+
+void Snapshot::Drain(std::string_view name) {
+  const size_t index = IndexOf(name);
+  if (index == clusters_.size()) return;
+  auto drained = std::make_shared<ClusterInfo>(*clusters_[index]);
+  drained->drained = true;
+  clusters_[index] = std::move(drained);
 }
 
 void Snapshot::Remove(std::string_view name) {

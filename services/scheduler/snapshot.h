@@ -19,6 +19,7 @@ struct ResourceAmount {
   std::string name;
   int64_t value = 0;
   int64_t milli = 0;
+  friend bool operator==(const ResourceAmount&, const ResourceAmount&) = default;
 };
 
 // A list of resources, sorted by name.
@@ -30,6 +31,7 @@ using ResourceList = std::vector<ResourceAmount>;
 struct NodeGrade {
   int64_t count = 0;
   ResourceList capacity;
+  friend bool operator==(const NodeGrade&, const NodeGrade&) = default;
 };
 
 // The kinds a cluster serves, as "<apiVersion>|<kind>". Clusters with the same list share one set.
@@ -42,12 +44,15 @@ struct ClusterInfo {
   std::shared_ptr<const ApiSet> apis;
   std::vector<v1::Taint> taints;  // those that forbid scheduling
   bool deleting = false;
+  bool drained = false;  // in a what-if question: everything must leave, whatever it tolerates
+  std::string name;
   // What is free: allocatable - allocated - allocating. Without a summary nothing is.
   bool has_summary = false;
   int64_t free_pods = 0;
   ResourceList free;
-  std::vector<NodeGrade> grades;  // of the resource models; empty: none known
-  std::string name;
+  // Of the resource models, also those without nodes; empty: there are no models, or nobody has
+  // counted nodes by them.
+  std::vector<NodeGrade> grades;
   LabelList labels;
   std::string provider;
   std::string region;
@@ -60,6 +65,9 @@ struct ClusterInfo {
 
 // Whether the filters see the same in both: everything but capacity and conditions.
 [[nodiscard]] bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b);
+
+// Whether as much fits into both, whatever is asked, as far as heartbeats tell.
+[[nodiscard]] bool SameCapacity(const ClusterInfo& a, const ClusterInfo& b);
 
 // Which clusters of a snapshot an affinity matches, asked once for each and then remembered:
 // objects of one policy, and one object after the other, share the answer.
@@ -94,6 +102,8 @@ class Snapshot {
   // Adds the cluster or replaces it.
   void Set(const v1::ClusterStatus& status);
   void Remove(std::string_view name);
+  // Marks the cluster as drained, until it is set again; nothing when there is no such cluster.
+  void Drain(std::string_view name);
 
   // The place of the cluster in clusters(); their number when there is no such cluster.
   [[nodiscard]] size_t IndexOf(std::string_view name) const;

@@ -229,6 +229,7 @@ void ClusterKeeper::Reconcile(const std::string& name) {
                                              .readiness = readiness,
                                              .storm = storm_,
                                              .settled = cluster.settled,
+                                             .default_models = options_.default_resource_models,
                                              .policies = policies_,
                                              .now_micros = now_micros});
 

@@ -11,6 +11,7 @@
 #include "sealane/v1/common.pb.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/status/conditions.h"
+#include "services/status/grades.h"
 
 namespace sealane::status {
 namespace {
@@ -27,6 +28,7 @@ void TakeHeartbeat(const v1::Heartbeat& heartbeat, v1::ClusterStatus& row) {
   if (heartbeat.has_node_summary()) *row.mutable_node_summary() = heartbeat.node_summary();
   if (heartbeat.has_resource_summary()) {
     *row.mutable_resource_summary() = heartbeat.resource_summary();
+    CountGrades(heartbeat, row);
   }
   if (!heartbeat.cluster_id().empty()) row.set_cluster_id(heartbeat.cluster_id());
   row.set_agent_incarnation(heartbeat.incarnation());
@@ -41,6 +43,10 @@ void KeepPrevious(const v1::ClusterStatus& previous, v1::ClusterStatus& row) {
   if (previous.has_node_summary()) *row.mutable_node_summary() = previous.node_summary();
   if (previous.has_resource_summary()) {
     *row.mutable_resource_summary() = previous.resource_summary();
+    // Counts by other grades say nothing.
+    if (!SameResourceModels(previous, row)) {
+      row.mutable_resource_summary()->clear_allocatable_modelings();
+    }
   }
   if (!previous.cluster_id().empty()) row.set_cluster_id(previous.cluster_id());
   row.set_agent_incarnation(previous.agent_incarnation());
@@ -64,6 +70,7 @@ absl::StatusOr<v1::ClusterStatus> RegisteredCluster(const v1::StoredObject& obje
 
 v1::ClusterStatus BuildClusterStatus(const FailoverOptions& options, const ClusterInput& input) {
   v1::ClusterStatus row = input.registered;
+  if (input.default_models && row.resource_models().empty()) AddDefaultResourceModels(row);
   // A Cluster object that was deleted and registered again is another cluster.
   const v1::ClusterStatus* previous =
       input.previous != nullptr && input.previous->uid() == input.registered.uid() ? input.previous

@@ -30,6 +30,7 @@ struct ClusterInput {
   bool storm = false;
   // Everything that is placed in the cluster is healthy; empty: not, or not yet. What to say of it.
   std::string settled;
+  bool default_models = false;  // a Cluster without resource models gets Karmada's
   const std::vector<TaintPolicy>& policies;
   int64_t now_micros = 0;
 };

@@ -16,6 +16,9 @@ std::vector<Flag> OptionFlags() {
       {"failover-storm-percent",
        "No failover while more than this share of all clusters is not ready.", "55"},
       {"capacity-interval", "How often at most a cluster's capacity is published.", "5s"},
+      {"default-resource-models",
+       "Give Clusters without spec.resourceModels the nine grades of Karmada's webhook.", "false",
+       true},
       {"events-max-age", "How long events are kept.", "168h"},
       {"events-max-bytes", "How much of events is kept.", "1073741824"},
   };
@@ -33,6 +36,7 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
   SEALANE_ASSIGN_OR_RETURN(const int64_t percent, flags.GetInt("failover-storm-percent", 1, 100));
   options.failover.storm_share = static_cast<double>(percent) / 100;
   SEALANE_ASSIGN_OR_RETURN(options.capacity_interval, flags.GetDuration("capacity-interval"));
+  options.default_resource_models = flags.GetBool("default-resource-models");
   SEALANE_ASSIGN_OR_RETURN(options.events_max_age, flags.GetDuration("events-max-age"));
   SEALANE_ASSIGN_OR_RETURN(options.events_max_bytes,
                            flags.GetInt("events-max-bytes", 1 << 20, int64_t{1} << 50));

@@ -15,6 +15,8 @@ struct Options {
   FailoverOptions failover;
   // A cluster's row is written for a change of its capacity at most this often.
   absl::Duration capacity_interval = absl::Seconds(5);
+  // Clusters without spec.resourceModels get Karmada's nine grades.
+  bool default_resource_models = false;
   // The time between two writes of an application's row grows with its size by this per byte, so
   // that an application in a thousand clusters does not rewrite 100 kB for each of their words.
   absl::Duration app_interval_per_byte = absl::Microseconds(10);

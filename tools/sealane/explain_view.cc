@@ -101,6 +101,20 @@ std::string Scores(const v1::ClusterDecision& decision) {
   return words.empty() ? "-" : StrJoin(words, "\n");
 }
 
+std::string Decisions(const std::vector<v1::ClusterDecision>& decisions,
+                      const ViewOptions& options) {
+  TextTable table({"CLUSTER", "CHOSEN", "REPLICAS", "ROOM FOR", "SCORES", "WHY"});
+  for (const v1::ClusterDecision& decision : decisions) {
+    std::vector<std::string> why(decision.reasons().begin(), decision.reasons().end());
+    if (!decision.note().empty()) why.push_back(decision.note());
+    table.Add({decision.cluster(), decision.selected() ? "yes" : "no",
+               decision.selected() ? StrCat(decision.replicas()) : "-",
+               decision.available_replicas() < 0 ? "-" : StrCat(decision.available_replicas()),
+               Scores(decision), StrJoin(why, "\n")});
+  }
+  return table.empty() ? "" : table.Render(options.style);
+}
+
 }  // namespace
 
 std::string FormatExplanation(const ExplainDetails& details, const ViewOptions& options) {
@@ -126,16 +140,14 @@ std::string FormatExplanation(const ExplainDetails& details, const ViewOptions& 
                           : "\nIt has no placement.\n");
   }
   out.append("\n").append(Placement(details, options));
-  TextTable table({"CLUSTER", "CHOSEN", "REPLICAS", "ROOM FOR", "SCORES", "WHY"});
-  for (const v1::ClusterDecision& decision : details.decisions) {
-    std::vector<std::string> why(decision.reasons().begin(), decision.reasons().end());
-    if (!decision.note().empty()) why.push_back(decision.note());
-    table.Add({decision.cluster(), decision.selected() ? "yes" : "no",
-               decision.selected() ? StrCat(decision.replicas()) : "-",
-               decision.available_replicas() < 0 ? "-" : StrCat(decision.available_replicas()),
-               Scores(decision), StrJoin(why, "\n")});
+  if (const std::string table = Decisions(details.decisions, options); !table.empty()) {
+    out.append("\n").append(table);
   }
-  if (!table.empty()) out.append("\n").append(table.Render(options.style));
+  for (const ExplainedGroup& group : details.other_groups) {
+    out.append(StrCat("\nBy itself, group ", group.name, ": ", options.style.Word(group.outcome),
+                      group.message.empty() ? "" : StrCat("  ", group.message), "\n",
+                      Decisions(group.decisions, options)));
+  }
   return out;
 }
 

@@ -73,13 +73,21 @@ std::string FormatSimulation(const Json& simulation, const ViewOptions& options)
     out.append(options.style.Bold("Would not fit (what it has stays in force):"));
     out.append("\n").append(stuck).append("\n");
   }
+  const Json unfit_before = simulation.value("unfitBefore", Json::array());
+  if (const std::string before = Moves(unfit_before, false, options); !before.empty()) {
+    out.append(options.style.Bold("Does not fit now either:")).append("\n");
+    out.append(before).append("\n");
+  }
   if (const std::string clusters = Clusters(simulation, options); !clusters.empty()) {
     out.append(clusters).append("\n");
   }
   const int64_t changed = Number(simulation, "changed");
   const int64_t stuck = Number(simulation, "unscheduled");
-  out.append(StrCat(Number(simulation, "lookedAt"), " objects looked at: ", changed - stuck,
-                    " would move, ", stuck, " would not fit. Nothing was changed.\n"));
+  const int64_t stuck_before = Number(simulation, "unscheduledBefore");
+  out.append(StrCat(Number(simulation, "lookedAt"), " objects looked at: ",
+                    changed - stuck - stuck_before, " would move, ", stuck, " would not fit"));
+  if (stuck_before > 0) out.append(StrCat(", ", stuck_before, " do not fit now either"));
+  out.append(". Nothing was changed.\n");
   const int64_t shown = Number(simulation, "shown");
   if (shown < changed) out.append(StrCat("Shown are the first ", shown, "; --limit shows more.\n"));
   return out;

@@ -43,7 +43,16 @@ absl::Status Ask(const Subject& subject, v1::QueryReply* placements, ExplainDeta
     return now.status().code() == absl::StatusCode::kAborted ? absl::OkStatus() : now.status();
   std::vector<v1::ClusterDecision> decisions;
   for (const v1::Placed& part : now->placements()) {
-    decisions.insert(decisions.end(), part.decisions().begin(), part.decisions().end());
+    std::vector<v1::ClusterDecision>* list = &decisions;
+    if (part.decisions().empty()) continue;
+    if (const std::string& group = part.affinity_name(); !group.empty()) {
+      std::vector<ExplainedGroup>& groups = details->other_groups;
+      if (groups.empty() || groups.back().name != group) {
+        groups.push_back({group, part.state(), part.message(), {}});
+      }
+      list = &groups.back().decisions;
+    }
+    list->insert(list->end(), part.decisions().begin(), part.decisions().end());
   }
   if (!decisions.empty()) details->decisions = std::move(decisions);
   details->decision = now->body();
@@ -64,6 +73,16 @@ Json ToJson(const ExplainDetails& details) {
   }
   for (const v1::ClusterDecision& decision : details.decisions) {
     json["clusters"].push_back(MessageToJson(decision));
+  }
+  for (const ExplainedGroup& group : details.other_groups) {
+    Json entry = {{"group", group.name},
+                  {"outcome", group.outcome},
+                  {"message", group.message},
+                  {"clusters", Json::array()}};
+    for (const v1::ClusterDecision& decision : group.decisions) {
+      entry["clusters"].push_back(MessageToJson(decision));
+    }
+    json["otherGroups"].push_back(std::move(entry));
   }
   return json;
 }

@@ -167,7 +167,7 @@ Command SimulateCommand() {
       "given together: all of it happens at once. A Cluster manifest may say in its status what it "
       "has\n"
       "(resourceSummary, apiEnablements); what it leaves out is assumed, and told.\n"
-      "Ends with exit code 4 when something would not fit.\n\n"
+      "Ends with exit code 4 when something would not fit that fits now.\n\n"
       "  sealane simulate --drain aws-virginia\n"
       "  sealane simulate --fail aliyun-beijing --add-cluster ohio.yaml\n"
       "  sealane simulate --apply new-policy.yaml -o json\n",

@@ -51,6 +51,14 @@ struct AppDetails {
 };
 [[nodiscard]] std::string FormatAppDetails(const AppDetails& details, const ViewOptions& options);
 
+// What the scheduler says now of one group of clusterAffinities that is not in force.
+struct ExplainedGroup {
+  std::string name;
+  std::string outcome;  // Scheduled: it could take the object
+  std::string message;
+  std::vector<v1::ClusterDecision> decisions;  // sorted by cluster
+};
+
 // Who claimed an object, and why it runs where it runs.
 struct ExplainDetails {
   v1::AppStatus app;
@@ -60,6 +68,7 @@ struct ExplainDetails {
   const v1::Placed* placed = nullptr;                // in force; nullptr: none
   std::string decision;                              // JSON: the scheduler's, as of now
   std::vector<v1::ClusterDecision> decisions;        // as of now, sorted by cluster
+  std::vector<ExplainedGroup> other_groups;          // of clusterAffinities, tried by themselves
 };
 [[nodiscard]] std::string FormatExplanation(const ExplainDetails& details,
                                             const ViewOptions& options);

@@ -22,7 +22,14 @@ bool Matches(const FilterContext& context, const ClusterInfo& cluster) {
 }
 
 std::string WhyNoMatch(const FilterContext& context, const ClusterInfo& cluster) {
-  const std::string why = context.term.primary.matcher.WhyNot(cluster.Facts());
+  const ClusterFacts facts = cluster.Facts();
+  std::string why = context.term.primary.matcher.WhyNot(facts);
+  if (Overflows(context.request)) {
+    for (size_t i = 0; i < context.term.overflow.size(); ++i) {
+      why +=
+          StrCat("; overflow tier ", i + 1, ": ", context.term.overflow[i].matcher.WhyNot(facts));
+    }
+  }
   return context.term.name.empty() ? why : StrCat("group ", context.term.name, ": ", why);
 }
 

@@ -7,12 +7,13 @@
 namespace sealane::scheduler {
 namespace {
 
-bool NotDeleting(const FilterContext& /*context*/, const ClusterInfo& cluster) {
-  return !cluster.deleting;
+// Namespaces and the like do not run: they stay while a cluster is drained.
+bool NotDeleting(const FilterContext& context, const ClusterInfo& cluster) {
+  return !cluster.deleting && (!cluster.drained || context.request.all_clusters);
 }
 
-std::string WhyDeleting(const FilterContext& /*context*/, const ClusterInfo& /*cluster*/) {
-  return "the cluster is being removed";
+std::string WhyDeleting(const FilterContext& /*context*/, const ClusterInfo& cluster) {
+  return cluster.deleting ? "the cluster is being removed" : "the cluster is drained";
 }
 
 bool NotEvicting(const FilterContext& context, const ClusterInfo& cluster) {

@@ -30,10 +30,11 @@ bool HasProperties(const FilterContext& context, const ClusterInfo& cluster) {
 }
 
 std::string WhyNoProperty(const FilterContext& context, const ClusterInfo& cluster) {
+  std::vector<std::string> properties;
   for (const SpreadRule& rule : context.request.spread) {
-    if (!HasProperty(rule, cluster)) return StrCat("the cluster has no ", rule.Describe());
+    if (!HasProperty(rule, cluster)) properties.push_back(rule.Describe());
   }
-  return "";
+  return StrCat("the cluster has no ", StrJoin(properties, ", no "));
 }
 
 bool Matters(const FilterContext& context) {

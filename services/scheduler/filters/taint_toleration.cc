@@ -10,21 +10,24 @@
 namespace sealane::scheduler {
 namespace {
 
-const v1::Taint* Untolerated(const FilterContext& context, const ClusterInfo& cluster) {
-  for (const v1::Taint& taint : cluster.taints) {
-    const int64_t until = ToleratedUntilMicros(*context.request.binding, taint);
-    if (until == 0 || until <= context.now_micros) return &taint;
-  }
-  return nullptr;
+bool IsTolerated(const FilterContext& context, const v1::Taint& taint) {
+  const int64_t until = ToleratedUntilMicros(*context.request.binding, taint);
+  return until != 0 && until > context.now_micros;
 }
 
 bool TaintsTolerated(const FilterContext& context, const ClusterInfo& cluster) {
-  return cluster.taints.empty() || context.in_use || Untolerated(context, cluster) == nullptr;
+  return context.in_use ||
+         std::all_of(cluster.taints.begin(), cluster.taints.end(),
+                     [&](const v1::Taint& taint) { return IsTolerated(context, taint); });
 }
 
 std::string WhyTaint(const FilterContext& context, const ClusterInfo& cluster) {
-  const v1::Taint* taint = Untolerated(context, cluster);
-  return StrCat("untolerated taint {", taint == nullptr ? "" : Describe(*taint), "}");
+  std::vector<std::string> taints;
+  for (const v1::Taint& taint : cluster.taints) {
+    if (!IsTolerated(context, taint)) taints.push_back(StrCat("{", Describe(taint), "}"));
+  }
+  return StrCat(taints.size() > 1 ? "untolerated taints " : "untolerated taint ",
+                StrJoin(taints, ", "));
 }
 
 bool Matters(const FilterContext& context) { return !context.request.all_clusters; }

@@ -65,6 +65,7 @@ TEST(SelectorTest, InvalidSelectorMatchesNothing) {
 TEST(SelectorTest, SaysWhichRequirementFails) {
   const LabelList labels = {{"app", "web"}, {"tier", "gold"}};
   EXPECT_EQ(Selector::Parse("app=web,tier=silver")->WhyNot(labels), "tier=silver");
+  EXPECT_EQ(Selector::Parse("tier=silver,app=db")->WhyNot(labels), "app=db,tier=silver");
   EXPECT_EQ(Selector::Parse("app=web")->WhyNot(labels), "");
 }
 

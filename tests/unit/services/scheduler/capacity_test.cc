@@ -242,6 +242,23 @@ TEST_F(CapacityTest, AnotherHeartbeatMakesTheAnswerOld) {
   EXPECT_EQ(agents_["a"].questions, 2);
 }
 
+TEST_F(CapacityTest, AHeartbeatThatShowsTheSameCapacityKeepsTheAnswer) {
+  AddAgent("a", 5);
+  v1::ClusterStatus cluster = MakeRoomy("a", 50);
+  PutCluster(cluster);
+  sim_.RunFor(absl::Milliseconds(50));
+  Put(MakeBinding(2, kDynamic, "first"));
+  sim_.RunFor(absl::Milliseconds(300));
+  EXPECT_EQ(agents_["a"].questions, 1);
+  cluster.set_last_heartbeat_micros(7);
+  cluster.add_conditions()->set_type("DiskPressure");
+  PutCluster(cluster);
+  sim_.RunFor(absl::Milliseconds(50));
+  Put(MakeBinding(1, kDynamic, "second"));
+  sim_.RunFor(absl::Milliseconds(300));
+  EXPECT_EQ(agents_["a"].questions, 1);
+}
+
 TEST_F(CapacityTest, StaticWeightsAskNobody) {
   AddAgent("a", 0);
   PutCluster(MakeRoomy("a", 50));

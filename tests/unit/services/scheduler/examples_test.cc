@@ -36,6 +36,10 @@ std::vector<Json> Examples() {
 
 v1::ClusterStatus ReadCluster(const std::string& name, const Json& json) {
   v1::ClusterStatus cluster = MakeRoomy(name, json.value("room", 1000), json.value("region", ""));
+  if (json.contains("status")) {  // as in a Cluster object
+    const Json object = {{"spec", json.value("spec", Json::object())}, {"status", json["status"]}};
+    cluster = MakeCluster(name, object.dump().c_str());
+  }
   v1::ApiEnablement* batch = cluster.add_api_enablements();
   batch->set_group_version("batch/v1");
   batch->add_resources()->set_kind("Job");
@@ -55,12 +59,20 @@ v1::ClusterStatus ReadCluster(const std::string& name, const Json& json) {
   return cluster;
 }
 
+using Amounts = std::map<std::string, std::string>;
+
+google::protobuf::Map<std::string, std::string> ToProto(const Amounts& amounts) {
+  return {amounts.begin(), amounts.end()};
+}
+
 v1::Binding ReadBinding(const Json& example) {
   v1::Binding binding = MakeBinding(example["replicas"], example["placement"].dump());
   if (example.value("kind", "") == "Job") {
     binding.mutable_ref()->set_api_version("batch/v1");
     binding.mutable_ref()->set_kind("Job");
   }
+  const Amounts request = example.value("request", Amounts());
+  *binding.mutable_replica_requirements()->mutable_resource_request() = ToProto(request);
   if (example.contains("uid")) binding.set_uid(example["uid"].get<std::string>());
   const Json options = example.value("options", Json::object());
   for (const auto& option : options.items()) {
@@ -100,9 +112,34 @@ TargetMap Completions(const v1::Binding& binding, int64_t completions, const Tar
   return result;
 }
 
+// The room that each cluster named in "wantRoom" has, after what agents counted and what was given
+// to others.
+void CheckRoom(const Json& example, const v1::Binding& binding, const Snapshot& snapshot) {
+  AccurateAnswers answers;
+  const Json agents = example.value("agents", Json::object());
+  for (const auto& agent : agents.items()) {
+    answers[agent.key()] = {agent.value().get<int64_t>(), absl::Seconds(1), "nodes"};
+  }
+  AssumedLoads given;
+  const Json others = example.value("given", Json::object());
+  for (const auto& other : others.items()) {
+    AddLoad(given[other.key()], ParseResources(ToProto(other.value()["request"].get<Amounts>())),
+            other.value()["replicas"].get<int64_t>());
+  }
+  const Request request(binding);
+  const Previous previous;
+  ScheduleInput input{request, snapshot, previous, nullptr, &given};
+  input.accurate = &answers;
+  TargetMap room;
+  for (const ClusterVerdict& verdict : Schedule(input).verdicts) {
+    room[verdict.cluster->name] = verdict.allocatable;
+  }
+  EXPECT_EQ(room, example["wantRoom"].get<TargetMap>());
+}
+
 TEST(ExamplesTest, TheDocumentTellsTheTruth) {
   const std::vector<Json> examples = Examples();
-  EXPECT_GE(examples.size(), 20u);
+  EXPECT_GE(examples.size(), 25u);
   for (const Json& example : examples) {
     SCOPED_TRACE(example["name"].get<std::string>());
     Snapshot snapshot;
@@ -114,6 +151,10 @@ TEST(ExamplesTest, TheDocumentTellsTheTruth) {
       const v1::Placed row = PlanAgain(example, binding, snapshot);
       EXPECT_EQ(ToMap(row), example["want"].get<TargetMap>());
       EXPECT_EQ(row.affinity_name(), example["wantGroup"].get<std::string>());
+      continue;
+    }
+    if (example.contains("wantRoom")) {
+      CheckRoom(example, binding, snapshot);
       continue;
     }
     const TargetMap before = example.value("before", TargetMap());

@@ -335,6 +335,80 @@ TEST_F(ServiceTest, DrainingMovesWhatToleratesForATimeOnly) {
   EXPECT_EQ(body["moves"][0]["after"], (Json{{"b", 1}}));
 }
 
+TEST_F(ServiceTest, DrainingMovesWhatToleratesEverythingForEver) {
+  StartService();
+  PutCluster(MakeRoomy("a", 10));
+  v1::Binding binding = MakeBinding(1, kDynamic);
+  binding.mutable_placement()->add_cluster_tolerations()->set_operator_("Exists");
+  PutBinding(binding);
+  Settle();
+  PutCluster(MakeRoomy("b", 10));
+  Settle();
+  v1::QueryRequest request;
+  request.set_what("simulate");
+  (*request.mutable_options())["drain"] = "a";
+  const Json body = Json::parse(Ask(request).body());
+  ASSERT_EQ(body["moves"].size(), 1u);
+  EXPECT_EQ(body["moves"][0]["after"], (Json{{"b", 1}}));
+  EXPECT_THAT(body["moves"][0]["cause"].get<std::string>(), HasSubstr("the cluster is drained"));
+}
+
+TEST_F(ServiceTest, SimulateListsApartWhatDidNotFitBefore) {
+  StartService();
+  PutCluster(MakeRoomy("a", 10));
+  PutCluster(MakeRoomy("b", 10));
+  PutBinding(MakeBinding(2, kDynamic));
+  PutBinding(MakeBinding(50, kDynamic, "too-large"));
+  Settle();
+  v1::QueryRequest request;
+  request.set_what("simulate");
+  (*request.mutable_options())["drain"] = "a";
+  Json body = Json::parse(Ask(request).body());
+  EXPECT_EQ(body["unscheduled"], 0) << body.dump();
+  EXPECT_EQ(body["unscheduledBefore"], 1);
+  EXPECT_EQ(body["changed"], 2);
+  EXPECT_TRUE(body["notFitting"].empty());
+  ASSERT_EQ(body["unfitBefore"].size(), 1u);
+  EXPECT_EQ(body["unfitBefore"][0]["ref"]["name"], "too-large");
+  // What is asked about itself counts.
+  v1::QueryReply added;
+  *added.add_bindings() = MakeBinding(60, kDynamic, "too-large");
+  request.set_body(added.SerializeAsString());
+  body = Json::parse(Ask(request).body());
+  EXPECT_EQ(body["unscheduled"], 1);
+  EXPECT_EQ(body["unscheduledBefore"], 0);
+}
+
+TEST_F(ServiceTest, ExplainTellsOfTheClustersOfOtherGroupsToo) {
+  StartService();
+  PutCluster(MakeRoomy("far", 20));
+  PutCluster(MakeRoomy("near", 3));
+  PutBinding(MakeBinding(5, R"({"clusterAffinities": [
+      {"affinityName": "home", "clusterNames": ["near"]},
+      {"affinityName": "abroad", "clusterNames": ["far"]}],
+      "replicaScheduling": {"replicaSchedulingType": "Divided",
+                            "replicaDivisionPreference": "Aggregated"}})"));
+  Settle();
+  v1::QueryRequest request;
+  request.set_what("explain");
+  request.set_name("web");
+  std::map<std::string, std::map<std::string, std::string>> told;  // group, cluster
+  for (const v1::Placed& part : Ask(request).placements()) {
+    if (part.affinity_name() == "home") {
+      EXPECT_EQ(part.state(), "Unschedulable");
+      EXPECT_THAT(part.message(), HasSubstr("room for 3 of 5 replicas"));
+    }
+    for (const v1::ClusterDecision& decision : part.decisions()) {
+      told[part.affinity_name()][decision.cluster()] =
+          decision.reasons().empty() ? decision.note() : decision.reasons(0);
+    }
+  }
+  EXPECT_EQ(told.size(), 2u);
+  EXPECT_THAT(told[""]["far"], HasSubstr("kept"));
+  EXPECT_THAT(told["home"]["near"], HasSubstr("room for 3 more"));
+  EXPECT_THAT(told["home"]["far"], HasSubstr("ClusterAffinity: group home: not among"));
+}
+
 TEST_F(ServiceTest, SimulateAClusterThatJoins) {
   StartService();
   PutCluster(MakeCluster("a"));

@@ -79,6 +79,79 @@ TEST_F(StatusServiceTest, CapacityIsCoalescedLabelsAreNot) {
   EXPECT_EQ(Cluster("a")->resource_summary().allocated().at("cpu"), "19m");
 }
 
+// Three nodes: 3 CPU 16Gi, 700m 64Gi, 300 CPU 2Ti.
+v1::Heartbeat WithNodes(v1::Heartbeat heartbeat) {
+  (*heartbeat.mutable_resource_summary()->mutable_allocatable())["cpu"] = "304";
+  const auto add = [&](const char* cpu, const char* memory, int count) {
+    v1::NodeShape& shape = *heartbeat.add_node_shapes();
+    (*shape.mutable_free())["cpu"] = cpu;
+    (*shape.mutable_free())["memory"] = memory;
+    shape.set_count(count);
+  };
+  add("3", "16Gi", 2);
+  add("700m", "64Gi", 1);
+  add("300", "2Ti", 1);
+  return heartbeat;
+}
+
+std::string Grades(const v1::ClusterStatus& row) {
+  std::string text;
+  for (const auto& modeling : row.resource_summary().allocatable_modelings()) {
+    text += StrCat(modeling.grade(), ":", modeling.count(), " ");
+  }
+  return text;
+}
+
+TEST_F(StatusServiceTest, NodesAreCountedByTheClustersResourceModels) {
+  Json spec = Json::parse(R"({"resourceModels": [
+      {"grade": 1, "ranges": [{"name": "cpu", "min": "0", "max": "2"}]},
+      {"grade": 5, "ranges": [{"name": "cpu", "min": "2", "max": "4"}]},
+      {"grade": 9, "ranges": [{"name": "cpu", "min": "4", "max": "9223372036854775807"}]}]})");
+  Register("a", "cluster-uid", spec);
+  Send(WithNodes(MakeHeartbeat("a")), "a");
+  EXPECT_EQ(Grades(*Cluster("a")), "1:1 5:2 9:1 ");
+  // Other grades are counted at once, from what the agent said before.
+  spec["resourceModels"].erase(1);
+  spec["resourceModels"][1]["ranges"][0]["min"] = "2";
+  Register("a", "cluster-uid", spec);
+  EXPECT_EQ(Grades(*Cluster("a")), "1:1 9:3 ");
+  // An agent that does not tell its nodes leaves them unknown.
+  v1::Heartbeat silent = WithNodes(MakeHeartbeat("a"));
+  silent.clear_node_shapes();
+  Send(silent, "a");
+  sim_.RunFor(absl::Seconds(6));
+  EXPECT_EQ(Grades(*Cluster("a")), "");
+}
+
+TEST_F(StatusServiceTest, AfterARestartGradesOfOtherModelsDoNotCount) {
+  const Json one = Json::parse(R"({"resourceModels": [
+      {"grade": 1, "ranges": [{"name": "cpu", "min": "0", "max": "9223372036854775807"}]}]})");
+  Register("a", "cluster-uid", one);
+  Send(WithNodes(MakeHeartbeat("a")), "a");
+  EXPECT_EQ(Grades(*Cluster("a")), "1:4 ");
+  StartService();
+  EXPECT_EQ(Grades(*Cluster("a")), "1:4 ");
+  Json two = one;
+  two["resourceModels"][0]["ranges"][0]["name"] = "memory";
+  Register("a", "cluster-uid", two);
+  EXPECT_EQ(Grades(*Cluster("a")), "");
+  EXPECT_EQ(Cluster("a")->resource_summary().allocatable().at("cpu"), "304");
+}
+
+TEST_F(StatusServiceTest, WithoutModelsNodesAreNotCountedUnlessTheFlagSaysSo) {
+  Register("a");
+  Send(WithNodes(MakeHeartbeat("a")), "a");
+  EXPECT_EQ(Grades(*Cluster("a")), "");
+  options_.default_resource_models = true;
+  StartService();
+  Send(WithNodes(MakeHeartbeat("a")), "a");
+  sim_.RunFor(absl::Seconds(6));
+  ASSERT_EQ(Cluster("a")->resource_models_size(), 9);
+  EXPECT_EQ(Cluster("a")->resource_models(8).ranges(1).min(), "1024Gi");
+  // 3 CPU with 16Gi: 2-4 CPU, 16-32Gi. 700m: 0-1 CPU, however much memory.
+  EXPECT_EQ(Grades(*Cluster("a")), "0:1 1:0 2:2 3:0 4:0 5:0 6:0 7:0 8:1 ");
+}
+
 TEST_F(StatusServiceTest, ForeignStaleAndUnknownHeartbeatsAreCountedAndIgnored) {
   Register("a");
   Register("b");

@@ -79,16 +79,19 @@ class StatusServiceTest : public ::testing::Test {
     Settle();
   }
 
-  void Register(const std::string& name, const std::string& uid = "cluster-uid") {
+  // `more` is merged into the spec.
+  void Register(const std::string& name, const std::string& uid = "cluster-uid",
+                const Json& more = Json::object()) {
     v1::StoredObject object;
     Identify(*object.mutable_ref(), "cluster.karmada.io/v1alpha1", "Cluster", "", name);
     object.set_uid(uid);
     object.set_generation(1);
-    object.set_manifest(Json{{"apiVersion", "cluster.karmada.io/v1alpha1"},
-                             {"kind", "Cluster"},
-                             {"metadata", {{"name", name}, {"labels", {{"tier", "gold"}}}}},
-                             {"spec", {{"provider", "aliyun"}, {"region", "cn-beijing"}}}}
-                            .dump());
+    Json manifest = {{"apiVersion", "cluster.karmada.io/v1alpha1"},
+                     {"kind", "Cluster"},
+                     {"metadata", {{"name", name}, {"labels", {{"tier", "gold"}}}}},
+                     {"spec", {{"provider", "aliyun"}, {"region", "cn-beijing"}}}};
+    manifest["spec"].update(more);
+    object.set_manifest(manifest.dump());
     Put(kObjectsTable, RowKey(object.ref()), object.SerializeAsString());
   }
 

@@ -311,6 +311,12 @@ TEST_F(CommandTest, ExplainTellsWhoClaimsWhoLostAndWhyTheseCounts) {
   other->set_available_replicas(-1);
   other->add_reasons("TaintToleration: {k=v:NoSchedule}");
   other->add_reasons("ClusterAffinity: not named");
+  v1::Placed* group = now.add_placements();
+  group->set_affinity_name("backup");
+  group->set_state("Unschedulable");
+  group->set_message("room for 1 of 3 replicas");
+  group->add_decisions()->set_cluster("spare");
+  group->mutable_decisions(0)->set_note("room for 1 more (agent: nodes)");
   EXPECT_EQ(Run({"explain", "web"}), kOk);
   for (const char* words :
        {"claimed by  PropagationPolicy shop/web\n", "ClusterPropagationPolicy all",
@@ -320,13 +326,18 @@ TEST_F(CommandTest, ExplainTellsWhoClaimsWhoLostAndWhyTheseCounts) {
         "in force    aws 2\n", "because     first placement\n",
         "rules       3 replicas divided by static weights\n", "group       primary\n",
         "would give aws 3", "Locality 100", "weight 2", "40", "{k=v:NoSchedule}",
-        "ClusterAffinity: not named"}) {
+        "ClusterAffinity: not named",
+        "By itself, group backup: Unschedulable  room for 1 of 3 replicas\n",
+        "room for 1 more (agent: nodes)"}) {
     EXPECT_THAT(out_.str(), HasSubstr(words));
   }
   EXPECT_EQ(Run({"explain", "web", "-o", "json"}), kOk);
   const Json json = Json::parse(out_.str());
   EXPECT_EQ(json["policies"]["policies"][1]["policy"], "ClusterPropagationPolicy all");
+  EXPECT_EQ(json["clusters"].size(), 2U) << "not those of the other group";
   EXPECT_EQ(json["clusters"][1]["reasons"].size(), 2U);
+  EXPECT_EQ(json["otherGroups"][0]["group"], "backup");
+  EXPECT_EQ(json["otherGroups"][0]["clusters"][0]["cluster"], "spare");
   EXPECT_EQ(json["placement"]["cause"], "first placement");
 }
 
@@ -441,6 +452,21 @@ TEST_F(CommandTest, SimulateAsksTheSchedulerAndShowsWhatWouldMove) {
   EXPECT_EQ(Json::parse(out_.str())["lookedAt"], 12);
   EXPECT_EQ(Run({"simulate"}), kUsage);
   EXPECT_EQ(Run({"simulate", "--drain", "a", "--limit", "0"}), kUsage);
+}
+
+TEST_F(CommandTest, SimulateBlamesTheQuestionForWhatDidNotFitBeforeOnlyIfItIsToBlame) {
+  script_.replies["simulate"].set_body(R"({
+      "lookedAt": 3, "changed": 1, "unscheduled": 0, "unscheduledBefore": 1, "shown": 1,
+      "moves": [{"object": "Deployment shop/big", "before": {}, "after": {},
+                 "state": "Unschedulable", "message": "9 replicas do not fit"}],
+      "notFitting": [],
+      "unfitBefore": [{"object": "Deployment shop/big", "before": {}, "after": {},
+                       "state": "Unschedulable", "message": "9 replicas do not fit"}],
+      "clusters": {}})");
+  EXPECT_EQ(Run({"simulate", "--drain", "aws"}), kOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("Does not fit now either:\n"),
+                                HasSubstr("0 would move, 0 would not fit, 1 do not fit now either"),
+                                ::testing::Not(HasSubstr("Would not fit"))));
 }
 
 TEST_F(CommandTest, SimulateTurnsManifestsIntoClustersAndBindings) {
