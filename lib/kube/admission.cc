@@ -50,7 +50,8 @@ void StripServerFields(Json& manifest) {
         "deletionTimestamp", "deletionGracePeriodSeconds"}) {
     metadata->erase(field);
   }
-  manifest.erase("status");
+  // A policy has no status: one that is written there is a mistake, and admission says so.
+  if (GroupOf(GetString(manifest, {"apiVersion"})) != kPolicyGroup) manifest.erase("status");
 }
 
 // What matching and rendering read of a workload must have its right type.

@@ -416,6 +416,37 @@ void CheckOverrideSpec(const Json& spec, Errors* errors) {
   }
 }
 
+// Of the object around `spec`: the CRDs have no status, and an ObjectMeta no other fields.
+void CheckKnownFields(const Json& policy, Errors* errors) {
+  static constexpr std::array<std::string_view, 4> kTop = {"apiVersion", "kind", "metadata",
+                                                           "spec"};
+  static constexpr std::array<std::string_view, 15> kMetadata = {"annotations",
+                                                                 "creationTimestamp",
+                                                                 "deletionGracePeriodSeconds",
+                                                                 "deletionTimestamp",
+                                                                 "finalizers",
+                                                                 "generateName",
+                                                                 "generation",
+                                                                 "labels",
+                                                                 "managedFields",
+                                                                 "name",
+                                                                 "namespace",
+                                                                 "ownerReferences",
+                                                                 "resourceVersion",
+                                                                 "selfLink",
+                                                                 "uid"};
+  const auto check = [&](const Json* object, std::string_view path, const auto& known) {
+    if (object == nullptr || !object->is_object()) return;
+    for (const auto& [name, unused] : object->items()) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      AddFieldError(errors, StrCat(path, name), "UnknownField",
+                    StrCat("unknown field \"", name, "\""));
+    }
+  };
+  check(&policy, "", kTop);
+  check(Get(&policy, "metadata"), "metadata.", kMetadata);
+}
+
 void CheckAnnotations(const Json& policy, bool propagation, Errors* errors) {
   const auto check = [&](std::string_view name, std::initializer_list<std::string_view> allowed) {
     const Json* value = Find(policy, {"metadata", "annotations", name});
@@ -457,12 +488,7 @@ std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
   ValidateIdentity(policy, &errors);
   const std::string kind(GetString(policy, {"kind"}));
   const bool propagation = IsPropagation(kind);
-  for (const auto& [name, unused] : policy.items()) {
-    if (name != "apiVersion" && name != "kind" && name != "metadata" && name != "spec" &&
-        name != "status") {
-      AddFieldError(&errors, name, "UnknownField", StrCat("unknown field \"", name, "\""));
-    }
-  }
+  CheckKnownFields(policy, &errors);
   const Json* spec = Get(&policy, "spec");
   if (spec == nullptr) {
     AddFieldError(&errors, "spec", "Required", "spec is missing");

@@ -187,6 +187,48 @@ TEST(Admission, NamesTheFieldAndTheReason) {
             V{"spec.replicas:Invalid"});
 }
 
+TEST(Admission, RefusesUnknownFieldsOfTheMetadataAndAStatus) {
+  using V = std::vector<std::string>;
+  const auto read = [](Json manifest) {
+    V fields;
+    for (const auto& error : kube::AdmitText(manifest.dump(), &manifest).errors) {
+      fields.push_back(error.field() + ":" + error.reason());
+    }
+    return fields;
+  };
+  for (const std::string kind : {"PropagationPolicy", "OverridePolicy"}) {
+    SCOPED_TRACE(kind);
+    Json policy = Manifest(kind, "p", "shop", {{"resourceSelectors", {Selector()}}});
+    if (kind == "OverridePolicy") policy["spec"]["overrideRules"] = Json::array();
+    // What an API server writes into an export is no mistake.
+    policy["metadata"].update({{"labels", {{"a", "b"}}},
+                               {"annotations", {{"a", "b"}}},
+                               {"uid", "u"},
+                               {"generation", 3},
+                               {"resourceVersion", "7"},
+                               {"creationTimestamp", "2026-01-01T00:00:00Z"},
+                               {"finalizers", {"karmada.io/policy"}},
+                               {"managedFields", Json::array()},
+                               {"ownerReferences", Json::array()},
+                               {"selfLink", "/x"}});
+    EXPECT_EQ(Fields(policy), V{});
+    EXPECT_EQ(read(policy), V{});
+    Json typo = policy;
+    typo["metadata"]["lables"] = {{"a", "b"}};
+    EXPECT_EQ(Fields(typo), V{"metadata.lables:UnknownField"});
+    EXPECT_EQ(read(typo), V{"metadata.lables:UnknownField"});
+    Json status = policy;
+    status["status"] = {{"phase", "x"}};
+    EXPECT_EQ(read(status), V{"status:UnknownField"});
+  }
+  // Another object's status is the server's, and is left out.
+  EXPECT_EQ(read({{"apiVersion", "v1"},
+                  {"kind", "ConfigMap"},
+                  {"metadata", {{"name", "c"}, {"namespace", "d"}}},
+                  {"status", {{"a", 1}}}}),
+            V{});
+}
+
 TEST(Admission, WarnsOfDeprecatedFields) {
   using V = std::vector<std::string>;
   const Json selectors = {Selector()};
