@@ -11,6 +11,7 @@
 #include "lib/kube/json_access.h"
 #include "lib/kube/json_patch.h"
 #include "lib/kube/manifest.h"
+#include "lib/kube/own_annotations.h"
 #include "lib/kube/policy_schema.h"
 #include "lib/model/field_errors.h"
 #include "lib/model/label_syntax.h"
@@ -447,23 +448,6 @@ void CheckKnownFields(const Json& policy, Errors* errors) {
   check(Get(&policy, "metadata"), "metadata.", kMetadata);
 }
 
-void CheckAnnotations(const Json& policy, bool propagation, Errors* errors) {
-  const auto check = [&](std::string_view name, std::initializer_list<std::string_view> allowed) {
-    const Json* value = Find(policy, {"metadata", "annotations", name});
-    if (value == nullptr) return;
-    const std::string_view text = GetString(*value, {});
-    if (std::find(allowed.begin(), allowed.end(), text) != allowed.end()) return;
-    AddFieldError(errors, StrCat("metadata.annotations.", name), "NotSupported",
-                  StrCat("\"", text, "\" is not one of: ", StrJoin(allowed, ", ")));
-  };
-  if (propagation) {
-    check(kOnPolicyDeleteAnnotation, {"Keep", "Withdraw"});
-  } else {
-    check(kContainersAnnotation, {"All", "Containers"});
-    check(kExpandAnnotation, {"true", "false"});
-  }
-}
-
 }  // namespace
 
 bool IsPolicyKind(std::string_view kind) {
@@ -495,7 +479,7 @@ std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
     return errors;
   }
   CheckSchema(propagation ? PropagationSpecSchema() : OverrideSpecSchema(), *spec, "spec", &errors);
-  CheckAnnotations(policy, propagation, &errors);
+  CheckPolicyAnnotations(policy, &errors);
   if (!errors.empty()) return errors;  // the rest relies on the right types
   const std::string ns(GetString(policy, {"metadata", "namespace"}));
   CheckSelectors(*spec, ns, &errors);

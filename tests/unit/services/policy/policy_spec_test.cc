@@ -1,6 +1,7 @@
 #include "services/policy/policy_spec.h"
 
 #include "lib/core/json.h"
+#include "lib/core/strings.h"
 #include "lib/kube/admission.h"
 #include "services/policy/binding.h"
 #include "tests/support/status_matchers.h"
@@ -227,6 +228,102 @@ TEST(Admission, RefusesUnknownFieldsOfTheMetadataAndAStatus) {
                   {"metadata", {{"name", "c"}, {"namespace", "d"}}},
                   {"status", {{"a", 1}}}}),
             V{});
+}
+
+std::vector<std::string> AnnotationFaults(const std::string& kind, const std::string& key,
+                                          const std::string& value) {
+  Json policy = Manifest(kind, "p", kind.starts_with("Cluster") ? "" : "shop",
+                         {{"resourceSelectors", {Selector()}}});
+  if (kind.ends_with("OverridePolicy")) policy["spec"]["overrideRules"] = Json::array();
+  policy["metadata"]["annotations"] = {{key, value}, {"example.com/other", "anything"}};
+  return Fields(policy);
+}
+
+TEST(Admission, KnowsEveryAnnotationOfItsOwn) {
+  using V = std::vector<std::string>;
+  const std::vector<std::string> propagation = {"PropagationPolicy", "ClusterPropagationPolicy"};
+  const std::vector<std::string> overrides = {"OverridePolicy", "ClusterOverridePolicy"};
+  struct Case {
+    std::string key;
+    std::vector<std::string> kinds;
+    std::vector<std::string> good;
+    std::string bad;
+  };
+  const std::vector<Case> cases = {
+      {"sealane.io/on-policy-delete", propagation, {"Keep", "Withdraw"}, "withdraw"},
+      {"sealane.io/honour-spread", propagation, {"true", "false"}, "yes"},
+      {"sealane.io/respect-capacity", propagation, {"true", "false"}, ""},
+      {"sealane.io/failback",
+       propagation,
+       {"Never", "WhenHealthyFor=10m", "WhenHealthyFor=90s"},
+       "WhenHealthyFor=ten"},
+      {"sealane.io/failover-scope",
+       propagation,
+       {"SameProvider", "SameRegion", "SameProviderOrRegion", "Any"},
+       "SameZone"},
+      {"sealane.io/containers", overrides, {"All", "Containers"}, "all"},
+      {"sealane.io/expand", overrides, {"true", "false"}, "True"},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.key);
+    const std::string field = StrCat("metadata.annotations[", one.key, "]");
+    for (const std::string& kind : one.kinds) {
+      for (const std::string& value : one.good) {
+        EXPECT_EQ(AnnotationFaults(kind, one.key, value), V{}) << kind << " " << value;
+      }
+      EXPECT_EQ(AnnotationFaults(kind, one.key, one.bad), V{field + ":NotSupported"});
+      EXPECT_EQ(AnnotationFaults(kind, one.key + "x", one.good.front()),
+                V{StrCat("metadata.annotations[", one.key, "x]:UnknownField")});
+    }
+    for (const std::string& kind : one.kinds == overrides ? propagation : overrides) {
+      EXPECT_EQ(AnnotationFaults(kind, one.key, one.good.front()), V{field + ":Forbidden"});
+    }
+  }
+  // What objects say about themselves has no effect on a policy.
+  EXPECT_EQ(AnnotationFaults("PropagationPolicy", "sealane.io/drift", "Report"),
+            V{"metadata.annotations[sealane.io/drift]:Forbidden"});
+  EXPECT_EQ(AnnotationFaults("OverridePolicy", "sealane.io/recreate", "true"),
+            V{"metadata.annotations[sealane.io/recreate]:Forbidden"});
+}
+
+TEST(Admission, SaysWhichAnnotationsAndValuesThereAre) {
+  Json policy = Manifest("PropagationPolicy", "p", "shop", {{"resourceSelectors", {Selector()}}});
+  policy["metadata"]["annotations"] = {{"sealane.io/containers", "All"},
+                                       {"sealane.io/failback", "Always"},
+                                       {"sealane.io/on-policy-delte", "Withdraw"}};
+  const auto errors = kube::Admit(policy).errors;
+  ASSERT_EQ(errors.size(), 3U);
+  EXPECT_EQ(errors[0].message(), "belongs on override policies");
+  EXPECT_EQ(errors[1].message(),
+            "\"Always\" is not one of: Never, WhenHealthyFor=<duration> (such as 5m)");
+  EXPECT_EQ(errors[2].message(),
+            "unknown annotation; propagation policies know sealane.io/failback, "
+            "sealane.io/failover-scope, sealane.io/honour-spread, sealane.io/on-policy-delete, "
+            "sealane.io/respect-capacity");
+}
+
+TEST(Admission, WarnsOfAnnotationsThatDoNothingOnAnObject) {
+  using V = std::vector<std::string>;
+  Json object = {{"apiVersion", "v1"},
+                 {"kind", "ConfigMap"},
+                 {"metadata",
+                  {{"name", "c"},
+                   {"namespace", "d"},
+                   {"annotations",
+                    {{"sealane.io/cluster", "eu"},
+                     {"sealane.io/drift", "Report"},
+                     {"sealane.io/expand", "true"},
+                     {"sealane.io/recreat", "true"},
+                     {"sealane.io/recreate", "yes"}}}}}};
+  const kube::Admission admission = kube::Admit(object);
+  EXPECT_TRUE(admission.errors.empty());
+  EXPECT_EQ(
+      admission.warnings,
+      (V{"metadata.annotations[sealane.io/expand] has no effect: belongs on override policies",
+         "metadata.annotations[sealane.io/recreat] has no effect: unknown annotation; the objects "
+         "themselves know sealane.io/drift, sealane.io/recreate",
+         "metadata.annotations[sealane.io/recreate] has no effect: \"yes\" is not one of: true, "
+         "false"}));
 }
 
 TEST(Admission, WarnsOfDeprecatedFields) {
