@@ -309,7 +309,8 @@ void CheckSuspension(const Json& spec, Errors* errors) {
   }
 }
 
-void CheckTextMaps(const Json& overriders, const std::string& path, Errors* errors) {
+// `expand`: whether ${...} in values stands for something else, so that only rendering can tell.
+void CheckTextMaps(const Json& overriders, bool expand, const std::string& path, Errors* errors) {
   for (const bool labels : {true, false}) {
     const std::string name = labels ? "labelsOverrider" : "annotationsOverrider";
     const Json& list = Items(&overriders, name);
@@ -325,10 +326,9 @@ void CheckTextMaps(const Json& overriders, const std::string& path, Errors* erro
         if (const std::string problem = CheckLabelKey(lower); !problem.empty()) {
           AddFieldError(errors, at, "Invalid", StrCat("key \"", key, "\": ", problem));
         }
-        if (!labels || value.get_ref<const std::string&>().find("${") != std::string::npos)
-          continue;
-        if (const std::string problem = CheckLabelValue(value.get_ref<const std::string&>());
-            !problem.empty()) {
+        const auto& text = value.get_ref<const std::string&>();
+        if (!labels || (expand && text.find("${") != std::string::npos)) continue;
+        if (const std::string problem = CheckLabelValue(text); !problem.empty()) {
           AddFieldError(errors, at, "Invalid", StrCat("value of \"", key, "\": ", problem));
         }
       }
@@ -355,8 +355,9 @@ void CheckSubPatches(const Json& field, const std::string& name, const std::stri
   }
 }
 
-void CheckRuleOverriders(const Json& overriders, const std::string& path, Errors* errors) {
-  CheckTextMaps(overriders, path, errors);
+void CheckRuleOverriders(const Json& overriders, bool expand, const std::string& path,
+                         Errors* errors) {
+  CheckTextMaps(overriders, expand, path, errors);
   const Json& images = Items(&overriders, "imageOverrider");
   for (size_t i = 0; i < images.size(); ++i) {
     const Json* predicate = Get(&images[i], "predicate");
@@ -394,7 +395,7 @@ bool HasOverriders(const Json* overriders) {
                      [&](std::string_view name) { return NonEmpty(overriders, name); });
 }
 
-void CheckOverrideSpec(const Json& spec, Errors* errors) {
+void CheckOverrideSpec(const Json& spec, bool expand, Errors* errors) {
   const Json* target = Get(&spec, "targetCluster");
   const Json* rules = Get(&spec, "overrideRules");
   const bool with_rules = rules != nullptr && !rules->empty();
@@ -411,7 +412,7 @@ void CheckOverrideSpec(const Json& spec, Errors* errors) {
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string at = StrCat("spec.overrideRules[", i, "]");
     if (const Json* overriders = Get(&list[i], "overriders"); overriders != nullptr) {
-      CheckRuleOverriders(*overriders, at + ".overriders", errors);
+      CheckRuleOverriders(*overriders, expand, at + ".overriders", errors);
     }
     CheckFieldSelector(Get(&list[i], "targetCluster"), at + ".targetCluster", errors);
   }
@@ -488,10 +489,9 @@ std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
     CheckFailover(*spec, &errors);
     CheckSuspension(*spec, &errors);
   } else {
-    CheckOverrideSpec(*spec, &errors);
-    if (GetString(policy, {"metadata", "annotations", kExpandAnnotation}) == "true") {
-      CheckExpansions(*spec, "spec", &errors);
-    }
+    const bool expand = GetString(policy, {"metadata", "annotations", kExpandAnnotation}) == "true";
+    CheckOverrideSpec(*spec, expand, &errors);
+    if (expand) CheckExpansions(*spec, "spec", &errors);
   }
   return errors;
 }

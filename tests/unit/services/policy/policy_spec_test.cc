@@ -326,6 +326,25 @@ TEST(Admission, WarnsOfAnnotationsThatDoNothingOnAnObject) {
          "false"}));
 }
 
+// An override policy of one rule, with sealane.io/expand as given ("" for without).
+Json OneRule(const std::string& expand, const Json& overriders, const Json& target = nullptr) {
+  Json policy = Manifest("OverridePolicy", "o", "shop",
+                         {{"overrideRules", Json::array({{{"overriders", overriders}}})}});
+  if (!target.is_null()) policy["spec"]["overrideRules"][0]["targetCluster"] = target;
+  if (!expand.empty()) policy["metadata"]["annotations"]["sealane.io/expand"] = expand;
+  return policy;
+}
+
+TEST(Admission, LabelValuesWithPlaceholdersAreForPoliciesThatExpandThem) {
+  using V = std::vector<std::string>;
+  const Json labels = {
+      {"labelsOverrider", {{{"operator", "add"}, {"value", {{"a", "${cluster.name}"}}}}}}};
+  EXPECT_EQ(Fields(OneRule("true", labels)), V{});
+  const V refused = {"spec.overrideRules[0].overriders.labelsOverrider[0].value:Invalid"};
+  EXPECT_EQ(Fields(OneRule("", labels)), refused);
+  EXPECT_EQ(Fields(OneRule("false", labels)), refused);
+}
+
 TEST(Admission, WarnsOfDeprecatedFields) {
   using V = std::vector<std::string>;
   const Json selectors = {Selector()};
