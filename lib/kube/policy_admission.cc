@@ -387,10 +387,11 @@ void CheckRuleOverriders(const Json& overriders, bool expand, const std::string&
   }
 }
 
+// Karmada does not look at fieldOverrider here; Admit warns of it.
 bool HasOverriders(const Json* overriders) {
-  static constexpr std::array<std::string_view, 6> kOwn = {"annotationsOverrider", "argsOverrider",
-                                                           "commandOverrider",     "imageOverrider",
-                                                           "labelsOverrider",      "plaintext"};
+  static constexpr std::array<std::string_view, 7> kOwn = {
+      "annotationsOverrider", "argsOverrider",   "commandOverrider", "envOverrider",
+      "imageOverrider",       "labelsOverrider", "plaintext"};
   return std::any_of(kOwn.begin(), kOwn.end(),
                      [&](std::string_view name) { return NonEmpty(overriders, name); });
 }

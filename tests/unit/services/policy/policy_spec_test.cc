@@ -345,6 +345,21 @@ TEST(Admission, LabelValuesWithPlaceholdersAreForPoliciesThatExpandThem) {
   EXPECT_EQ(Fields(OneRule("false", labels)), refused);
 }
 
+TEST(Admission, OverridersBesideRulesWouldBeIgnored) {
+  using V = std::vector<std::string>;
+  Json policy = OneRule("", Json::object());
+  policy["spec"]["overriders"] = {
+      {"envOverrider", {{{"operator", "remove"}, {"value", {{{"name", "A"}}}}}}}};
+  EXPECT_EQ(Fields(policy), V{"spec.overriders:Invalid"});
+  // Karmada takes this one.
+  policy["spec"]["overriders"] = {
+      {"fieldOverrider", {{{"fieldPath", "/data/a"}, {"json", Json::array()}}}}};
+  const kube::Admission admission = kube::Admit(policy);
+  EXPECT_TRUE(admission.errors.empty());
+  EXPECT_EQ(admission.warnings,
+            V{"spec.overriders.fieldOverrider has no effect beside overrideRules"});
+}
+
 TEST(Admission, WarnsOfDeprecatedFields) {
   using V = std::vector<std::string>;
   const Json selectors = {Selector()};
