@@ -345,6 +345,32 @@ TEST(Admission, LabelValuesWithPlaceholdersAreForPoliciesThatExpandThem) {
   EXPECT_EQ(Fields(OneRule("false", labels)), refused);
 }
 
+TEST(Admission, PlaceholdersOutsideOfOverridersAreRefused) {
+  using V = std::vector<std::string>;
+  const Json overriders = {
+      {"plaintext",
+       {{{"operator", "add"}, {"path", "/spec/a"}, {"value", {"${cluster.region}", "$${x}"}}}}}};
+  EXPECT_EQ(Fields(OneRule("true", overriders)), V{});
+  const Json target = {{"clusterNames", {"a", "${cluster.name}"}},
+                       {"labelSelector", {{"matchLabels", {{"k", "${cluster.labels.k}"}}}}}};
+  EXPECT_EQ(Fields(OneRule("true", overriders, target)),
+            (V{"spec.overrideRules[0].targetCluster.clusterNames[1]:Invalid",
+               "spec.overrideRules[0].targetCluster.labelSelector.matchLabels.k:Invalid"}));
+  EXPECT_EQ(Fields(OneRule("", overriders, target)), V{}) << "nothing is expanded, as in Karmada";
+  Json policy = OneRule("true", overriders);
+  policy["spec"]["resourceSelectors"] = Json::array(
+      {{{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "web-${cluster.name}"}}});
+  const auto errors = kube::Admit(policy).errors;
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].field(), "spec.resourceSelectors[0].name");
+  EXPECT_EQ(errors[0].message(),
+            "\"web-${cluster.name}\": placeholders are expanded in overriders only");
+  Json deprecated = OneRule("true", overriders);
+  deprecated["spec"] = {{"targetCluster", target}, {"overriders", overriders}};
+  EXPECT_EQ(Fields(deprecated), (V{"spec.targetCluster.clusterNames[1]:Invalid",
+                                   "spec.targetCluster.labelSelector.matchLabels.k:Invalid"}));
+}
+
 TEST(Admission, OverridersBesideRulesWouldBeIgnored) {
   using V = std::vector<std::string>;
   Json policy = OneRule("", Json::object());
