@@ -27,7 +27,12 @@ void AdmitPolicy(Json& object, Admission* admission) {
     admission->warnings.emplace_back("spec.association is deprecated: use propagateDeps");
   }
   const std::string_view kind = GetString(object, {"kind"});
-  if (kind.ends_with("OverridePolicy") && !Find(object, {"spec", "overrideRules"})) {
+  if (!kind.ends_with("OverridePolicy")) return;
+  if (Find(object, {"spec", "overrideRules"}) &&
+      Find(object, {"spec", "overriders", "fieldOverrider"})) {
+    admission->warnings.emplace_back(
+        "spec.overriders.fieldOverrider has no effect beside overrideRules");
+  } else if (!Find(object, {"spec", "overrideRules"})) {
     admission->warnings.emplace_back(
         "spec.overriders and spec.targetCluster are deprecated: use overrideRules");
   }
@@ -50,7 +55,8 @@ void StripServerFields(Json& manifest) {
         "deletionTimestamp", "deletionGracePeriodSeconds"}) {
     metadata->erase(field);
   }
-  manifest.erase("status");
+  // A policy has no status: one that is written there is a mistake, and admission says so.
+  if (GroupOf(GetString(manifest, {"apiVersion"})) != kPolicyGroup) manifest.erase("status");
 }
 
 // What matching and rendering read of a workload must have its right type.

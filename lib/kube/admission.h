@@ -16,9 +16,9 @@ struct Admission {
 };
 
 // Reads the text of one manifest as a platform sends it: parses it, takes away what only a server
-// sets (status, uid, revision, ...), gives an object of a namespaced kind its default namespace and
-// checks its identity. What is wrong is appended to `errors`; a text that cannot be parsed leaves
-// `manifest` as it was.
+// sets (uid, revision, status except a policy's, ...), gives an object of a namespaced kind its
+// default namespace and checks its identity. What is wrong is appended to `errors`; a text that
+// cannot be parsed leaves `manifest` as it was.
 void ReadManifest(std::string_view text, Json* manifest, std::vector<v1::FieldError>* errors);
 
 // Checks a manifest of any kind (ReadManifest has found no error) and applies the defaults of its

@@ -93,18 +93,56 @@ absl::Status ExpandBelow(Json& value, const v1::ClusterStatus& cluster, std::str
   return absl::OkStatus();
 }
 
-}  // namespace
-
-void CheckExpansions(const Json& value, const std::string& path,
+void CheckReferences(const Json& value, const std::string& path,
                      std::vector<v1::FieldError>* errors) {
   if (value.is_string()) {
     const auto checked = Replace(value.get_ref<const std::string&>(), CheckName);
     if (!checked.ok()) AddFieldError(errors, path, "Invalid", ToStd(checked.status().message()));
   } else if (value.is_object()) {
-    for (const auto& [key, child] : value.items()) CheckExpansions(child, path + "." + key, errors);
+    for (const auto& [key, child] : value.items()) CheckReferences(child, path + "." + key, errors);
   } else if (value.is_array()) {
     for (size_t i = 0; i < value.size(); ++i) {
-      CheckExpansions(value[i], StrCat(path, "[", i, "]"), errors);
+      CheckReferences(value[i], StrCat(path, "[", i, "]"), errors);
+    }
+  }
+}
+
+void RefuseExpansions(const Json& value, const std::string& path,
+                      std::vector<v1::FieldError>* errors) {
+  const auto check = [&](const std::string& text) {
+    if (text.find("${") == std::string::npos) return;
+    AddFieldError(
+        errors, path, "Invalid",
+        StrCat("\"", text.substr(0, 80), "\": placeholders are expanded in overriders only"));
+  };
+  if (value.is_string()) {
+    check(value.get_ref<const std::string&>());
+  } else if (value.is_object()) {
+    for (const auto& [key, child] : value.items()) {
+      check(key);
+      RefuseExpansions(child, path + "." + key, errors);
+    }
+  } else if (value.is_array()) {
+    for (size_t i = 0; i < value.size(); ++i) {
+      RefuseExpansions(value[i], StrCat(path, "[", i, "]"), errors);
+    }
+  }
+}
+
+}  // namespace
+
+void CheckExpansions(const Json& spec, const std::string& path,
+                     std::vector<v1::FieldError>* errors) {
+  for (const auto& [name, value] : spec.items()) {
+    const std::string at = StrCat(path, ".", name);
+    if (name == "overriders") {
+      CheckReferences(value, at, errors);
+    } else if (name == "overrideRules") {
+      for (size_t i = 0; i < value.size(); ++i) {
+        CheckExpansions(value[i], StrCat(at, "[", i, "]"), errors);
+      }
+    } else {
+      RefuseExpansions(value, at, errors);
     }
   }
 }

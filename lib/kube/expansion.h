@@ -20,8 +20,10 @@ namespace kube {
 // Cluster metadata in override values: ${cluster.name}, ${cluster.provider}, ${cluster.region} and
 // ${cluster.labels.KEY}. "$${" stands for "${". Anything else after "${" is refused.
 
-// Appends an error for each malformed or unknown reference in any string below `value`.
-void CheckExpansions(const Json& value, const std::string& path,
+// Checks the spec of an override policy that expands references: appends an error for each
+// malformed or unknown one in any string of its overriders, and for each "${" elsewhere
+// (targetCluster, resourceSelectors), where nobody expands it.
+void CheckExpansions(const Json& spec, const std::string& path,
                      std::vector<v1::FieldError>* errors);
 
 // Replaces the references. NOT_FOUND when the cluster has no such label, provider or region.

@@ -5,6 +5,7 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/kube/json_access.h"
+#include "lib/kube/own_annotations.h"
 #include "lib/model/field_errors.h"
 #include "lib/model/identity.h"
 #include "sealane/v1/common.pb.h"
@@ -50,6 +51,7 @@ void CheckMarks(const Json& manifest, std::vector<v1::FieldError>* errors,
   WarnOfUnknown(manifest, "labels", kDeletionProtectedLabel, "Always", "", warnings);
   WarnOfUnknown(manifest, "annotations", kConflictResolutionAnnotation, "overwrite", "abort",
                 warnings);
+  WarnOfAnnotations(manifest, warnings);
   if (GetString(manifest, {"kind"}) != "PriorityClass" ||
       GroupOf(GetString(manifest, {"apiVersion"})) != "scheduling.k8s.io") {
     return;

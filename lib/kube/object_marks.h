@@ -37,7 +37,8 @@ inline constexpr std::string_view kConflictResolutionAnnotation =
 [[nodiscard]] std::string_view ConflictResolutionOf(const Json& manifest);
 
 // Appends what is wrong with an object whose value decides: spec of a PriorityClass. A mark with an
-// unknown value is ignored, and a warning says so.
+// unknown value, and an annotation below sealane.io/ that is none for objects, are ignored, and a
+// warning says so.
 void CheckMarks(const Json& manifest, std::vector<v1::FieldError>* errors,
                 std::vector<std::string>* warnings);
 

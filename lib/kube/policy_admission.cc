@@ -11,6 +11,7 @@
 #include "lib/kube/json_access.h"
 #include "lib/kube/json_patch.h"
 #include "lib/kube/manifest.h"
+#include "lib/kube/own_annotations.h"
 #include "lib/kube/policy_schema.h"
 #include "lib/model/field_errors.h"
 #include "lib/model/label_syntax.h"
@@ -308,7 +309,8 @@ void CheckSuspension(const Json& spec, Errors* errors) {
   }
 }
 
-void CheckTextMaps(const Json& overriders, const std::string& path, Errors* errors) {
+// `expand`: whether ${...} in values stands for something else, so that only rendering can tell.
+void CheckTextMaps(const Json& overriders, bool expand, const std::string& path, Errors* errors) {
   for (const bool labels : {true, false}) {
     const std::string name = labels ? "labelsOverrider" : "annotationsOverrider";
     const Json& list = Items(&overriders, name);
@@ -324,10 +326,9 @@ void CheckTextMaps(const Json& overriders, const std::string& path, Errors* erro
         if (const std::string problem = CheckLabelKey(lower); !problem.empty()) {
           AddFieldError(errors, at, "Invalid", StrCat("key \"", key, "\": ", problem));
         }
-        if (!labels || value.get_ref<const std::string&>().find("${") != std::string::npos)
-          continue;
-        if (const std::string problem = CheckLabelValue(value.get_ref<const std::string&>());
-            !problem.empty()) {
+        const auto& text = value.get_ref<const std::string&>();
+        if (!labels || (expand && text.find("${") != std::string::npos)) continue;
+        if (const std::string problem = CheckLabelValue(text); !problem.empty()) {
           AddFieldError(errors, at, "Invalid", StrCat("value of \"", key, "\": ", problem));
         }
       }
@@ -354,8 +355,9 @@ void CheckSubPatches(const Json& field, const std::string& name, const std::stri
   }
 }
 
-void CheckRuleOverriders(const Json& overriders, const std::string& path, Errors* errors) {
-  CheckTextMaps(overriders, path, errors);
+void CheckRuleOverriders(const Json& overriders, bool expand, const std::string& path,
+                         Errors* errors) {
+  CheckTextMaps(overriders, expand, path, errors);
   const Json& images = Items(&overriders, "imageOverrider");
   for (size_t i = 0; i < images.size(); ++i) {
     const Json* predicate = Get(&images[i], "predicate");
@@ -385,15 +387,16 @@ void CheckRuleOverriders(const Json& overriders, const std::string& path, Errors
   }
 }
 
+// Karmada does not look at fieldOverrider here; Admit warns of it.
 bool HasOverriders(const Json* overriders) {
-  static constexpr std::array<std::string_view, 6> kOwn = {"annotationsOverrider", "argsOverrider",
-                                                           "commandOverrider",     "imageOverrider",
-                                                           "labelsOverrider",      "plaintext"};
+  static constexpr std::array<std::string_view, 7> kOwn = {
+      "annotationsOverrider", "argsOverrider",   "commandOverrider", "envOverrider",
+      "imageOverrider",       "labelsOverrider", "plaintext"};
   return std::any_of(kOwn.begin(), kOwn.end(),
                      [&](std::string_view name) { return NonEmpty(overriders, name); });
 }
 
-void CheckOverrideSpec(const Json& spec, Errors* errors) {
+void CheckOverrideSpec(const Json& spec, bool expand, Errors* errors) {
   const Json* target = Get(&spec, "targetCluster");
   const Json* rules = Get(&spec, "overrideRules");
   const bool with_rules = rules != nullptr && !rules->empty();
@@ -410,27 +413,41 @@ void CheckOverrideSpec(const Json& spec, Errors* errors) {
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string at = StrCat("spec.overrideRules[", i, "]");
     if (const Json* overriders = Get(&list[i], "overriders"); overriders != nullptr) {
-      CheckRuleOverriders(*overriders, at + ".overriders", errors);
+      CheckRuleOverriders(*overriders, expand, at + ".overriders", errors);
     }
     CheckFieldSelector(Get(&list[i], "targetCluster"), at + ".targetCluster", errors);
   }
 }
 
-void CheckAnnotations(const Json& policy, bool propagation, Errors* errors) {
-  const auto check = [&](std::string_view name, std::initializer_list<std::string_view> allowed) {
-    const Json* value = Find(policy, {"metadata", "annotations", name});
-    if (value == nullptr) return;
-    const std::string_view text = GetString(*value, {});
-    if (std::find(allowed.begin(), allowed.end(), text) != allowed.end()) return;
-    AddFieldError(errors, StrCat("metadata.annotations.", name), "NotSupported",
-                  StrCat("\"", text, "\" is not one of: ", StrJoin(allowed, ", ")));
+// Of the object around `spec`: the CRDs have no status, and an ObjectMeta no other fields.
+void CheckKnownFields(const Json& policy, Errors* errors) {
+  static constexpr std::array<std::string_view, 4> kTop = {"apiVersion", "kind", "metadata",
+                                                           "spec"};
+  static constexpr std::array<std::string_view, 15> kMetadata = {"annotations",
+                                                                 "creationTimestamp",
+                                                                 "deletionGracePeriodSeconds",
+                                                                 "deletionTimestamp",
+                                                                 "finalizers",
+                                                                 "generateName",
+                                                                 "generation",
+                                                                 "labels",
+                                                                 "managedFields",
+                                                                 "name",
+                                                                 "namespace",
+                                                                 "ownerReferences",
+                                                                 "resourceVersion",
+                                                                 "selfLink",
+                                                                 "uid"};
+  const auto check = [&](const Json* object, std::string_view path, const auto& known) {
+    if (object == nullptr || !object->is_object()) return;
+    for (const auto& [name, unused] : object->items()) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      AddFieldError(errors, StrCat(path, name), "UnknownField",
+                    StrCat("unknown field \"", name, "\""));
+    }
   };
-  if (propagation) {
-    check(kOnPolicyDeleteAnnotation, {"Keep", "Withdraw"});
-  } else {
-    check(kContainersAnnotation, {"All", "Containers"});
-    check(kExpandAnnotation, {"true", "false"});
-  }
+  check(&policy, "", kTop);
+  check(Get(&policy, "metadata"), "metadata.", kMetadata);
 }
 
 }  // namespace
@@ -457,19 +474,14 @@ std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
   ValidateIdentity(policy, &errors);
   const std::string kind(GetString(policy, {"kind"}));
   const bool propagation = IsPropagation(kind);
-  for (const auto& [name, unused] : policy.items()) {
-    if (name != "apiVersion" && name != "kind" && name != "metadata" && name != "spec" &&
-        name != "status") {
-      AddFieldError(&errors, name, "UnknownField", StrCat("unknown field \"", name, "\""));
-    }
-  }
+  CheckKnownFields(policy, &errors);
   const Json* spec = Get(&policy, "spec");
   if (spec == nullptr) {
     AddFieldError(&errors, "spec", "Required", "spec is missing");
     return errors;
   }
   CheckSchema(propagation ? PropagationSpecSchema() : OverrideSpecSchema(), *spec, "spec", &errors);
-  CheckAnnotations(policy, propagation, &errors);
+  CheckPolicyAnnotations(policy, &errors);
   if (!errors.empty()) return errors;  // the rest relies on the right types
   const std::string ns(GetString(policy, {"metadata", "namespace"}));
   CheckSelectors(*spec, ns, &errors);
@@ -478,10 +490,9 @@ std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
     CheckFailover(*spec, &errors);
     CheckSuspension(*spec, &errors);
   } else {
-    CheckOverrideSpec(*spec, &errors);
-    if (GetString(policy, {"metadata", "annotations", kExpandAnnotation}) == "true") {
-      CheckExpansions(*spec, "spec", &errors);
-    }
+    const bool expand = GetString(policy, {"metadata", "annotations", kExpandAnnotation}) == "true";
+    CheckOverrideSpec(*spec, expand, &errors);
+    if (expand) CheckExpansions(*spec, "spec", &errors);
   }
   return errors;
 }

@@ -19,23 +19,14 @@ inline constexpr std::string_view kPolicyApiVersion = "policy.karmada.io/v1alpha
 // PropagationPolicy, ClusterPropagationPolicy, OverridePolicy, ClusterOverridePolicy.
 [[nodiscard]] bool IsPolicyKind(std::string_view kind);
 
-// Annotations of a policy that switch on what Karmada has not; docs/policies.md explains them.
-// On an override policy, "All": image, command, args and environment overriders also reach init and
-// ephemeral containers, and CronJobs.
-inline constexpr std::string_view kContainersAnnotation = "sealane.io/containers";
-// On an override policy, "true": ${cluster.name} and the like in values are replaced.
-inline constexpr std::string_view kExpandAnnotation = "sealane.io/expand";
-// On a propagation policy, "Withdraw": deleting the policy removes what it placed.
-inline constexpr std::string_view kOnPolicyDeleteAnnotation = "sealane.io/on-policy-delete";
-
 // Brings one of the four policy kinds into its stored form, as Karmada's API server does: defaults
 // of the schema, then what its webhooks fill in. Fields of a wrong type are left alone. `known` has
 // its namespace (DefaultNamespace was run).
 void DefaultPolicy(Json& policy);
 
 // Every reason for which Karmada's API server (schema with strict fields, then webhooks) would
-// refuse the policy, with exact field paths, and malformed sealane.io/ annotations. Run
-// DefaultPolicy first. Sources: the CRDs of policy.karmada.io and pkg/util/validation.
+// refuse the policy, with exact field paths, and what is wrong with its sealane.io/ annotations.
+// Run DefaultPolicy first. Sources: the CRDs of policy.karmada.io and pkg/util/validation.
 [[nodiscard]] std::vector<v1::FieldError> ValidatePolicy(const Json& policy);
 
 }  // namespace kube

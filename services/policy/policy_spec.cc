@@ -10,6 +10,7 @@
 #include "lib/kube/expansion.h"
 #include "lib/kube/json_access.h"
 #include "lib/kube/manifest.h"
+#include "lib/kube/own_annotations.h"
 #include "lib/kube/policy_admission.h"
 #include "lib/model/placement_json.h"
 #include "services/policy/override_rules.h"

@@ -7,6 +7,7 @@
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/model/failback.h"
 #include "services/scheduler/explain.h"
 #include "services/scheduler/reasons.h"
 
@@ -299,16 +300,7 @@ class Planner {
 Plan PlanPlacement(const PlanInput& input) { return Planner(input).Run(); }
 
 absl::StatusOr<absl::Duration> ParseFailback(std::string_view text) {
-  constexpr std::string_view kWhenHealthy = "WhenHealthyFor=";
-  if (text.empty() || text == "Never") return absl::InfiniteDuration();
-  absl::Duration duration;
-  if (text.substr(0, kWhenHealthy.size()) == kWhenHealthy &&
-      absl::ParseDuration(ToAbsl(text.substr(kWhenHealthy.size())), &duration) &&
-      duration >= absl::ZeroDuration()) {
-    return duration;
-  }
-  return InvalidArgument(
-      StrCat("\"", text, "\" is neither Never nor WhenHealthyFor=<duration> (such as 5m)"));
+  return sealane::ParseFailback(text);
 }
 
 }  // namespace sealane::scheduler

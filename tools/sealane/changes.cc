@@ -72,7 +72,7 @@ std::string_view Touched(const v1::AppliedOverride& applied) {
   return element ? path.substr(0, slash) : path;
 }
 
-std::string Origin(const v1::Work& work, const std::string& field) {
+std::string Origin(const v1::Work& work, bool last_good, const std::string& field) {
   const auto& all = work.applied_overrides();
   const auto exact = std::find_if(all.rbegin(), all.rend(), [&](const auto& applied) {
     return Overlap(applied.path(), field);
@@ -82,6 +82,7 @@ std::string Origin(const v1::Work& work, const std::string& field) {
     return Overlap(Touched(applied), field);
   });
   if (near != all.rend()) return FormatOrigin(*near);
+  if (last_good) return "an earlier rendering";
   static constexpr std::array<std::string_view, 3> kReplicas = {
       "/spec/replicas", "/spec/parallelism", "/spec/completions"};
   if (std::find(kReplicas.begin(), kReplicas.end(), field) != kReplicas.end()) {
@@ -103,10 +104,11 @@ Json BaseManifest(const Json& published) {
   return base;
 }
 
-std::vector<FieldChange> ChangesOf(const Json& base, const Json& manifest, const v1::Work& work) {
+std::vector<FieldChange> ChangesOf(const Json& base, const Json& manifest, const v1::Work& work,
+                                   bool last_good) {
   std::vector<FieldChange> changes;
   Compare(&base, &manifest, "", &changes);
-  for (FieldChange& change : changes) change.by = Origin(work, change.field);
+  for (FieldChange& change : changes) change.by = Origin(work, last_good, change.field);
   return changes;
 }
 

@@ -24,9 +24,11 @@ struct FieldChange {
 
 // The fields in which `manifest`, what `work` carries, differs from `base`, sorted as in the
 // manifest. Lists of plain values are one field. The last operation of an override policy that
-// touched a field set it; replicas without one come from the placement.
+// touched a field set it; replicas without one come from the placement. `last_good`: `work` is the
+// last good one of an object that can no longer be rendered; nobody can tell what made it so,
+// unless its operations are still known.
 [[nodiscard]] std::vector<FieldChange> ChangesOf(const Json& base, const Json& manifest,
-                                                 const v1::Work& work);
+                                                 const v1::Work& work, bool last_good = false);
 
 // "OverridePolicy shop/regions, rule 2, labelsOverrider[0] (add)".
 [[nodiscard]] std::string FormatOrigin(const v1::AppliedOverride& applied);

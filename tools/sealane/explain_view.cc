@@ -129,7 +129,7 @@ std::string FormatExplanation(const ExplainDetails& details, const ViewOptions& 
   out.append("\n").append(Policies(policies, options));
   for (const auto& [cluster, why] : details.render_errors) {
     out.append(StrCat("\n", options.style.Red("cannot be rendered"), " for ", cluster, ": ", why,
-                      "\nits last good version stays in force there\n"));
+                      "\nits last good version, if there is one, stays in force there\n"));
   }
   if (details.placed == nullptr) {
     if (!details.needed_by.empty()) {

@@ -1,4 +1,5 @@
 // sealane render: what exactly each cluster gets, and who made it so.
+#include <algorithm>
 #include <set>
 
 #include "lib/core/json.h"
@@ -15,8 +16,9 @@ namespace {
 
 // What one cluster gets.
 struct Variant {
-  const v1::Work& work;
-  Json manifest;  // discarded when the work holds no JSON
+  std::string cluster;
+  const v1::Work* work;  // nullptr: there is none, for it could never be rendered; see `error`
+  Json manifest;         // null without a work; discarded when the work holds no JSON
   std::vector<FieldChange> changes;
   std::string error;  // of the last rendering; then `work` is the last good one
 };
@@ -27,7 +29,9 @@ struct Answer {
   std::vector<Variant> variants;
 };
 
-absl::StatusOr<Answer> Ask(const Subject& subject, const v1::QueryReply& works) {
+// `works` outlives the answer. `cluster`: only that one; empty: all.
+absl::StatusOr<Answer> Ask(const Subject& subject, const v1::QueryReply& works,
+                           const std::string& cluster) {
   const v1::ObjectRef& ref = subject.app.ref();
   Answer answer;
   SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply objects,
@@ -41,18 +45,25 @@ absl::StatusOr<Answer> Ask(const Subject& subject, const v1::QueryReply& works) 
       answer.published = std::move(published);
     }
   }
-  const std::map<std::string, std::string> errors = RenderErrors(explained.body());
+  std::map<std::string, std::string> errors = RenderErrors(explained.body());
   for (const v1::Work& work : works.works()) {
     if (work.deleting()) continue;
-    Variant variant{work, Json::parse(work.manifest(), nullptr, false), {}, ""};
-    if (!answer.base.is_null() && variant.manifest.is_object()) {
-      variant.changes = ChangesOf(answer.base, variant.manifest, work);
+    Variant variant{work.cluster(), &work, Json::parse(work.manifest(), nullptr, false), {}, ""};
+    if (auto error = errors.extract(work.cluster()); !error.empty()) {
+      variant.error = std::move(error.mapped());
     }
-    if (const auto error = errors.find(work.cluster()); error != errors.end()) {
-      variant.error = error->second;
+    if (!answer.base.is_null() && variant.manifest.is_object()) {
+      variant.changes = ChangesOf(answer.base, variant.manifest, work, !variant.error.empty());
     }
     answer.variants.push_back(std::move(variant));
   }
+  for (const auto& [name, why] : errors) {  // where there is no work at all
+    if (cluster.empty() || cluster == name) {
+      answer.variants.push_back({name, nullptr, nullptr, {}, why});
+    }
+  }
+  std::stable_sort(answer.variants.begin(), answer.variants.end(),
+                   [](const Variant& a, const Variant& b) { return a.cluster < b.cluster; });
   return answer;
 }
 
@@ -64,6 +75,10 @@ std::string FormatChange(const FieldChange& change) {
 // The reasons above a manifest, as YAML comments.
 std::string Reasons(const Variant& variant, bool base_known) {
   std::string out;
+  if (variant.work == nullptr) {
+    return StrCat("# it cannot be rendered: ", variant.error,
+                  "\n# there is no earlier version: the cluster gets nothing\n");
+  }
   if (!variant.error.empty()) {
     out.append(StrCat("# the newest version cannot be rendered: ", variant.error,
                       "\n# what follows is the last good one, which stays in force\n"));
@@ -73,7 +88,7 @@ std::string Reasons(const Variant& variant, bool base_known) {
     out.append(StrCat("# ", FormatChange(change), "\n"));
     effective.insert(change.by);
   }
-  for (const v1::AppliedOverride& applied : variant.work.applied_overrides()) {
+  for (const v1::AppliedOverride& applied : variant.work->applied_overrides()) {
     if (!base_known) {
       out.append(StrCat("# ", FormatRef(applied.policy()), " rule ", applied.rule(), " ",
                         applied.overrider(), ": ", applied.operator_(), " ", applied.path()));
@@ -89,9 +104,10 @@ std::string Reasons(const Variant& variant, bool base_known) {
 std::string Text(const Answer& answer) {
   std::string out;
   for (const Variant& variant : answer.variants) {
-    out.append(StrCat("---\n# cluster ", variant.work.cluster(), "\n"));
+    out.append(StrCat("---\n# cluster ", variant.cluster, "\n"));
     out.append(Reasons(variant, !answer.base.is_null()));
-    out.append(variant.manifest.is_discarded() ? StrCat(variant.work.manifest(), "\n")
+    if (variant.work == nullptr) continue;
+    out.append(variant.manifest.is_discarded() ? StrCat(variant.work->manifest(), "\n")
                                                : kube::ToYaml(variant.manifest));
   }
   return out;
@@ -100,7 +116,11 @@ std::string Text(const Answer& answer) {
 std::string DiffText(const Answer& answer) {
   std::string out;
   for (const Variant& variant : answer.variants) {
-    const std::string name = StrCat("cluster ", variant.work.cluster());
+    const std::string name = StrCat("cluster ", variant.cluster);
+    if (variant.work == nullptr) {
+      out.append(StrCat("# ", name, "\n", Reasons(variant, true)));
+      continue;
+    }
     const std::string diff =
         UnifiedDiff(kube::ToYaml(answer.base), kube::ToYaml(variant.manifest), "published", name);
     out.append(diff.empty() ? StrCat("# ", name, ": identical to what was published\n")
@@ -118,12 +138,16 @@ Json ToJson(const v1::ObjectRef& ref, const Answer& answer) {
       changes.push_back(
           {{"field", change.field}, {"from", change.from}, {"to", change.to}, {"by", change.by}});
     }
-    Json cluster = {{"cluster", variant.work.cluster()},
-                    {"identical", !answer.base.is_null() && variant.changes.empty()},
+    const bool rendered = variant.work != nullptr;
+    Json cluster = {{"cluster", variant.cluster},
+                    {"identical", rendered && !answer.base.is_null() && variant.changes.empty()},
                     {"changes", std::move(changes)},
-                    {"manifest", variant.manifest.is_discarded() ? Json(variant.work.manifest())
+                    {"manifest", variant.manifest.is_discarded() ? Json(variant.work->manifest())
                                                                  : variant.manifest}};
-    if (!variant.error.empty()) cluster["error"] = variant.error;
+    if (!variant.error.empty()) {
+      cluster["error"] = variant.error;
+      cluster["lastGood"] = rendered;  // whether `manifest` is the last good one
+    }
     clusters.push_back(std::move(cluster));
   }
   return {{"object", FormatRef(ref)},
@@ -142,7 +166,7 @@ int Render(const Invocation& invocation) {
   request.set_cluster(invocation.args.Get("cluster"));
   const auto works = subject->fleet->Query("policy", request, subject->timeout);
   if (!works.ok()) return Fail(terminal, works.status());
-  const auto answer = Ask(*subject, *works);
+  const auto answer = Ask(*subject, *works, invocation.args.Get("cluster"));
   if (!answer.ok()) return Fail(terminal, answer.status());
   if (answer->variants.empty()) {
     return Fail(terminal, NotFound(StrCat(FormatRef(ref), " is in no such cluster; ",
@@ -172,7 +196,9 @@ Command RenderCommand() {
           "Above each manifest stand the fields that differ from what was published, with the "
           "policy and\n"
           "the rule that set them (rules and overriders count from 0), or the placement for "
-          "replicas.\n\n"
+          "replicas. A cluster for which it cannot be rendered is shown with the reason, and with "
+          "the last\n"
+          "good manifest if there is one.\n\n"
           "  sealane render deployment/classroom\n"
           "  sealane render deployment/classroom --cluster aws-virginia\n"
           "  sealane render deployment/classroom --diff\n"

@@ -131,6 +131,110 @@ TEST(Overrides, AllContainersWhenAsked) {
             "docker.io/shop/setup:2");
 }
 
+// One rule with every overrider that goes by container.
+Json EveryContainerOverrider() {
+  return {{"imageOverrider", {{{"component", "Tag"}, {"operator", "replace"}, {"value", "2"}}}},
+          {"commandOverrider",
+           {{{"containerName", "setup"}, {"operator", "add"}, {"value", {"/bin/setup"}}},
+            {{"containerName", "debug"}, {"operator", "add"}, {"value", {"/bin/sh"}}}}},
+          {"argsOverrider",
+           {{{"containerName", "setup"}, {"operator", "remove"}, {"value", {"--slow"}}},
+            {{"containerName", "debug"}, {"operator", "add"}, {"value", {"--tty"}}}}},
+          {"envOverrider",
+           {{{"operator", "remove"}, {"value", {{{"name", "MODE"}}}}},
+            {{"containerName", "setup"},
+             {"operator", "add"},
+             {"value", {{{"name", "NEW"}, {"value", "1"}}}}}}}};
+}
+
+// A pod with a container, an init container and an ephemeral one.
+constexpr std::string_view kPod = R"({
+    "containers": [{"name": "app", "image": "web:1", "env": [{"name": "MODE", "value": "x"}]}],
+    "initContainers": [{"name": "setup", "image": "setup:1", "args": ["--slow", "--all"],
+                        "env": [{"name": "MODE", "value": "x"}, {"name": "KEPT", "value": "k"}]}],
+    "ephemeralContainers": [{"name": "debug", "image": "debug:1",
+                             "env": [{"name": "MODE", "value": "x"}]}]})";
+
+// That pod after EveryContainerOverrider, in every container.
+constexpr std::string_view kPodInAll = R"({
+    "containers": [{"name": "app", "image": "web:2", "env": []}],
+    "initContainers": [{"name": "setup", "image": "setup:2", "command": ["/bin/setup"],
+                        "args": ["--all"],
+                        "env": [{"name": "KEPT", "value": "k"}, {"name": "NEW", "value": "1"}]}],
+    "ephemeralContainers": [{"name": "debug", "image": "debug:2", "command": ["/bin/sh"],
+                             "args": ["--tty"], "env": []}]})";
+
+TEST(Overrides, InitAndEphemeralContainersAndCronJobsOnlyWhenAsked) {
+  const Json rules = Json::array({Rule(EveryContainerOverrider())});
+  const OverridePolicy plain = Policy("plain", rules);
+  const OverridePolicy named = Policy("named", rules, {{"sealane.io/containers", "Containers"}});
+  const OverridePolicy all = Policy("all", rules, {{"sealane.io/containers", "All"}});
+  const auto apply = [](const OverridePolicy& policy, Json object) {
+    std::vector<v1::AppliedOverride> applied;
+    EXPECT_OK(ApplyOverrides({&policy}, Cluster("eu", "eu"), object, &applied));
+    return object;
+  };
+  const Json metadata = {{"name", "web"}, {"namespace", "shop"}};
+  const Json pod = Json::parse(kPod);
+  const Json deployment = {{"apiVersion", "apps/v1"},
+                           {"kind", "Deployment"},
+                           {"metadata", metadata},
+                           {"spec", {{"template", {{"spec", pod}}}}}};
+  const Json cron = {{"apiVersion", "batch/v1"},
+                     {"kind", "CronJob"},
+                     {"metadata", metadata},
+                     {"spec", {{"jobTemplate", {{"spec", {{"template", {{"spec", pod}}}}}}}}}};
+  EXPECT_EQ(apply(all, deployment)["spec"]["template"]["spec"], Json::parse(kPodInAll));
+  EXPECT_EQ(apply(all, cron)["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+            Json::parse(kPodInAll));
+  Json only_containers = pod;
+  only_containers["containers"] = Json::parse(kPodInAll)["containers"];
+  for (const OverridePolicy* policy : {&plain, &named}) {
+    EXPECT_EQ(apply(*policy, deployment)["spec"]["template"]["spec"], only_containers);
+    EXPECT_EQ(apply(*policy, cron), cron);
+  }
+}
+
+TEST(Overrides, EnvironmentIsRemovedByName) {
+  const auto policy =
+      Policy("p", Json::array({Rule({{"envOverrider",
+                                      {{{"containerName", "app"},
+                                        {"operator", "remove"},
+                                        {"value", {{{"name", "MODE"}}, {{"name", "NONE"}}}}}}}})}));
+  const Result result = Apply({policy}, Cluster("eu", "eu"));
+  ASSERT_OK(result.status);
+  EXPECT_EQ(Container(result.object, 0)["env"], Json::array());
+  EXPECT_EQ(Container(result.object, 1), Container(Deployment(), 1));
+  ASSERT_EQ(result.applied.size(), 1U);
+  EXPECT_EQ(result.applied[0].path(), "/spec/template/spec/containers/0/env");
+}
+
+TEST(Overrides, ExpandsEveryValueOfACluster) {
+  const Json rules = Json::array({Rule(
+      {{"envOverrider",
+        {{{"containerName", "app"},
+          {"operator", "add"},
+          {"value", {{{"name", "WHERE"}, {"value", "${cluster.provider}/${cluster.region}"}}}}}}},
+       {"plaintext",
+        {{{"operator", "add"},
+          {"path", "/spec/hosts"},
+          {"value", {"${cluster.name}.example", {{"a", "${cluster.labels.registry}"}}}}}}}})});
+  const auto expanding = Policy("p", rules, {{"sealane.io/expand", "true"}});
+  const Result result = Apply({expanding}, Cluster("eu", "eu-west-1"));
+  ASSERT_OK(result.status);
+  EXPECT_EQ(Container(result.object, 0)["env"][1],
+            (Json{{"name", "WHERE"}, {"value", "aws/eu-west-1"}}));
+  EXPECT_EQ(result.object["spec"]["hosts"], (Json{"eu.example", {{"a", "eu.registry.example"}}}));
+  for (const std::string missing : {"provider", "region"}) {
+    v1::ClusterStatus bare = Cluster("bare", "r");
+    missing == "provider" ? bare.clear_provider() : bare.clear_region();
+    EXPECT_THAT(Apply({expanding}, bare).status,
+                StatusIs(absl::StatusCode::kNotFound,
+                         AllOf(HasSubstr("OverridePolicy shop/p rule 0"),
+                               HasSubstr("cluster bare has no cluster." + missing))));
+  }
+}
+
 TEST(Overrides, ExpandsClusterValuesOnlyWhenAsked) {
   const Json rules = Json::array(
       {Rule({{"annotationsOverrider",

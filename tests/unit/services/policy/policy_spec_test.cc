@@ -1,6 +1,7 @@
 #include "services/policy/policy_spec.h"
 
 #include "lib/core/json.h"
+#include "lib/core/strings.h"
 #include "lib/kube/admission.h"
 #include "services/policy/binding.h"
 #include "tests/support/status_matchers.h"
@@ -185,6 +186,204 @@ TEST(Admission, NamesTheFieldAndTheReason) {
                     {"metadata", {{"name", "x"}, {"namespace", "d"}}},
                     {"spec", {{"replicas", "three"}}}}),
             V{"spec.replicas:Invalid"});
+}
+
+TEST(Admission, RefusesUnknownFieldsOfTheMetadataAndAStatus) {
+  using V = std::vector<std::string>;
+  const auto read = [](Json manifest) {
+    V fields;
+    for (const auto& error : kube::AdmitText(manifest.dump(), &manifest).errors) {
+      fields.push_back(error.field() + ":" + error.reason());
+    }
+    return fields;
+  };
+  for (const std::string kind : {"PropagationPolicy", "OverridePolicy"}) {
+    SCOPED_TRACE(kind);
+    Json policy = Manifest(kind, "p", "shop", {{"resourceSelectors", {Selector()}}});
+    if (kind == "OverridePolicy") policy["spec"]["overrideRules"] = Json::array();
+    // What an API server writes into an export is no mistake.
+    policy["metadata"].update({{"labels", {{"a", "b"}}},
+                               {"annotations", {{"a", "b"}}},
+                               {"uid", "u"},
+                               {"generation", 3},
+                               {"resourceVersion", "7"},
+                               {"creationTimestamp", "2026-01-01T00:00:00Z"},
+                               {"finalizers", {"karmada.io/policy"}},
+                               {"managedFields", Json::array()},
+                               {"ownerReferences", Json::array()},
+                               {"selfLink", "/x"}});
+    EXPECT_EQ(Fields(policy), V{});
+    EXPECT_EQ(read(policy), V{});
+    Json typo = policy;
+    typo["metadata"]["lables"] = {{"a", "b"}};
+    EXPECT_EQ(Fields(typo), V{"metadata.lables:UnknownField"});
+    EXPECT_EQ(read(typo), V{"metadata.lables:UnknownField"});
+    Json status = policy;
+    status["status"] = {{"phase", "x"}};
+    EXPECT_EQ(read(status), V{"status:UnknownField"});
+  }
+  // Another object's status is the server's, and is left out.
+  EXPECT_EQ(read({{"apiVersion", "v1"},
+                  {"kind", "ConfigMap"},
+                  {"metadata", {{"name", "c"}, {"namespace", "d"}}},
+                  {"status", {{"a", 1}}}}),
+            V{});
+}
+
+std::vector<std::string> AnnotationFaults(const std::string& kind, const std::string& key,
+                                          const std::string& value) {
+  Json policy = Manifest(kind, "p", kind.starts_with("Cluster") ? "" : "shop",
+                         {{"resourceSelectors", {Selector()}}});
+  if (kind.ends_with("OverridePolicy")) policy["spec"]["overrideRules"] = Json::array();
+  policy["metadata"]["annotations"] = {{key, value}, {"example.com/other", "anything"}};
+  return Fields(policy);
+}
+
+TEST(Admission, KnowsEveryAnnotationOfItsOwn) {
+  using V = std::vector<std::string>;
+  const std::vector<std::string> propagation = {"PropagationPolicy", "ClusterPropagationPolicy"};
+  const std::vector<std::string> overrides = {"OverridePolicy", "ClusterOverridePolicy"};
+  struct Case {
+    std::string key;
+    std::vector<std::string> kinds;
+    std::vector<std::string> good;
+    std::string bad;
+  };
+  const std::vector<Case> cases = {
+      {"sealane.io/on-policy-delete", propagation, {"Keep", "Withdraw"}, "withdraw"},
+      {"sealane.io/honour-spread", propagation, {"true", "false"}, "yes"},
+      {"sealane.io/respect-capacity", propagation, {"true", "false"}, ""},
+      {"sealane.io/failback",
+       propagation,
+       {"Never", "WhenHealthyFor=10m", "WhenHealthyFor=90s"},
+       "WhenHealthyFor=ten"},
+      {"sealane.io/failover-scope",
+       propagation,
+       {"SameProvider", "SameRegion", "SameProviderOrRegion", "Any"},
+       "SameZone"},
+      {"sealane.io/containers", overrides, {"All", "Containers"}, "all"},
+      {"sealane.io/expand", overrides, {"true", "false"}, "True"},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.key);
+    const std::string field = StrCat("metadata.annotations[", one.key, "]");
+    for (const std::string& kind : one.kinds) {
+      for (const std::string& value : one.good) {
+        EXPECT_EQ(AnnotationFaults(kind, one.key, value), V{}) << kind << " " << value;
+      }
+      EXPECT_EQ(AnnotationFaults(kind, one.key, one.bad), V{field + ":NotSupported"});
+      EXPECT_EQ(AnnotationFaults(kind, one.key + "x", one.good.front()),
+                V{StrCat("metadata.annotations[", one.key, "x]:UnknownField")});
+    }
+    for (const std::string& kind : one.kinds == overrides ? propagation : overrides) {
+      EXPECT_EQ(AnnotationFaults(kind, one.key, one.good.front()), V{field + ":Forbidden"});
+    }
+  }
+  // What objects say about themselves has no effect on a policy.
+  EXPECT_EQ(AnnotationFaults("PropagationPolicy", "sealane.io/drift", "Report"),
+            V{"metadata.annotations[sealane.io/drift]:Forbidden"});
+  EXPECT_EQ(AnnotationFaults("OverridePolicy", "sealane.io/recreate", "true"),
+            V{"metadata.annotations[sealane.io/recreate]:Forbidden"});
+}
+
+TEST(Admission, SaysWhichAnnotationsAndValuesThereAre) {
+  Json policy = Manifest("PropagationPolicy", "p", "shop", {{"resourceSelectors", {Selector()}}});
+  policy["metadata"]["annotations"] = {{"sealane.io/containers", "All"},
+                                       {"sealane.io/failback", "Always"},
+                                       {"sealane.io/on-policy-delte", "Withdraw"}};
+  const auto errors = kube::Admit(policy).errors;
+  ASSERT_EQ(errors.size(), 3U);
+  EXPECT_EQ(errors[0].message(), "belongs on override policies");
+  EXPECT_EQ(errors[1].message(),
+            "\"Always\" is not one of: Never, WhenHealthyFor=<duration> (such as 5m)");
+  EXPECT_EQ(errors[2].message(),
+            "unknown annotation; propagation policies know sealane.io/failback, "
+            "sealane.io/failover-scope, sealane.io/honour-spread, sealane.io/on-policy-delete, "
+            "sealane.io/respect-capacity");
+}
+
+TEST(Admission, WarnsOfAnnotationsThatDoNothingOnAnObject) {
+  using V = std::vector<std::string>;
+  Json object = {{"apiVersion", "v1"},
+                 {"kind", "ConfigMap"},
+                 {"metadata",
+                  {{"name", "c"},
+                   {"namespace", "d"},
+                   {"annotations",
+                    {{"sealane.io/cluster", "eu"},
+                     {"sealane.io/drift", "Report"},
+                     {"sealane.io/expand", "true"},
+                     {"sealane.io/recreat", "true"},
+                     {"sealane.io/recreate", "yes"}}}}}};
+  const kube::Admission admission = kube::Admit(object);
+  EXPECT_TRUE(admission.errors.empty());
+  EXPECT_EQ(
+      admission.warnings,
+      (V{"metadata.annotations[sealane.io/expand] has no effect: belongs on override policies",
+         "metadata.annotations[sealane.io/recreat] has no effect: unknown annotation; the objects "
+         "themselves know sealane.io/drift, sealane.io/recreate",
+         "metadata.annotations[sealane.io/recreate] has no effect: \"yes\" is not one of: true, "
+         "false"}));
+}
+
+// An override policy of one rule, with sealane.io/expand as given ("" for without).
+Json OneRule(const std::string& expand, const Json& overriders, const Json& target = nullptr) {
+  Json policy = Manifest("OverridePolicy", "o", "shop",
+                         {{"overrideRules", Json::array({{{"overriders", overriders}}})}});
+  if (!target.is_null()) policy["spec"]["overrideRules"][0]["targetCluster"] = target;
+  if (!expand.empty()) policy["metadata"]["annotations"]["sealane.io/expand"] = expand;
+  return policy;
+}
+
+TEST(Admission, LabelValuesWithPlaceholdersAreForPoliciesThatExpandThem) {
+  using V = std::vector<std::string>;
+  const Json labels = {
+      {"labelsOverrider", {{{"operator", "add"}, {"value", {{"a", "${cluster.name}"}}}}}}};
+  EXPECT_EQ(Fields(OneRule("true", labels)), V{});
+  const V refused = {"spec.overrideRules[0].overriders.labelsOverrider[0].value:Invalid"};
+  EXPECT_EQ(Fields(OneRule("", labels)), refused);
+  EXPECT_EQ(Fields(OneRule("false", labels)), refused);
+}
+
+TEST(Admission, PlaceholdersOutsideOfOverridersAreRefused) {
+  using V = std::vector<std::string>;
+  const Json overriders = {
+      {"plaintext",
+       {{{"operator", "add"}, {"path", "/spec/a"}, {"value", {"${cluster.region}", "$${x}"}}}}}};
+  EXPECT_EQ(Fields(OneRule("true", overriders)), V{});
+  const Json target = {{"clusterNames", {"a", "${cluster.name}"}},
+                       {"labelSelector", {{"matchLabels", {{"k", "${cluster.labels.k}"}}}}}};
+  EXPECT_EQ(Fields(OneRule("true", overriders, target)),
+            (V{"spec.overrideRules[0].targetCluster.clusterNames[1]:Invalid",
+               "spec.overrideRules[0].targetCluster.labelSelector.matchLabels.k:Invalid"}));
+  EXPECT_EQ(Fields(OneRule("", overriders, target)), V{}) << "nothing is expanded, as in Karmada";
+  Json policy = OneRule("true", overriders);
+  policy["spec"]["resourceSelectors"] = Json::array(
+      {{{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "web-${cluster.name}"}}});
+  const auto errors = kube::Admit(policy).errors;
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].field(), "spec.resourceSelectors[0].name");
+  EXPECT_EQ(errors[0].message(),
+            "\"web-${cluster.name}\": placeholders are expanded in overriders only");
+  Json deprecated = OneRule("true", overriders);
+  deprecated["spec"] = {{"targetCluster", target}, {"overriders", overriders}};
+  EXPECT_EQ(Fields(deprecated), (V{"spec.targetCluster.clusterNames[1]:Invalid",
+                                   "spec.targetCluster.labelSelector.matchLabels.k:Invalid"}));
+}
+
+TEST(Admission, OverridersBesideRulesWouldBeIgnored) {
+  using V = std::vector<std::string>;
+  Json policy = OneRule("", Json::object());
+  policy["spec"]["overriders"] = {
+      {"envOverrider", {{{"operator", "remove"}, {"value", {{{"name", "A"}}}}}}}};
+  EXPECT_EQ(Fields(policy), V{"spec.overriders:Invalid"});
+  // Karmada takes this one.
+  policy["spec"]["overriders"] = {
+      {"fieldOverrider", {{{"fieldPath", "/data/a"}, {"json", Json::array()}}}}};
+  const kube::Admission admission = kube::Admit(policy);
+  EXPECT_TRUE(admission.errors.empty());
+  EXPECT_EQ(admission.warnings,
+            V{"spec.overriders.fieldOverrider has no effect beside overrideRules"});
 }
 
 TEST(Admission, WarnsOfDeprecatedFields) {

@@ -47,6 +47,19 @@ TEST(ChangesTest, TheLastOperationThatTouchedAFieldSetIt) {
                   "/spec/gone: true ->  by Sealane", "/spec/replicas: 6 -> 2 by the placement"));
 }
 
+TEST(ChangesTest, NobodyCanTellWhatMadeTheLastGoodOne) {
+  const Json base = Json::parse(R"({"spec": {"replicas": 6, "a": "x", "b": "x"}})");
+  const Json manifest = Json::parse(R"({"spec": {"replicas": 2, "a": "y", "b": "y"}})");
+  v1::Work work;
+  EXPECT_THAT(Words(ChangesOf(base, manifest, work, /*last_good=*/true)),
+              ElementsAre("/spec/a: \"x\" -> \"y\" by an earlier rendering",
+                          "/spec/b: \"x\" -> \"y\" by an earlier rendering",
+                          "/spec/replicas: 6 -> 2 by an earlier rendering"));
+  AddOverride(work, "o", "replace", "/spec/a");
+  EXPECT_EQ(ChangesOf(base, manifest, work, /*last_good=*/true)[0].by,
+            "OverridePolicy shop/o, rule 0, plaintext[0] (replace)");
+}
+
 TEST(ChangesTest, ElementsBehindARemovedOneMovedBecauseOfIt) {
   const Json base = Json::parse(R"({"c": [{"n": "a"}, {"n": "b"}]})");
   const Json manifest = Json::parse(R"({"c": [{"n": "b"}]})");

@@ -15,6 +15,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 // What the commands asked, and what they are to be answered.
@@ -386,6 +387,52 @@ TEST_F(CommandTest, RenderNamesWhoSetEachField) {
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("cluster aws: identical to what was published"),
                                 HasSubstr("cannot be rendered: OverridePolicy o: bad"),
                                 HasSubstr("no effect: OverridePolicy o, rule 1")));
+}
+
+TEST_F(CommandTest, RenderShowsWhatCannotBeRenderedAndTheLastGoodOne) {
+  AddApp("Degraded");
+  script_.replies["objects"].add_objects()->set_manifest(
+      R"({"kind": "Deployment", "metadata": {"name": "web"}, "spec": {"x": "a"}})");
+  script_.replies["explain"].set_body(
+      R"([{"renderErrors": {"aws": "OverridePolicy o rule 1: plaintext[0]: /spec/y: no such field",
+                            "gcp": "OverridePolicy o rule 2: plaintext[1]: /spec/z: no such field"}}])");
+  // Never rendered anywhere.
+  EXPECT_EQ(Run({"render", "web"}), kOk);
+  EXPECT_EQ(
+      out_.str(),
+      "---\n# cluster aws\n"
+      "# it cannot be rendered: OverridePolicy o rule 1: plaintext[0]: /spec/y: no such field\n"
+      "# there is no earlier version: the cluster gets nothing\n"
+      "---\n# cluster gcp\n"
+      "# it cannot be rendered: OverridePolicy o rule 2: plaintext[1]: /spec/z: no such field\n"
+      "# there is no earlier version: the cluster gets nothing\n");
+  EXPECT_EQ(Run({"render", "web", "--cluster", "gcp"}), kOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("# cluster gcp\n"), Not(HasSubstr("aws"))));
+  EXPECT_EQ(Run({"render", "web", "--cluster", "azure"}), kRefused);
+  // In one cluster an earlier version is in force.
+  v1::Work* work = script_.replies["works"].add_works();
+  work->set_cluster("gcp");
+  work->set_manifest(R"({"kind": "Deployment", "metadata": {"name": "web", "labels":
+                         {"sealane.io/managed": "true"}}, "spec": {"x": "b"}})");
+  EXPECT_EQ(Run({"render", "web"}), kOk);
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("# cluster aws\n# it cannot be rendered: "),
+                    HasSubstr("# cluster gcp\n# the newest version cannot be rendered: "
+                              "OverridePolicy o rule 2: plaintext[1]: /spec/z: no such field\n"
+                              "# what follows is the last good one, which stays in force\n"
+                              "# /spec/x: \"a\" -> \"b\"  by an earlier rendering\nkind:")));
+  EXPECT_EQ(Run({"render", "web", "--diff"}), kOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("# cluster aws\n# it cannot be rendered: "),
+                                HasSubstr("+++ cluster gcp\n")));
+  EXPECT_EQ(Run({"render", "web", "-o", "json"}), kOk);
+  const Json clusters = Json::parse(out_.str())["clusters"];
+  ASSERT_EQ(clusters.size(), 2U);
+  EXPECT_EQ(clusters[0]["manifest"], nullptr);
+  EXPECT_EQ(clusters[0]["identical"], false);
+  EXPECT_EQ(clusters[0]["lastGood"], false);
+  EXPECT_THAT(clusters[0]["error"].get<std::string>(), HasSubstr("/spec/y"));
+  EXPECT_EQ(clusters[1]["lastGood"], true);
+  EXPECT_EQ(clusters[1]["manifest"]["spec"]["x"], "b");
 }
 
 TEST_F(CommandTest, ValidateNeedsNoFleetAndNamesDocumentFieldAndReason) {
