@@ -393,7 +393,8 @@ TEST_F(ServiceTest, ExplainTellsOfTheClustersOfOtherGroupsToo) {
   request.set_what("explain");
   request.set_name("web");
   std::map<std::string, std::map<std::string, std::string>> told;  // group, cluster
-  for (const v1::Placed& part : Ask(request).placements()) {
+  const v1::QueryReply reply = Ask(request);
+  for (const v1::Placed& part : reply.placements()) {
     if (part.affinity_name() == "home") {
       EXPECT_EQ(part.state(), "Unschedulable");
       EXPECT_THAT(part.message(), HasSubstr("room for 3 of 5 replicas"));
