@@ -6,10 +6,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 
+#include "services/scheduler/candidate.h"
 #include "services/scheduler/score.h"
 #include "tests/unit/services/scheduler/worlds.h"
 
@@ -188,6 +191,35 @@ TEST(RoomTest, WhatDoesNotFitSaysWhereAndWhy) {
   const v1::Binding binding = MakeBinding(30, kDynamic);
   EXPECT_EQ(ExplainAll(binding, MakeSnapshot({MakeRoomy("a", 9)})).at("a").note(),
             "the clusters have room for 9 of 30 replicas; room for 9 more (heartbeat: pods)");
+}
+
+// The order of preference, whatever way it is found.
+TEST(SortCandidatesTest, ManyStandInTheSameOrderAsFew) {
+  for (const bool shuffled : {false, true}) {
+    Candidates candidates;
+    uint32_t state = 7;
+    const auto draw = [&state](uint32_t below) {
+      state = state * 1664525 + 1013904223;
+      return static_cast<int32_t>((state >> 8) % below);
+    };
+    for (uint32_t i = 0; i < 3000; ++i) {
+      Candidate& candidate = candidates.emplace_back();
+      candidate.index = shuffled ? i * 1009 % 3000 : i;
+      candidate.tier = draw(3);
+      candidate.score = draw(2) * 100;
+      candidate.allocatable = draw(2) == 0 ? draw(5) : static_cast<int32_t>(kUnlimited);
+      candidate.assigned = draw(2) == 0 ? draw(300) : static_cast<int32_t>(kUnlimited);
+    }
+    Candidates expected = candidates;
+    std::sort(expected.begin(), expected.end(), [](const Candidate& a, const Candidate& b) {
+      return std::tuple(a.tier, -a.score, -a.available(), a.index) <
+             std::tuple(b.tier, -b.score, -b.available(), b.index);
+    });
+    SortCandidates(candidates);
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      ASSERT_EQ(candidates[i].index, expected[i].index) << i;
+    }
+  }
 }
 
 TEST(AskTest, ClustersThatTheDecisionUsesAreAskedFirst) {
