@@ -188,6 +188,8 @@ void PolicyFleet::StopService() {
   service_bus_.reset();
 }
 
+void PolicyFleet::Rest() { sim_.RunFor(absl::Seconds(10)); }
+
 void PolicyFleet::Settle() {
   sim_.RunFor(absl::Milliseconds(100));
   if (!sim_.RunUntil([this] { return service_->Idle(); }, absl::Hours(1))) std::abort();

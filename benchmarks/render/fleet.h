@@ -33,6 +33,8 @@ class PolicyFleet {
   void Deploy(const std::vector<std::string>& manifests);
   void StartService();
   void StopService();
+  // Lets some time pass: a service at rest drops what only makes its work faster.
+  void Rest();
   // Nothing is placed until this is called.
   void PlaceEverywhere();
   [[nodiscard]] policy::PolicyMetrics& metrics() { return metrics_; }

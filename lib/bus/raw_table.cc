@@ -35,13 +35,15 @@ void MoveHandlers(std::vector<RawTable::WriteHandler>& from,
 
 }  // namespace
 
-RawTable::RawTable(Bus& bus, Env env, std::string_view name, std::string_view filter, View& view)
+RawTable::RawTable(Bus& bus, Env env, std::string_view name, std::string_view filter, View& view,
+                   bool keep_bytes)
     : bus_(bus),
       env_(env),
       name_(name),
       filter_(filter),
       writer_(Hex64(env.random.Next())),
       view_(view),
+      keep_bytes_(keep_bytes),
       sole_writer_(bus, env, name_,
                    {[this]() -> std::optional<StreamState> {
                       if (!ever_synced_ || replaying_ || pending_count_ > 0) return std::nullopt;
@@ -57,6 +59,9 @@ void RawTable::Start(ChangeHandler on_change, std::function<void()> on_synced) {
   on_synced_ = std::move(on_synced);
   Watch();
 }
+
+// --- Following the stream
+// --------------------------------------------------------------------------
 
 void RawTable::Follow(bool follow) {
   if (!follow) {
@@ -93,9 +98,6 @@ bool RawTable::Own(const BusMessage& message) const {
          writer[writer_.size()] == ':';
 }
 
-// --- Following the stream
-// --------------------------------------------------------------------------
-
 void RawTable::OnEvent(const WatchEvent& event) {
   switch (event.type) {
     case WatchEvent::Type::kReset:
@@ -127,7 +129,7 @@ void RawTable::OnRow(const BusMessage& message, bool live) {
   if (key_view.empty()) return;
   const std::string key(key_view);
   if (!replaying_) last_sequence_ = std::max(last_sequence_, message.sequence);
-  Entry& entry = entries_[key];
+  Entry& entry = MakeEntry(key);
   // Seen in this snapshot already (or acknowledged since it began): only newer news counts. Outside
   // of a replay every entry is of the current epoch.
   if (entry.epoch == epoch_ && message.sequence <= entry.revision) return;
@@ -165,12 +167,11 @@ void RawTable::OnSynced(const WatchEvent& event) {
   replaying_ = false;
   new_life_ = false;
   std::vector<std::string> unseen;
-  for (const auto& item : entries_) {
-    if (item.second.epoch != epoch_) unseen.push_back(item.first);
+  for (const auto& entry : entries_) {
+    if (entry->epoch != epoch_) unseen.emplace_back(entry->key());
   }
-  std::sort(unseen.begin(), unseen.end());
   for (const std::string& key : unseen) {
-    Entry& entry = entries_[key];
+    Entry& entry = MakeEntry(key);
     entry.epoch = epoch_;
     entry.revision = 0;
     const bool was_live = std::exchange(entry.live, false);
@@ -178,7 +179,7 @@ void RawTable::OnSynced(const WatchEvent& event) {
       entry.pending->foreign.reset();
       continue;
     }
-    entries_.erase(key);
+    EraseEntry(key);
     view_.Erase(key);
     if (was_live) Changed(key);
   }
@@ -193,9 +194,10 @@ void RawTable::ApplyDurable(const std::string& key, Entry& entry, std::string_vi
   entry.epoch = epoch_;
   entry.live = live;
   if (live) {
-    if (view_.Store(key, bytes, revision)) return;
+    if (const auto kept = view_.Store(key, bytes, revision)) return SetPresent(entry, *kept);
     ++stats_.parse_errors;
   }
+  SetAbsent(entry);
   view_.Erase(key);
 }
 
@@ -214,10 +216,10 @@ absl::Status RawTable::CheckWrite(std::string_view key, size_t size) const {
 }
 
 absl::Status RawTable::CheckExpected(std::string_view key, uint64_t expected) const {
-  const auto it = entries_.find(key);
-  if (it != entries_.end() && it->second.pending != nullptr) return Conflict(name_, key);
+  const Entry* entry = FindEntry(key);
+  if (entry != nullptr && entry->pending != nullptr) return Conflict(name_, key);
   if (!ever_synced_) return absl::OkStatus();  // decided when the row is known
-  const uint64_t revision = it != entries_.end() && it->second.live ? it->second.revision : 0;
+  const uint64_t revision = entry != nullptr && entry->live ? entry->revision : 0;
   return revision == expected ? absl::OkStatus() : Conflict(name_, key);
 }
 
@@ -239,10 +241,15 @@ void RawTable::Write(std::string_view key_view, std::string bytes, bool remove,
       });
     }
   }
-  Entry& entry = entries_[key];
+  Entry& entry = MakeEntry(key);
+  if (remove) {
+    SetAbsent(entry);
+  } else {
+    SetPresent(entry, bytes);
+  }
   if (entry.pending == nullptr && remove && ever_synced_ && !entry.live) {
     const uint64_t revision = entry.revision;
-    if (revision == 0) entries_.erase(key);
+    if (revision == 0) EraseEntry(key);
     if (done) executor_.Post([done = std::move(done), revision] { done(revision); });
     return;
   }
@@ -285,12 +292,11 @@ void RawTable::Pump() {
   while (ever_synced_ && !replaying_ && sending_ < kMaxSending && !send_queue_.empty()) {
     const std::string key = std::move(send_queue_.front());
     send_queue_.pop_front();
-    const auto it = entries_.find(key);
-    if (it == entries_.end() || it->second.pending == nullptr ||
-        it->second.pending->phase != Phase::kQueued) {
+    Entry* entry = FindEntry(key);
+    if (entry == nullptr || entry->pending == nullptr || entry->pending->phase != Phase::kQueued) {
       continue;  // aborted meanwhile
     }
-    Send(key, it->second);
+    Send(key, *entry);
   }
 }
 
@@ -335,12 +341,10 @@ void RawTable::Send(const std::string& key, Entry& entry) {
 }
 
 RawTable::Entry* RawTable::PendingEntry(const std::string& key, uint64_t attempt) {
-  const auto it = entries_.find(key);
-  if (it == entries_.end() || it->second.pending == nullptr ||
-      it->second.pending->attempt != attempt) {
-    return nullptr;
-  }
-  return &it->second;
+  Entry* entry = FindEntry(key);
+  return entry != nullptr && entry->pending != nullptr && entry->pending->attempt == attempt
+             ? entry
+             : nullptr;
 }
 
 void RawTable::OnAppended(const std::string& key, uint64_t attempt,

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/status/statusor.h"
 #include "lib/bus/bus.h"
 #include "lib/bus/sole_writer.h"
@@ -48,17 +49,22 @@ class RawTable {
   class View {
    public:
     virtual ~View() = default;
-    // The durable value of a row. False: it does not parse; the row is then to be absent.
-    virtual bool Store(const std::string& key, std::string_view bytes, uint64_t revision) = 0;
-    virtual void Erase(const std::string& key) = 0;
+    // The durable value of a row. Returns what of it a table that keeps bytes is to keep, valid
+    // until the next call. Nothing: it does not parse; the row is then to be absent.
+    virtual std::optional<std::string_view> Store(std::string_view key, std::string_view bytes,
+                                                  uint64_t revision) = 0;
+    virtual void Erase(std::string_view key) = 0;
     // The row's value, set by this process, is durable with this revision; `pending`: but a later
     // one of the same key is not.
-    virtual void MarkDurable(const std::string& key, uint64_t revision, bool pending) = 0;
+    virtual void MarkDurable(std::string_view key, uint64_t revision, bool pending) = 0;
   };
   using ChangeHandler = std::function<void(const std::string& key)>;
   using WriteHandler = std::function<void(absl::StatusOr<uint64_t> revision)>;
 
-  RawTable(Bus& bus, Env env, std::string_view name, std::string_view filter, View& view);
+  // `keep_bytes`: the rows' bytes are kept here, beside their keys, for a view that has no other
+  // place for them.
+  RawTable(Bus& bus, Env env, std::string_view name, std::string_view filter, View& view,
+           bool keep_bytes);
   ~RawTable();
   RawTable(const RawTable&) = delete;
   RawTable& operator=(const RawTable&) = delete;
@@ -88,6 +94,43 @@ class RawTable {
   [[nodiscard]] absl::Status CheckExpected(std::string_view key, uint64_t expected) const;
 
  private:
+  struct Pending;
+
+ public:
+  // What is known of a key. There are as many as rows, so they are small; they stay where they are.
+  struct Entry {
+    uint64_t revision = 0;  // last sequence of the subject, delete markers included
+    std::unique_ptr<Pending> pending;
+    std::string text;  // the key, and the bytes that are kept of the row
+    uint32_t key_size = 0;
+    uint32_t epoch = 0;    // snapshot it was last seen in
+    bool live = false;     // the subject holds a value
+    bool present = false;  // the view holds a row
+
+    explicit Entry(std::string_view key);
+    ~Entry();
+    [[nodiscard]] std::string_view key() const {
+      return std::string_view(text).substr(0, key_size);
+    }
+    [[nodiscard]] std::string_view bytes() const { return std::string_view(text).substr(key_size); }
+  };
+  struct ByKey {
+    using is_transparent = void;
+    static std::string_view KeyOf(std::string_view key) { return key; }
+    static std::string_view KeyOf(const std::unique_ptr<Entry>& entry) { return entry->key(); }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return KeyOf(a) < KeyOf(b);
+    }
+  };
+  using Entries = absl::btree_set<std::unique_ptr<Entry>, ByKey>;
+  // In key order; also those of keys that have no row.
+  [[nodiscard]] const Entries& entries() const { return entries_; }
+  // nullptr when the key has no row.
+  [[nodiscard]] const Entry* FindRow(std::string_view key) const;
+  [[nodiscard]] size_t row_count() const { return row_count_; }
+
+ private:
   struct WriteOp {
     std::string bytes;
     bool remove = false;
@@ -102,7 +145,7 @@ class RawTable {
     bool live = false;
     uint64_t revision = 0;
   };
-  struct Pending {
+  struct Pending {  // the writes of a key that are not durable yet
     Phase phase = Phase::kQueued;
     WriteOp current;
     std::optional<WriteOp> next;  // replaces `current` when that is done
@@ -111,13 +154,13 @@ class RawTable {
     std::optional<absl::Status> doomed;  // to be aborted with this
     uint64_t attempt = 0;                // answers of earlier attempts are ignored
   };
-  struct Entry {
-    uint64_t revision = 0;  // last sequence of the subject, delete markers included
-    uint32_t epoch = 0;     // snapshot it was last seen in
-    bool live = false;      // the subject holds a value
-    std::unique_ptr<Pending> pending;
-  };
 
+  [[nodiscard]] Entry* FindEntry(std::string_view key) const;
+  Entry& MakeEntry(std::string_view key);
+  void EraseEntry(std::string_view key);
+  // The view's row of the entry is there, with these bytes, or it is not.
+  void SetPresent(Entry& entry, std::string_view bytes);
+  void SetAbsent(Entry& entry);
   void Follow(bool follow);
   void Watch();
   void OnEvent(const WatchEvent& event);
@@ -151,6 +194,7 @@ class RawTable {
   const std::string filter_;
   const std::string writer_;  // of this process and table
   View& view_;
+  const bool keep_bytes_;
   ChangeHandler on_change_;
   std::function<void()> on_synced_;
   bool ever_synced_ = false;
@@ -164,7 +208,8 @@ class RawTable {
   size_t sending_ = 0;
   size_t pending_count_ = 0;
   TableStats stats_;
-  StringMap<Entry> entries_;
+  Entries entries_;
+  size_t row_count_ = 0;
   std::deque<std::string> send_queue_;
   StringSet changed_;  // own writes not yet told
   std::vector<std::string> changed_order_;

@@ -11,7 +11,7 @@
 
 namespace sealane {
 
-SnapshotServer::SnapshotServer(Bus& bus, Env env, const Table<v1::Work>& works,
+SnapshotServer::SnapshotServer(Bus& bus, Env env, const PackedTable<v1::Work>& works,
                                SnapshotServerOptions options)
     : bus_(bus), works_(works), options_(options), executor_(env.executor) {}
 
@@ -74,19 +74,25 @@ void SnapshotServer::SendPart(Job job) {
   v1::SnapshotPart part;
   const size_t limit = std::min(options_.part_bytes, bus_.MaxPayload() / 2);
   size_t size = 0;
-  auto it = works_.rows().upper_bound(job.cursor);
-  for (; it != works_.rows().end() && it->first.starts_with(job.prefix); ++it) {
-    const size_t row_size = it->second.value.ByteSizeLong() + it->first.size() + 32;
-    if (size > 0 && size + row_size > limit) break;
+  const auto rows = works_.rows();
+  auto it = rows.upper_bound(job.cursor);
+  bool end = true;
+  for (; it != rows.end(); ++it) {
+    const auto [key, work] = *it;
+    if (!key.starts_with(job.prefix)) break;
+    const size_t row_size = work.bytes.size() + key.size() + 32;
+    if (size > 0 && size + row_size > limit) {
+      end = false;
+      break;
+    }
     size += row_size;
     v1::SnapshotRow& row = *part.add_rows();
-    row.set_subject(StrCat(works_.name(), ".", it->first));
-    row.set_sequence(it->second.revision);
-    it->second.value.SerializeToString(row.mutable_value());
-    job.cursor = it->first;
+    row.set_subject(StrCat(works_.name(), ".", key));
+    row.set_sequence(work.revision);
+    row.set_value(std::string(work.bytes));
+    job.cursor = std::string(key);
     ++job.rows;
   }
-  const bool end = it == works_.rows().end() || !it->first.starts_with(job.prefix);
   if (end) {
     part.set_end(true);
     part.set_row_count(job.rows);

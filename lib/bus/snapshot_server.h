@@ -7,7 +7,7 @@
 #include <string>
 
 #include "lib/bus/bus.h"
-#include "lib/bus/table.h"
+#include "lib/bus/packed_table.h"
 #include "lib/core/env.h"
 #include "lib/core/scoped_executor.h"
 
@@ -38,7 +38,7 @@ struct SnapshotServerStats {
 class SnapshotServer {
  public:
   // All must outlive the server.
-  SnapshotServer(Bus& bus, Env env, const Table<v1::Work>& works,
+  SnapshotServer(Bus& bus, Env env, const PackedTable<v1::Work>& works,
                  SnapshotServerOptions options = {});
   ~SnapshotServer();
   void Start();
@@ -61,7 +61,7 @@ class SnapshotServer {
   void SendPart(Job job);
 
   Bus& bus_;
-  const Table<v1::Work>& works_;
+  const PackedTable<v1::Work>& works_;
   const SnapshotServerOptions options_;
   std::deque<std::string> order_;       // clusters, in order of their requests
   std::map<std::string, Job> waiting_;  // by cluster: a repeated request replaces the earlier one

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,8 +23,8 @@ struct Row {
   bool pending = false;
 };
 
-// A typed view of a table over JetStream: last message per subject, key = subject after
-// "<table>.". T is a protobuf message.
+// What typed tables have in common: a view of a table over JetStream, last message per subject, key
+// = subject after "<table>.". T is a protobuf message.
 //
 // Readers and the table's one writer use the same class. The writer's own writes are visible in the
 // view at once and are sent pipelined; a failed send is repeated until it is durable or superseded
@@ -32,16 +33,12 @@ struct Row {
 //
 // Thread rule: the executor thread only. Callbacks never run inside a call.
 template <typename T>
-class Table : private RawTable::View {
+class TableBase : protected RawTable::View {
  public:
   using ChangeHandler = RawTable::ChangeHandler;
 
-  // `name` is the stream's name and the first token of its subjects. `filter` ("cluster-a.>")
-  // limits the view. The bus and env must outlive the table.
-  Table(Bus& bus, Env env, std::string_view name, std::string_view filter = {})
-      : raw_(bus, env, name, filter, *this) {}
-  Table(const Table&) = delete;
-  Table& operator=(const Table&) = delete;
+  TableBase(const TableBase&) = delete;
+  TableBase& operator=(const TableBase&) = delete;
 
   // A reader that needs only a part of each row drops the rest here, before the row is kept. Not
   // for the table's writer. Before Start.
@@ -57,14 +54,6 @@ class Table : private RawTable::View {
   void SetSoleWriter(bool sole) { raw_.SetSoleWriter(sole); }
 
   [[nodiscard]] bool synced() const { return raw_.synced(); }
-  // nullptr when there is no such row. The pointer is valid until control returns to the executor.
-  [[nodiscard]] const Row<T>* Find(std::string_view key) const {
-    const auto it = rows_.find(key);
-    return it == rows_.end() ? nullptr : &it->second;
-  }
-  // All rows in key order.
-  [[nodiscard]] const std::map<std::string, Row<T>, std::less<>>& rows() const { return rows_; }
-  [[nodiscard]] size_t size() const { return rows_.size(); }
   // Of the newest change seen, and of the stream itself: what a snapshot of this view is worth.
   [[nodiscard]] uint64_t last_sequence() const { return raw_.last_sequence(); }
   [[nodiscard]] int64_t stream_created_micros() const { return raw_.stream_created_micros(); }
@@ -94,13 +83,25 @@ class Table : private RawTable::View {
       raw_.Fail(std::move(done), status);
       return;
     }
-    const auto it = rows_.find(key);
-    if (it != rows_.end()) rows_.erase(it);
+    this->Erase(key);
     raw_.Write(key, "", true, std::nullopt, std::move(done));
   }
   // Keys with writes not yet durable.
   [[nodiscard]] size_t in_flight() const { return raw_.in_flight(); }
   [[nodiscard]] TableStats stats() const { return raw_.stats(); }
+
+ protected:
+  // `name` is the stream's name and the first token of its subjects. `filter` ("cluster-a.>")
+  // limits the view. The bus and env must outlive the table.
+  TableBase(Bus& bus, Env env, std::string_view name, std::string_view filter, bool keep_bytes)
+      : raw_(bus, env, name, filter, *this, keep_bytes) {}
+  ~TableBase() override = default;
+
+  // This process has written the row; it is not durable yet.
+  virtual void SetOwn(std::string_view key, T value) = 0;
+
+  std::function<void(T&)> trim_;
+  RawTable raw_;
 
  private:
   void DoPut(std::string_view key, T value, std::optional<uint64_t> expected, WriteHandler done) {
@@ -113,24 +114,49 @@ class Table : private RawTable::View {
       raw_.Fail(std::move(done), status);
       return;
     }
+    SetOwn(key, std::move(value));
+    raw_.Write(key, std::move(bytes), false, expected, std::move(done));
+  }
+};
+
+// A table that keeps its rows parsed. For many rows see also lib/bus/packed_table.h.
+template <typename T>
+class Table final : public TableBase<T> {
+ public:
+  Table(Bus& bus, Env env, std::string_view name, std::string_view filter = {})
+      : TableBase<T>(bus, env, name, filter, /*keep_bytes=*/false) {}
+
+  // nullptr when there is no such row. The pointer is valid until control returns to the executor.
+  [[nodiscard]] const Row<T>* Find(std::string_view key) const {
+    const auto it = rows_.find(key);
+    return it == rows_.end() ? nullptr : &it->second;
+  }
+  // All rows in key order.
+  [[nodiscard]] const std::map<std::string, Row<T>, std::less<>>& rows() const { return rows_; }
+  [[nodiscard]] size_t size() const { return rows_.size(); }
+
+ private:
+  void SetOwn(std::string_view key, T value) override {
     Row<T>& row = rows_.try_emplace(std::string(key)).first->second;
     row.value = std::move(value);
     row.pending = true;
-    raw_.Write(key, std::move(bytes), false, expected, std::move(done));
   }
-
-  bool Store(const std::string& key, std::string_view bytes, uint64_t revision) override {
+  std::optional<std::string_view> Store(std::string_view key, std::string_view bytes,
+                                        uint64_t revision) override {
     T value;
-    if (!value.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
-    if (trim_) trim_(value);
-    Row<T>& row = rows_[key];
+    if (!value.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
+    if (this->trim_) this->trim_(value);
+    Row<T>& row = rows_[std::string(key)];
     row.value = std::move(value);
     row.revision = revision;
     row.pending = false;
-    return true;
+    return bytes;
   }
-  void Erase(const std::string& key) override { rows_.erase(key); }
-  void MarkDurable(const std::string& key, uint64_t revision, bool pending) override {
+  void Erase(std::string_view key) override {
+    const auto it = rows_.find(key);
+    if (it != rows_.end()) rows_.erase(it);
+  }
+  void MarkDurable(std::string_view key, uint64_t revision, bool pending) override {
     const auto it = rows_.find(key);
     if (it == rows_.end()) return;
     it->second.revision = revision;
@@ -138,8 +164,6 @@ class Table : private RawTable::View {
   }
 
   std::map<std::string, Row<T>, std::less<>> rows_;
-  std::function<void(T&)> trim_;
-  RawTable raw_;
 };
 
 }  // namespace sealane

@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace sealane {
+namespace {
+
+constexpr size_t kKeptCapacity = 1024;
+
+}  // namespace
 
 KeyedQueue::KeyedQueue(Env env, KeyedQueueOptions options, Handler handler)
     : env_(env),
@@ -171,7 +176,10 @@ void KeyedQueue::EraseIfIdle(const std::string& key) {
   const auto it = states_.find(key);
   if (it == states_.end()) return;
   const State& state = it->second;
-  if (!state.waiting && !state.active && !state.again && state.timer == 0) states_.erase(it);
+  if (state.waiting || state.active || state.again || state.timer != 0) return;
+  states_.erase(it);
+  // A map does not shrink; after a burst that would be some hundred bytes for each of its keys.
+  if (states_.empty() && states_.capacity() > kKeptCapacity) states_ = {};
 }
 
 KeyedQueueStats KeyedQueue::stats() const {

@@ -1,5 +1,6 @@
 #include "services/policy/answers.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,18 +29,21 @@ bool Wanted(const v1::QueryRequest& request, const v1::ObjectRef& ref) {
 
 // Sends the rows of a table that the request wants, with `add` putting one into a part.
 template <typename T, typename AddRow>
-void SendRows(const std::map<std::string, Row<T>, std::less<>>& rows,
-              const v1::QueryRequest& request, QueryAnswer& answer, AddRow add) {
+void SendRows(const PackedTable<T>& table, const v1::QueryRequest& request, QueryAnswer& answer,
+              AddRow add) {
   v1::QueryReply part;
   int in_part = 0;
   uint32_t sent = 0;
   const std::string prefix =
       request.cluster().empty() ? "" : StrCat(EncodeToken(request.cluster()), ".");
-  for (auto it = rows.lower_bound(prefix); it != rows.end() && it->first.starts_with(prefix);
-       ++it) {
-    if (!Wanted(request, it->second.value.ref())) continue;
+  const auto rows = table.rows();
+  for (auto it = rows.lower_bound(prefix); it != rows.end(); ++it) {
+    const auto [key, row] = *it;
+    if (!key.starts_with(prefix)) break;
+    T value = row.Parse();
+    if (!Wanted(request, value.ref())) continue;
     if (request.limit() != 0 && sent == request.limit()) break;
-    add(part, it->second);
+    add(part, std::move(value), row.revision);
     ++sent;
     if (++in_part == kRowsPerPart) {
       answer.Send(part);
@@ -108,10 +112,10 @@ void AnswerExplain(const State& state, const Matcher& matcher, const Renderer& r
                    const v1::QueryRequest& request, QueryAnswer& answer) {
   Json list = Json::array();
   for (const auto& [key, row] : state.objects.rows()) {
-    if (!Wanted(request, row.value.ref())) continue;
-    const Row<v1::Binding>* binding = state.bindings.Find(key);
-    Json explained =
-        Explain(state, matcher, row.value, binding == nullptr ? nullptr : &binding->value);
+    const v1::StoredObject object = row.Parse();
+    if (!Wanted(request, object.ref())) continue;
+    const std::optional<v1::Binding> binding = state.bindings.Read(key);
+    Json explained = Explain(state, matcher, object, binding.has_value() ? &*binding : nullptr);
     Json errors = Json::object();
     for (const auto& [cluster, message] : renderer.ErrorsOf(key)) errors[cluster] = message;
     if (!errors.empty()) explained["renderErrors"] = std::move(errors);
@@ -129,26 +133,25 @@ void AnswerQuery(const State& state, const Matcher& matcher, const Renderer& ren
                  const v1::QueryRequest& request, QueryAnswer& answer) {
   const std::string& what = request.what();
   if (what == "objects") {
-    SendRows(state.objects.rows(), request, answer,
-             [](v1::QueryReply& part, const Row<v1::StoredObject>& row) {
-               *part.add_objects() = row.value;
-               part.add_revisions(row.revision);
+    SendRows(state.objects, request, answer,
+             [](v1::QueryReply& part, v1::StoredObject object, uint64_t revision) {
+               *part.add_objects() = std::move(object);
+               part.add_revisions(revision);
              });
   } else if (what == "bindings") {
-    SendRows(state.bindings.rows(), request, answer,
-             [](v1::QueryReply& part, const Row<v1::Binding>& row) {
-               *part.add_bindings() = row.value;
+    SendRows(state.bindings, request, answer,
+             [](v1::QueryReply& part, v1::Binding binding, uint64_t) {
+               *part.add_bindings() = std::move(binding);
              });
   } else if (what == "works" || what == "render") {
     int explained = 0;
-    SendRows(state.works.rows(), request, answer,
-             [&](v1::QueryReply& part, const Row<v1::Work>& row) {
-               v1::Work& work = *part.add_works();
-               work = row.value;
-               if (++explained > kExplainedWorks) return;
-               renderer.AddAppliedOverrides(
-                   StrCat(EncodeToken(work.cluster()), ".", RowKey(work.ref())), work);
-             });
+    SendRows(state.works, request, answer, [&](v1::QueryReply& part, v1::Work row, uint64_t) {
+      v1::Work& work = *part.add_works();
+      work = std::move(row);
+      if (++explained > kExplainedWorks) return;
+      renderer.AddAppliedOverrides(StrCat(EncodeToken(work.cluster()), ".", RowKey(work.ref())),
+                                   work);
+    });
   } else if (what == "explain") {
     AnswerExplain(state, matcher, renderer, request, answer);
   } else {

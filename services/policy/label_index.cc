@@ -71,68 +71,64 @@ std::vector<std::pair<std::string, std::string>> LabelsOf(std::string_view manif
   return std::move(reader.labels);
 }
 
-void LabelIndex::Forget(const std::string& row_key) {
-  const auto it = labels_.find(row_key);
-  if (it == labels_.end()) return;
-  for (const uint64_t label : it->second) {
-    const auto posting = postings_.find(label);
-    posting->second.erase(&it->first);
-    if (posting->second.empty()) postings_.erase(posting);
-  }
-  labels_.erase(it);
+void LabelIndex::Forget(std::string_view row_key) {
+  const auto it = objects_.find(row_key);
+  if (it == objects_.end()) return;
+  for (const uint64_t label : (*it)->labels) postings_.erase(Posting(label, it->get()));
+  objects_.erase(it);
 }
 
-void LabelIndex::Set(const std::string& row_key, std::string_view manifest) {
-  std::vector<uint64_t> hashes;
-  for (const auto& [key, value] : LabelsOf(manifest)) hashes.push_back(HashOf(key, value));
-  std::sort(hashes.begin(), hashes.end());
-  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-  if (const auto known = labels_.find(row_key); known != labels_.end()) {
-    if (known->second == hashes) return;
+void LabelIndex::Set(std::string_view row_key, std::string_view manifest) {
+  Labels labels;
+  for (const auto& [key, value] : LabelsOf(manifest)) labels.push_back(HashOf(key, value));
+  std::sort(labels.begin(), labels.end());
+  labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
+  if (const auto known = objects_.find(row_key); known != objects_.end()) {
+    if ((*known)->labels == labels) return;
     Forget(row_key);
   }
-  if (hashes.empty()) return;
-  hashes.shrink_to_fit();
-  const auto it = labels_.emplace(row_key, std::move(hashes)).first;
-  for (const uint64_t label : it->second) postings_[label].insert(&it->first);
+  if (labels.empty()) return;
+  labels.shrink_to_fit();
+  auto object = std::make_unique<Object>(Object{std::string(row_key), std::move(labels)});
+  for (const uint64_t label : object->labels) postings_.emplace(label, object.get());
+  objects_.insert(std::move(object));
 }
 
 std::optional<std::vector<std::string>> LabelIndex::Find(std::string_view prefix,
                                                          const Selector& selector) const {
-  // Per required key the hashes of the values it may have; the rarest key leads.
+  // Per required key the hashes of the values it may have; the key with the fewest objects leads.
   std::vector<std::vector<uint64_t>> required;
-  size_t fewest = 0;
-  size_t leader = 0;
   for (const SelectorRequirement& requirement : selector.requirements()) {
     if (requirement.op != SelectorRequirement::Op::kIn) continue;
-    std::vector<uint64_t> hashes;
-    size_t objects = 0;
+    std::vector<uint64_t>& hashes = required.emplace_back();
     for (const std::string& value : requirement.values) {
       hashes.push_back(HashOf(requirement.key, value));
-      const auto posting = postings_.find(hashes.back());
-      if (posting != postings_.end()) objects += posting->second.size();
     }
-    if (required.empty() || objects < fewest) {
-      fewest = objects;
-      leader = required.size();
-    }
-    required.push_back(std::move(hashes));
   }
   if (required.empty()) return std::nullopt;
-  std::vector<std::string> found;
-  for (const uint64_t label : required[leader]) {
-    const auto posting = postings_.find(label);
-    if (posting == postings_.end()) continue;
-    for (const std::string* row_key : posting->second) {
-      if (!row_key->starts_with(prefix)) continue;
-      const std::vector<uint64_t>& has = labels_.find(*row_key)->second;
-      const bool all = std::all_of(required.begin(), required.end(), [&](const auto& any_of) {
-        return std::any_of(any_of.begin(), any_of.end(), [&](uint64_t hash) {
-          return std::binary_search(has.begin(), has.end(), hash);
-        });
-      });
-      if (all) found.push_back(*row_key);
+  std::vector<const Object*> candidates;
+  for (size_t i = 0; i < required.size(); ++i) {
+    std::vector<const Object*> with;
+    bool fewest = true;
+    for (const uint64_t label : required[i]) {
+      for (auto it = postings_.lower_bound(Posting(label, nullptr));
+           fewest && it != postings_.end() && it->first == label; ++it) {
+        with.push_back(it->second);
+        fewest = i == 0 || with.size() < candidates.size();
+      }
     }
+    if (fewest) candidates = std::move(with);
+  }
+  std::vector<std::string> found;
+  for (const Object* object : candidates) {
+    if (!object->row_key.starts_with(prefix)) continue;
+    const Labels& has = object->labels;
+    const bool all = std::all_of(required.begin(), required.end(), [&](const auto& any_of) {
+      return std::any_of(any_of.begin(), any_of.end(), [&](uint64_t hash) {
+        return std::binary_search(has.begin(), has.end(), hash);
+      });
+    });
+    if (all) found.push_back(object->row_key);
   }
   return found;
 }

@@ -33,6 +33,12 @@ void ManifestCache::Put(std::string_view key, const v1::StoredObject& object,
   while (bytes_ > max_bytes_ && entries_.size() > 1) Drop(std::prev(entries_.end()));
 }
 
+void ManifestCache::Clear() {
+  by_key_ = {};
+  entries_.clear();
+  bytes_ = 0;
+}
+
 void ManifestCache::Drop(std::list<Entry>::iterator entry) {
   bytes_ -= entry->bytes;
   by_key_.erase(entry->key);

@@ -27,6 +27,8 @@ class ManifestCache {
   // The parsed form is known already: `manifest` is what the object's text says, and stays so.
   void Put(std::string_view key, const v1::StoredObject& object,
            std::shared_ptr<const Json> manifest);
+  // Nothing is looked at for now.
+  void Clear();
   [[nodiscard]] size_t bytes() const { return bytes_; }
   [[nodiscard]] size_t size() const { return by_key_.size(); }
 

@@ -95,12 +95,13 @@ void Matcher::LearnDependencies() {
   state_.dependencies = DependencyGraph();
   Affected everything_is_looked_at_anyway;
   for (const auto& [key, row] : state_.bindings.rows()) {
-    if (!row.value.propagate_deps() || row.value.deleting()) continue;
-    const Row<v1::StoredObject>* object = state_.objects.Find(key);
-    if (object == nullptr || object->value.deleting()) continue;
-    const std::shared_ptr<const Json> manifest = state_.manifests.Get(key, object->value);
+    const v1::Binding binding = row.Parse();
+    if (!binding.propagate_deps() || binding.deleting()) continue;
+    const std::optional<v1::StoredObject> object = state_.objects.Read(key);
+    if (!object.has_value() || object->deleting()) continue;
+    const std::shared_ptr<const Json> manifest = state_.manifests.Get(key, *object);
     if (manifest == nullptr) continue;
-    SetDependencies(key, manifest.get(), &row.value, &everything_is_looked_at_anyway);
+    SetDependencies(std::string(key), manifest.get(), &binding, &everything_is_looked_at_anyway);
   }
 }
 

@@ -24,6 +24,7 @@
 namespace sealane::policy {
 namespace {
 
+constexpr absl::Duration kRestAfter = absl::Seconds(2);
 constexpr std::string_view kPriorityClassPrefix = "scheduling=2Ek8s=2Eio.PriorityClass.";
 
 class PolicyService final : public Service {
@@ -40,9 +41,13 @@ class PolicyService final : public Service {
         matcher_(env_, state_, events_, metrics_, std::move(options.match)),
         renderer_(env_, state_, events_, metrics_),
         match_queue_(env_, QueueOptions("match"),
-                     [this](const std::string& key, KeyedQueue::Done done) { Match(key, done); }),
+                     [this](const std::string& key, KeyedQueue::Done done) {
+                       RestLater();
+                       Match(key, done);
+                     }),
         render_queue_(env_, QueueOptions("render"),
                       [this](const std::string& key, KeyedQueue::Done done) {
+                        RestLater();
                         done(ToResult(renderer_.Reconcile(key)));
                       }) {
     if (!options.elect_leader) return;
@@ -95,6 +100,9 @@ class PolicyService final : public Service {
   void OnWorkStatus(const WatchEvent& event);
   void OnAcknowledged();
   void Match(const std::string& key, const KeyedQueue::Done& done);
+  // Once nothing has been to do for a while, what only makes work faster is dropped.
+  void RestLater();
+  void Rest();
   void UpdateGauges();
 
   Env env_;
@@ -119,6 +127,8 @@ class PolicyService final : public Service {
   int tables_synced_ = 0;
   bool synced_ = false;
   bool leading_ = false;
+  TimerId rest_timer_ = 0;
+  bool worked_ = false;  // since the timer was last set
 };
 
 void PolicyService::Start() {
@@ -302,8 +312,9 @@ void PolicyService::OnCluster(const std::string& key) {
   for (const std::string& object : renderer_.TakeUnrendered(key)) render_queue_.Add(object);
   // Overrides look at a cluster's labels, provider and region: its works are looked at again.
   const std::string prefix = StrCat(key, ".");
-  for (auto it = state_.works.rows().lower_bound(prefix);
-       it != state_.works.rows().end() && it->first.starts_with(prefix); ++it) {
+  const auto rows = state_.works.rows();
+  for (auto it = rows.lower_bound(prefix); it != rows.end() && it->first.starts_with(prefix);
+       ++it) {
     render_queue_.Add(ObjectOfWorkKey(it->first));
   }
 }
@@ -343,6 +354,20 @@ void PolicyService::Match(const std::string& key, const KeyedQueue::Done& done) 
 bool PolicyService::Ready(std::string* why_not) const {
   if (!synced_) *why_not = StrCat("tables not synced yet: ", 5 - tables_synced_, " of 5 missing");
   return synced_;
+}
+
+void PolicyService::RestLater() {
+  worked_ = true;
+  if (rest_timer_ == 0) rest_timer_ = executor_.After(kRestAfter, [this] { Rest(); });
+}
+
+void PolicyService::Rest() {
+  rest_timer_ = 0;
+  if (std::exchange(worked_, false)) {
+    rest_timer_ = executor_.After(kRestAfter, [this] { Rest(); });
+  } else {
+    state_.manifests.Clear();
+  }
 }
 
 void PolicyService::UpdateGauges() {

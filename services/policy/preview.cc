@@ -53,10 +53,12 @@ absl::StatusOr<Overlay> Imagine(const State& state, const v1::QueryReply& given)
 // Adds the policies that are in force to an empty index.
 void AddPolicies(const State& state, PolicyIndex* index) {
   const std::string prefix = StrCat(EncodeToken(kube::kPolicyGroup), ".");
-  for (auto it = state.objects.rows().lower_bound(prefix);
-       it != state.objects.rows().end() && it->first.starts_with(prefix); ++it) {
-    const v1::StoredObject& object = it->second.value;
-    if (PolicyIndex::IsPolicy(object.ref())) index->Set(it->first, object.ref(), &object);
+  const auto rows = state.objects.rows();
+  for (auto it = rows.lower_bound(prefix); it != rows.end(); ++it) {
+    const auto [key, row] = *it;
+    if (!key.starts_with(prefix)) break;
+    const v1::StoredObject object = row.Parse();
+    if (PolicyIndex::IsPolicy(object.ref())) index->Set(std::string(key), object.ref(), &object);
   }
 }
 

@@ -300,10 +300,10 @@ void Renderer::Withdraw(const std::string& key, const v1::Binding* binding,
   const auto found = state_.clusters_of.find(key);
   if (found == state_.clusters_of.end()) return;
   const Row<v1::StoredObject>* object = state_.objects.Find(key);
-  const std::set<std::string> tokens = found->second;
-  for (const std::string& token : tokens) {
-    if (targets.contains(token)) continue;
-    const std::string work_key = StrCat(token, ".", key);
+  const std::vector<const std::string*> clusters = found->second;
+  for (const std::string* token : clusters) {
+    if (targets.contains(*token)) continue;
+    const std::string work_key = StrCat(*token, ".", key);
     const Row<v1::Work>* row = state_.works.Find(work_key);
     if (row == nullptr) continue;
     if (!row->value.deleting()) {

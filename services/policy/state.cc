@@ -6,6 +6,11 @@
 #include "lib/model/identity.h"
 
 namespace sealane::policy {
+namespace {
+
+bool ByName(const std::string* a, const std::string* b) { return *a < *b; }
+
+}  // namespace
 
 State::State(Bus& bus, Env env)
     : objects(bus, env, kObjectsTable),
@@ -39,17 +44,21 @@ std::string_view ObjectOfWorkKey(std::string_view work_key) {
 }
 
 std::string State::NoteWork(const std::string& work_key) {
-  const Row<v1::Work>* row = works.Find(work_key);
-  const std::string cluster = work_key.substr(0, work_key.find('.'));
+  const std::string& cluster =
+      *cluster_tokens_.emplace(work_key.substr(0, work_key.find('.'))).first;
   const std::string_view object = ObjectOfWorkKey(work_key);
   const std::string ns = DecodeToken(SubjectToken(object, 2)).value_or("");
-  if (row != nullptr) {
-    if (!clusters_of[object].insert(cluster).second || ns.empty()) return "";
-    return ++namespace_content[ns][cluster] == 1 ? ns : "";
+  auto known = clusters_of.find(object);
+  if (works.rows().contains(work_key)) {
+    if (known == clusters_of.end()) known = clusters_of.try_emplace(std::string(object)).first;
+    auto& clusters = known->second;
+    const auto at = std::lower_bound(clusters.begin(), clusters.end(), &cluster, ByName);
+    if (at != clusters.end() && *at == &cluster) return "";
+    clusters.insert(at, &cluster);
+    return !ns.empty() && ++namespace_content[ns][cluster] == 1 ? ns : "";
   }
-  const auto it = clusters_of.find(object);
-  if (it == clusters_of.end() || it->second.erase(cluster) == 0) return "";
-  if (it->second.empty()) clusters_of.erase(it);
+  if (known == clusters_of.end() || std::erase(known->second, &cluster) == 0) return "";
+  if (known->second.empty()) clusters_of.erase(known);
   if (ns.empty()) return "";
   auto& content = namespace_content[ns];
   if (--content[cluster] > 0) return "";
@@ -77,7 +86,7 @@ bool State::NoteCluster(const std::string& cluster_key) {
 
 void State::AddConcerned(const ResourceSelector& selector, std::string_view ns,
                          std::set<std::string>* keys) const {
-  const auto& rows = objects.rows();
+  const auto rows = objects.rows();
   const std::string kind =
       StrCat(EncodeToken(GroupOf(selector.api_version)), ".", EncodeToken(selector.kind), ".");
   const std::string prefix = ns.empty() ? kind : StrCat(kind, EncodeToken(ns), ".");
@@ -101,7 +110,7 @@ void State::AddConcerned(const ResourceSelector& selector, std::string_view ns,
       return;
     }
   }
-  for (; within(); ++it) keys->insert(it->first);
+  for (; within(); ++it) keys->emplace(it->first);
 }
 
 bool State::MayBeRelabelled(const ResourceSelector& selector, const std::string& ns) const {
@@ -117,8 +126,9 @@ bool State::MayBeRelabelled(const ResourceSelector& selector, const std::string&
 std::vector<std::string> State::Concerned(const PolicyIndex::Change& change) const {
   std::set<std::string> keys;
   if (change.everything) {
+    const std::string ns = EncodeToken(change.ns);
     for (const auto& [key, row] : objects.rows()) {
-      if (change.ns.empty() || row.value.ref().namespace_() == change.ns) keys.insert(key);
+      if (change.ns.empty() || SubjectToken(key, 2) == ns) keys.emplace(key);
     }
   }
   for (const ResourceSelector& selector : change.selectors) {

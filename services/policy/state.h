@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lib/bus/table.h"
+#include "lib/bus/packed_table.h"
 #include "lib/core/env.h"
 #include "lib/core/strings.h"
 #include "sealane/v1/cluster.pb.h"
@@ -24,11 +24,11 @@ namespace sealane::policy {
 struct State {
   State(Bus& bus, Env env);
 
-  Table<v1::StoredObject> objects;  // written by Intake, removed by Matcher
+  PackedTable<v1::StoredObject> objects;  // written by Intake, removed by Matcher
   // Written by Matcher; render_errors by Renderer, who also removes the rows.
-  Table<v1::Binding> bindings;
-  Table<v1::Work> works;  // written by Renderer
-  Table<v1::Placed> placements;
+  PackedTable<v1::Binding> bindings;
+  PackedTable<v1::Work> works;  // written by Renderer
+  PackedTable<v1::Placed> placements;
   Table<v1::ClusterStatus> clusters;
 
   PolicyIndex policies;
@@ -36,8 +36,9 @@ struct State {
   LabelIndex labels;  // of the rows of `objects`
   ManifestCache manifests;
 
-  // Row key of an object -> encoded clusters that have a work row of it.
-  StringMap<std::set<std::string>> clusters_of;
+  // Row key of an object -> encoded clusters that have a work row of it, in order. The names stay
+  // where they are.
+  StringMap<std::vector<const std::string*>> clusters_of;
   // Namespace -> encoded cluster -> how many works of that namespace the cluster has.
   std::map<std::string, std::map<std::string, int>, std::less<>> namespace_content;
   // Work rows whose agent says Removed: row key of the work -> the fence it spoke about.
@@ -67,7 +68,8 @@ struct State {
   void AddConcerned(const ResourceSelector& selector, std::string_view ns,
                     std::set<std::string>* keys) const;
 
-  StringMap<std::string> cluster_facts_;  // cluster -> what overrides see of it
+  std::set<std::string, std::less<>> cluster_tokens_;  // what clusters_of points to
+  StringMap<std::string> cluster_facts_;               // cluster -> what overrides see of it
 };
 
 // The row key of the Namespace object of that name.

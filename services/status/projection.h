@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,7 +23,7 @@ class Projection : private RawTable::View {
   };
 
   Projection(Bus& bus, Env env, std::string_view name, Handlers handlers)
-      : handlers_(std::move(handlers)), table_(bus, env, name, {}, *this) {}
+      : handlers_(std::move(handlers)), table_(bus, env, name, {}, *this, /*keep_bytes=*/false) {}
 
   void Start(RawTable::ChangeHandler on_change, std::function<void()> on_synced) {
     table_.Start(std::move(on_change), std::move(on_synced));
@@ -31,12 +32,14 @@ class Projection : private RawTable::View {
   [[nodiscard]] const RawTable& table() const { return table_; }
 
  private:
-  bool Store(const std::string& key, std::string_view bytes, uint64_t revision) override {
-    return handlers_.store(key, bytes, revision);
+  std::optional<std::string_view> Store(std::string_view key, std::string_view bytes,
+                                        uint64_t revision) override {
+    if (!handlers_.store(std::string(key), bytes, revision)) return std::nullopt;
+    return std::string_view();
   }
-  void Erase(const std::string& key) override { handlers_.erase(key); }
-  void MarkDurable(const std::string& key, uint64_t revision, bool /*pending*/) override {
-    if (handlers_.durable) handlers_.durable(key, revision);
+  void Erase(std::string_view key) override { handlers_.erase(std::string(key)); }
+  void MarkDurable(std::string_view key, uint64_t revision, bool /*pending*/) override {
+    if (handlers_.durable) handlers_.durable(std::string(key), revision);
   }
 
   Handlers handlers_;

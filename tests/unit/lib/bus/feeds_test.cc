@@ -8,10 +8,10 @@
 #include "gtest/gtest.h"
 #include "lib/bus/event_sink.h"
 #include "lib/bus/memory_bus.h"
+#include "lib/bus/packed_table.h"
 #include "lib/bus/query.h"
 #include "lib/bus/snapshot_server.h"
 #include "lib/bus/subjects.h"
-#include "lib/bus/table.h"
 #include "lib/bus/work_feed.h"
 #include "lib/core/sim_executor.h"
 #include "lib/core/strings.h"
@@ -38,7 +38,7 @@ class FeedsTest : public ::testing::Test {
     config.subjects = {"works.>"};
     config.republish_prefix = "live.";
     hub_->EnsureStream(config, [](const absl::Status& s) { EXPECT_OK(s); });
-    works_ = std::make_unique<Table<v1::Work>>(*hub_, sim_.env(), "works");
+    works_ = std::make_unique<PackedTable<v1::Work>>(*hub_, sim_.env(), "works");
   }
 
   void StartPolicy() {
@@ -73,8 +73,8 @@ class FeedsTest : public ::testing::Test {
   // What the agent of cluster a should have.
   std::map<std::string, std::string> Wanted() const {
     std::map<std::string, std::string> wanted;
-    for (const auto& row : works_->rows()) {
-      if (row.first.starts_with("a.")) wanted[row.first.substr(2)] = row.second.value.manifest();
+    for (const auto& [key, row] : works_->rows()) {
+      if (key.starts_with("a.")) wanted[std::string(key.substr(2))] = row.Parse().manifest();
     }
     return wanted;
   }
@@ -84,7 +84,7 @@ class FeedsTest : public ::testing::Test {
   MemoryServer server_;
   std::unique_ptr<Bus> hub_;
   std::unique_ptr<Bus> agent_bus_;
-  std::unique_ptr<Table<v1::Work>> works_;
+  std::unique_ptr<PackedTable<v1::Work>> works_;
   SnapshotServerOptions options_;
   std::unique_ptr<SnapshotServer> snapshots_;
   std::map<std::string, std::string> agent_;

@@ -42,7 +42,7 @@ AgentWorld::AgentWorld(bool controllers, uint64_t seed)
     if (table == kWorksTable) config.republish_prefix = std::string(kLivePrefix);
     hub_->EnsureStream(config, [](const absl::Status& status) { EXPECT_OK(status); });
   }
-  works_ = std::make_unique<Table<v1::Work>>(*hub_, sim.env(), kWorksTable);
+  works_ = std::make_unique<PackedTable<v1::Work>>(*hub_, sim.env(), kWorksTable);
   works_->Start({}, [] {});
   snapshots_ = std::make_unique<SnapshotServer>(*hub_, sim.env(), *works_);
   snapshots_->Start();
@@ -126,7 +126,8 @@ v1::Work AgentWorld::Put(std::string_view manifest, const std::function<void(v1:
 
 void AgentWorld::RemoveRow(std::string_view kind, std::string_view name) {
   for (const auto& [key, row] : works_->rows()) {
-    if (row.value.ref().kind() != kind || row.value.ref().name() != name) continue;
+    const v1::Work work = row.Parse();
+    if (work.ref().kind() != kind || work.ref().name() != name) continue;
     return works_->Remove(std::string(key));
   }
   ADD_FAILURE() << "no such row: " << kind << " " << name;

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "lib/bus/memory_bus.h"
+#include "lib/bus/packed_table.h"
 #include "lib/bus/snapshot_server.h"
-#include "lib/bus/table.h"
 #include "lib/core/json.h"
 #include "lib/core/sim_executor.h"
 #include "lib/kubeapi/direct_transport.h"
@@ -90,7 +90,7 @@ class AgentWorld {
   uint64_t subscription_ = 0;
   std::vector<std::shared_ptr<http::ResponseWriter>> held_;  // requests that hang
   std::unique_ptr<Bus> hub_;
-  std::unique_ptr<Table<v1::Work>> works_;
+  std::unique_ptr<PackedTable<v1::Work>> works_;
   std::unique_ptr<SnapshotServer> snapshots_;
   std::unique_ptr<Subscription> statuses_;
   std::map<std::string, v1::WorkStatus, std::less<>> status_;  // by the object's name

@@ -43,6 +43,16 @@ TEST(ManifestCacheTest, WhatIsNoJsonIsNotKept) {
   EXPECT_EQ(cache.bytes(), 0u);
 }
 
+TEST(ManifestCacheTest, ClearedItParsesAgain) {
+  ManifestCache cache;
+  const auto first = cache.Get("a", Object("u", 1, R"({"n":1})"));
+  cache.Clear();
+  EXPECT_EQ(cache.size(), 0u);
+  EXPECT_EQ(cache.bytes(), 0u);
+  EXPECT_NE(cache.Get("a", Object("u", 1, R"({"n":1})")), first);
+  EXPECT_EQ(cache.size(), 1u);
+}
+
 TEST(ManifestCacheTest, TheLongestUnusedGoesFirst) {
   ManifestCache cache(/*max_bytes=*/16);
   const auto a = cache.Get("a", Object("a", 1, R"({"n":1})"));
