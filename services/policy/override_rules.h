@@ -21,6 +21,7 @@ struct OverrideRule {
 struct OverrideRules {
   bool all_containers = false;  // sealane.io/containers: All
   bool expand = false;          // sealane.io/expand: "true"
+  bool relabels = false;        // may change the labels of what it concerns
   std::vector<OverrideRule> rules;
 };
 

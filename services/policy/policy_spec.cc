@@ -124,6 +124,18 @@ auto ClaimOrder(const PropagationPolicy& policy, MatchStrength strength) {
                     -static_cast<int>(strength), std::string_view(policy.ref.name()));
 }
 
+bool Relabels(const OverrideRule& rule) {
+  const Json* labels = Find(rule.overriders, {"labelsOverrider"});
+  if (labels != nullptr && !labels->empty()) return true;
+  const Json* patches = Find(rule.overriders, {"plaintext"});
+  return patches != nullptr && patches->is_array() &&
+         std::any_of(patches->begin(), patches->end(), [](const Json& patch) {
+           const std::string_view path = GetString(patch, {"path"});
+           constexpr std::string_view kLabels = "/metadata/labels";
+           return path.starts_with(kLabels) || kLabels.starts_with(path);
+         });
+}
+
 }  // namespace
 
 MatchStrength Matches(const std::vector<ResourceSelector>& selectors, const ObjectView& object) {
@@ -260,6 +272,7 @@ absl::StatusOr<OverridePolicy> ParseOverridePolicy(const Json& manifest) {
     SEALANE_ASSIGN_OR_RETURN(OverrideRule rule, ReadRule(*spec));
     rules->rules.push_back(std::move(rule));
   }
+  rules->relabels = std::any_of(rules->rules.begin(), rules->rules.end(), Relabels);
   if (rules->expand) {
     for (OverrideRule& rule : rules->rules) rule.references = kube::ReferencesIn(rule.overriders);
   }

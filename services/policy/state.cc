@@ -4,6 +4,7 @@
 
 #include "lib/bus/subjects.h"
 #include "lib/model/identity.h"
+#include "services/policy/override_rules.h"
 
 namespace sealane::policy {
 namespace {
@@ -119,8 +120,9 @@ bool State::MayBeRelabelled(const ResourceSelector& selector, const std::string&
   ref.set_kind(selector.kind);
   ref.set_namespace_(ns);
   const std::vector<const OverridePolicy*> overrides = policies.OverridesFor(ref);
-  return std::any_of(overrides.begin(), overrides.end(),
-                     [](const OverridePolicy* policy) { return policy->cluster_wide(); });
+  return std::any_of(overrides.begin(), overrides.end(), [](const OverridePolicy* policy) {
+    return policy->cluster_wide() && policy->rules->relabels;
+  });
 }
 
 std::vector<std::string> State::Concerned(const PolicyIndex::Change& change) const {
