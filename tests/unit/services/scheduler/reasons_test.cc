@@ -98,12 +98,13 @@ TEST(RulesChangedTest, ThePlanIsMadeAgainOnce) {
   PlanInput first{binding, nullptr, snapshot};
   first.now_micros = 1;
   v1::Placed row = PlanPlacement(first).row;
+  // Clusters stay allowed: losing one would be the first reason.
   const char* placements[] = {
-      R"({"clusterAffinity": {"clusterNames": ["a"]}})",
-      R"({"clusterAffinity": {"clusterNames": ["a"]}, "clusterTolerations": [{"key": "k"}]})",
+      R"({"clusterAffinity": {"clusterNames": ["a", "b"]}})",
+      R"({"clusterAffinity": {"clusterNames": ["a", "b"]}, "clusterTolerations": [{"key": "k"}]})",
       R"({"spreadConstraints": [{"spreadByField": "cluster", "minGroups": 1, "maxGroups": 1}]})",
       kEven,
-      kGroups,
+      R"({"clusterAffinities": [{"affinityName": "all", "clusterNames": ["a", "b"]}]})",
       R"({"workloadAffinity": {"affinity": {"groupByLabelKey": "app"}}})"};
   for (const char* placement : placements) {
     binding = MakeBinding(4, placement);
