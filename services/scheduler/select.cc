@@ -183,16 +183,20 @@ absl::StatusOr<Selection> SelectByGroup(const Request& request, const Rules& rul
   return selection;
 }
 
+void PutRoomFirst(Candidates& candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) {
+                     return a.tier != b.tier ? a.tier < b.tier : a.available() > b.available();
+                   });
+}
+
 // By several groupings or zones. When the best clusters have too little room, once more with those
 // that have the most room first, until a choice has the room.
 absl::StatusOr<Selection> SelectCombined(const Request& request, Candidates candidates) {
   const int64_t needed = NeededReplicas(request);
   SEALANE_ASSIGN_OR_RETURN(Candidates chosen, ChooseCombined(request, candidates));
   if (SumAvailable(chosen, chosen.size()) >= needed) return Selection{std::move(chosen), ""};
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) {
-                     return a.tier != b.tier ? a.tier < b.tier : a.available() > b.available();
-                   });
+  PutRoomFirst(candidates);
   SEALANE_ASSIGN_OR_RETURN(chosen, ChooseCombined(request, candidates, {needed}));
   return Selection{std::move(chosen), ""};
 }
@@ -237,14 +241,32 @@ int64_t WithRoomForAll(const Request& request, const Candidates& clusters) {
   });
 }
 
+// Karmada's choice by one grouping sees each group's share of the replicas, not which clusters will
+// be taken: where these have too little room, others that have it are looked for.
+absl::StatusOr<Selection> SelectWithRoom(const Request& request, const Rules& rules,
+                                         Candidates candidates) {
+  absl::StatusOr<Selection> selection = SelectAnew(request, rules, candidates);
+  CombinedGoal goal;
+  goal.needed = NeededReplicas(request);
+  goal.one_grouping = true;
+  if (rules.group == nullptr || rules.combined || !selection.ok() ||
+      SumAvailable(selection->chosen, selection->chosen.size()) >= goal.needed) {
+    return selection;
+  }
+  PutRoomFirst(candidates);
+  absl::StatusOr<Candidates> roomy = ChooseCombined(request, candidates, goal);
+  if (roomy.ok()) selection->chosen = *std::move(roomy);
+  return selection;
+}
+
 absl::StatusOr<Selection> SelectSteadily(const Request& request, const Rules& rules,
                                          Candidates candidates) {
   if (std::none_of(candidates.begin(), candidates.end(),
                    [](const Candidate& candidate) { return candidate.in_use; })) {
-    return SelectAnew(request, rules, std::move(candidates));
+    return SelectWithRoom(request, rules, std::move(candidates));
   }
   absl::StatusOr<Candidates> kept = KeepInUse(request, rules, candidates);
-  if (!kept.ok()) return SelectAnew(request, rules, std::move(candidates));
+  if (!kept.ok()) return SelectWithRoom(request, rules, std::move(candidates));
   SortCandidates(*kept);
   const bool duplicated = request.workload && request.strategy == Strategy::kDuplicated;
   const bool room = std::all_of(kept->begin(), kept->end(), [&](const Candidate& cluster) {

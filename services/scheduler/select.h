@@ -25,7 +25,8 @@ struct Selection {
 //
 // `steady`: when some choice that meets the constraints has all clusters in use and the room, one
 // such choice is taken. Only duplicated objects leave clusters that have too little room for all
-// replicas, where more clusters with room can be had.
+// replicas, where more clusters with room can be had. And when Karmada's choice of groups has too
+// little room, another that has it is looked for.
 [[nodiscard]] absl::StatusOr<Selection> SelectClusters(const Request& request,
                                                        Candidates candidates, bool steady = false);
 
