@@ -200,8 +200,26 @@ TEST_F(ApiServerTest, WhatIsNotSupportedIsRefused) {
   EXPECT_EQ(api_.Post("/api/v1/configmaps", ConfigMap("c")).status, 405);
   EXPECT_EQ(api_.Call("POST", StrCat(kMaps, "/c"), ConfigMap("c")).status, 405);
   EXPECT_EQ(api_.Get("/api/v1/namespaces/ns/configmaps/c/status").status, 404);
-  EXPECT_EQ(api_.Get("/openapi/v2").status, 404);
   EXPECT_EQ(api_.Call("GET", kMaps, Json(), "", "application/yaml").status, 406);
+}
+
+TEST_F(ApiServerTest, OlderClientsReadOpenApiVersion2) {
+  const auto json = api_.Get("/openapi/v2");
+  EXPECT_EQ(json.status, 200);
+  const Json& patch =
+      json.body["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+  EXPECT_EQ(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+  EXPECT_EQ(patch["parameters"][0]["name"], "dryRun");
+  // kubectl 1.20 reads protobuf only, and finds in it whether a kind can be tried out.
+  const auto protobuf = api_.Call("GET", "/openapi/v2", Json(), "",
+                                  "application/com.github.proto-openapi.spec.v2@v1.0+protobuf");
+  EXPECT_EQ(protobuf.status, 200);
+  EXPECT_EQ(protobuf.text.substr(0, 5),
+            "\n\x03"
+            "2.0");
+  EXPECT_NE(protobuf.text.find("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
+            std::string::npos);
+  EXPECT_NE(protobuf.text.find("dryRun"), std::string::npos);
 }
 
 TEST_F(ApiServerTest, PodsEndGracefully) {
