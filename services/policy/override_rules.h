@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ struct OverrideRule {
 struct OverrideRules {
   bool all_containers = false;  // sealane.io/containers: All
   bool expand = false;          // sealane.io/expand: "true"
-  bool relabels = false;        // may change the labels of what it concerns
+  // Labels of what it concerns that it may change; "": any.
+  std::set<std::string, std::less<>> relabels;
   std::vector<OverrideRule> rules;
 };
 

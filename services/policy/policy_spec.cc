@@ -124,16 +124,24 @@ auto ClaimOrder(const PropagationPolicy& policy, MatchStrength strength) {
                     -static_cast<int>(strength), std::string_view(policy.ref.name()));
 }
 
-bool Relabels(const OverrideRule& rule) {
-  const Json* labels = Find(rule.overriders, {"labelsOverrider"});
-  if (labels != nullptr && !labels->empty()) return true;
-  const Json* patches = Find(rule.overriders, {"plaintext"});
-  return patches != nullptr && patches->is_array() &&
-         std::any_of(patches->begin(), patches->end(), [](const Json& patch) {
-           const std::string_view path = GetString(patch, {"path"});
-           constexpr std::string_view kLabels = "/metadata/labels";
-           return path.starts_with(kLabels) || kLabels.starts_with(path);
-         });
+// Adds the labels that the rule may change.
+void AddRelabels(const OverrideRule& rule, std::set<std::string, std::less<>>* labels) {
+  if (const Json* list = Find(rule.overriders, {"labelsOverrider"});
+      list != nullptr && list->is_array()) {
+    for (const Json& overrider : *list) {
+      const Json* values = Find(overrider, {"value"});
+      if (values == nullptr || !values->is_object()) continue;
+      for (const auto& [key, value] : values->items()) labels->insert(key);
+    }
+  }
+  if (const Json* list = Find(rule.overriders, {"plaintext"});
+      list != nullptr && list->is_array()) {
+    for (const Json& patch : *list) {
+      const std::string_view path = GetString(patch, {"path"});
+      constexpr std::string_view kLabels = "/metadata/labels";
+      if (path.starts_with(kLabels) || kLabels.starts_with(path)) labels->insert("");
+    }
+  }
 }
 
 }  // namespace
@@ -272,7 +280,7 @@ absl::StatusOr<OverridePolicy> ParseOverridePolicy(const Json& manifest) {
     SEALANE_ASSIGN_OR_RETURN(OverrideRule rule, ReadRule(*spec));
     rules->rules.push_back(std::move(rule));
   }
-  rules->relabels = std::any_of(rules->rules.begin(), rules->rules.end(), Relabels);
+  for (const OverrideRule& rule : rules->rules) AddRelabels(rule, &rules->relabels);
   if (rules->expand) {
     for (OverrideRule& rule : rules->rules) rule.references = kube::ReferencesIn(rule.overriders);
   }

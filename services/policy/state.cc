@@ -120,8 +120,13 @@ bool State::MayBeRelabelled(const ResourceSelector& selector, const std::string&
   ref.set_kind(selector.kind);
   ref.set_namespace_(ns);
   const std::vector<const OverridePolicy*> overrides = policies.OverridesFor(ref);
-  return std::any_of(overrides.begin(), overrides.end(), [](const OverridePolicy* policy) {
-    return policy->cluster_wide() && policy->rules->relabels;
+  const auto& demands = selector.label_selector.requirements();
+  return std::any_of(overrides.begin(), overrides.end(), [&demands](const OverridePolicy* policy) {
+    const auto& labels = policy->rules->relabels;
+    return policy->cluster_wide() &&
+           (labels.contains("") || std::any_of(demands.begin(), demands.end(), [&](const auto& d) {
+              return labels.contains(d.key);
+            }));
   });
 }
 
