@@ -47,6 +47,7 @@ class Planner {
       placed_ = input.placed;
     }
     if (input.placed != nullptr) old_revision_ = input.placed->revision();
+    request_.Evict(input.evicting);
   }
 
   Plan Run() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "sealane/v1/tables.pb.h"
@@ -32,6 +33,7 @@ struct PlanInput {
   // Replicas that have to leave clusters which lost capacity; nullptr: none.
   const ReplicaCounts* capacity_lost = nullptr;
   const FailbackClocks* failback = nullptr;  // of the last plan; nullptr: none runs
+  std::vector<std::string> evicting = {};    // clusters to leave, besides those of the binding
 };
 
 // What to do about one binding.

@@ -11,6 +11,7 @@
 #include "lib/model/identity.h"
 #include "sealane/v1/query.pb.h"
 #include "services/scheduler/explain.h"
+#include "services/scheduler/failover.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/reasons.h"
 #include "services/scheduler/simulate.h"
@@ -94,10 +95,11 @@ void SendDecisions(const ScheduleInput& input, const ScheduleResult& result, boo
 void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
                 const v1::Binding& binding, QueryAnswer& answer) {
   const Row<v1::Placed>* row = world.placements.Find(key);
-  const Request request(binding);
+  Request request(binding);
   Previous previous;
   size_t term = 0;
   if (row != nullptr && row->value.uid() == binding.uid()) {
+    request.Evict(EvictedFrom(row->value));
     term = TermIndex(request, row->value.affinity_name());
     previous = RemainingPlacement(request, request.terms[term], row->value, world.snapshot,
                                   &world.index, now_micros)

@@ -152,6 +152,11 @@ Request::Request(const v1::Binding& from)
   anti_affinity_group = GroupOf(from, groups.anti_affinity().group_by_label_key());
 }
 
+void Request::Evict(const std::vector<std::string>& clusters) {
+  evicting.insert(evicting.end(), clusters.begin(), clusters.end());
+  std::sort(evicting.begin(), evicting.end());
+}
+
 bool Request::CountsCapacity(const v1::Binding& binding) {
   const Strategy strategy = StrategyOf(binding.placement());
   return binding.replicas() > 0 &&

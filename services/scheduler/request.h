@@ -103,6 +103,8 @@ class Request {
   bool honour_spread = false;
   bool respect_capacity = false;
 
+  // These clusters are being left, too.
+  void Evict(const std::vector<std::string>& clusters);
   // Spread constraints that this strategy ignores, as Karmada does, unless honour_spread is set.
   [[nodiscard]] bool IgnoresSpread() const;
   // Whether the result depends on which clusters match, and not on what room they have at the

@@ -21,6 +21,7 @@
 #include "sealane/v1/app.pb.h"
 #include "services/scheduler/capacity_asker.h"
 #include "services/scheduler/capacity_loss.h"
+#include "services/scheduler/failover_plan.h"
 #include "services/scheduler/placement_event.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/queries.h"
@@ -367,12 +368,16 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   const auto failback = world_.failback.find(key);
   if (failback != world_.failback.end()) input.failback = &failback->second;
 
+  if (world_.FailsOver(key)) {
+    world_.FollowApps([this](const std::string& failing) { queue_.Add(failing); });
+  }
+
   std::map<std::string, int64_t> claims;
   if (placed != nullptr) claims = loss_.Claims(key, binding, placed->value);
   if (!claims.empty()) input.capacity_lost = &claims;
 
   const absl::Duration begin = env_.clock.Monotonic();
-  Plan plan = PlanPlacement(input);
+  auto [plan, failovers] = PlanWithFailover(input, world_.FindApp(key), world_.apps_known());
   metrics_.decision_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
 
   if (plan.failback.empty()) {
@@ -398,6 +403,8 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
     done(ReconcileResult::Done());
     return;
   }
+  for (v1::Event& event : failovers) events_.Emit(std::move(event));
+  metrics_.failovers.Increment(static_cast<double>(failovers.size()));
   Write(key, binding, std::move(plan), done);
 }
 

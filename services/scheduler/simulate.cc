@@ -6,6 +6,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/model/identity.h"
+#include "services/scheduler/failover_plan.h"
 #include "services/scheduler/plan.h"
 
 namespace sealane::scheduler {
@@ -146,7 +147,7 @@ class Simulator {
     if (world_.accurate_now) input.accurate_now = world_.accurate_now();
     input.now_micros = now_micros_;
     input.rebalance_micros = world_.rebalancers.TriggeredFor(binding);
-    Plan plan = PlanPlacement(input);
+    Plan plan = PlanWithFailover(input, nullptr, false).plan;
     state.failed = !plan.cause.empty() && plan.outcome != Outcome::kScheduled;
     state.moved = state.moved || plan.moved;
     if (plan.moved || state.failed) state.cause = plan.cause;

@@ -12,6 +12,24 @@ namespace {
 // Of all objects, the scheduler only reads those that ask for a rebalance.
 constexpr char kRebalancerFilter[] = "apps=2Ekarmada=2Eio.WorkloadRebalancer.>";
 
+// What application failover reads; most of a row is for people and platforms.
+void TrimApp(v1::AppStatus& row) {
+  v1::AppStatus kept;
+  kept.set_uid(row.uid());
+  for (const v1::ClusterAppStatus& part : row.clusters()) {
+    v1::ClusterAppStatus& out = *kept.add_clusters();
+    out.set_cluster(part.cluster());
+    out.set_health(part.health());
+    out.set_unhealthy_since_micros(part.unhealthy_since_micros());
+    out.set_applied_generation(part.applied_generation());
+    if (part.replicas().ready() != 0) out.mutable_replicas()->set_ready(part.replicas().ready());
+    if (part.unhealthy_since_micros() == 0) continue;
+    out.set_reason(part.reason());
+    if (part.reason().empty()) out.set_message(part.message());
+  }
+  row = std::move(kept);
+}
+
 }  // namespace
 
 World::World(Bus& bus, Env env, absl::Duration assume_for)
@@ -19,8 +37,49 @@ World::World(Bus& bus, Env env, absl::Duration assume_for)
       cluster_rows(bus, env, kClusterStatusTable),
       placements(bus, env, kPlacementsTable),
       rebalancer_rows(bus, env, kObjectsTable, kRebalancerFilter),
+      app_rows(bus, env, kAppStatusTable),
       assumed(assume_for),
-      assume_for_(assume_for) {}
+      assume_for_(assume_for) {
+  app_rows.TrimRows(&TrimApp);
+}
+
+bool World::FailsOver(const std::string& key) const {
+  const Row<v1::Binding>* binding = bindings.Find(key);
+  if (binding == nullptr) return false;
+  if (binding->value.failover().has_application()) return true;
+  const Row<v1::Placed>* placed = placements.Find(key);
+  return placed != nullptr && placed->value.evictions_size() > 0;
+}
+
+bool World::HealthMatters(const std::string& key) const {
+  if (!FailsOver(key)) return false;
+  const Row<v1::Placed>* placed = placements.Find(key);
+  if (placed != nullptr && placed->value.evictions_size() > 0) return true;
+  const v1::AppStatus* app = FindApp(key);
+  return app != nullptr && std::any_of(app->clusters().begin(), app->clusters().end(),
+                                       [](const v1::ClusterAppStatus& part) {
+                                         return part.unhealthy_since_micros() != 0;
+                                       });
+}
+
+void World::FollowApps(std::function<void(const std::string& key)> look) {
+  if (std::exchange(follows_apps_, true)) return;
+  app_rows.Start(
+      [this, look](const std::string& key) {
+        if (HealthMatters(key)) look(key);
+      },
+      [this, look] {
+        apps_known_ = true;
+        for (const auto& [key, row] : bindings.rows()) {
+          if (HealthMatters(key)) look(key);
+        }
+      });
+}
+
+const v1::AppStatus* World::FindApp(const std::string& key) const {
+  const Row<v1::AppStatus>* row = app_rows.Find(key);
+  return row == nullptr ? nullptr : &row->value;
+}
 
 void World::AssumeRecent(int64_t now_micros, absl::Duration now) {
   for (const auto& [key, row] : placements.rows()) {

@@ -8,6 +8,7 @@
 #include "lib/bus/bus.h"
 #include "lib/bus/table.h"
 #include "lib/core/env.h"
+#include "sealane/v1/app.pb.h"
 #include "sealane/v1/cluster.pb.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/scheduler/assumed.h"
@@ -27,6 +28,7 @@ struct World {
   Table<v1::ClusterStatus> cluster_rows;
   Table<v1::Placed> placements;  // the scheduler is its writer
   Table<v1::StoredObject> rebalancer_rows;
+  Table<v1::AppStatus> app_rows;  // followed from FollowApps on
 
   Snapshot snapshot;
   BindingIndex index;
@@ -58,12 +60,25 @@ struct World {
   // The bindings that can give up replicas when the cluster lacks room, in the order in which they
   // have to: lower schedulePriority first. Only those whose replicas are divided by room.
   [[nodiscard]] std::vector<std::string> GivingWay(const std::string& cluster) const;
+  // Whether application failover looks at it.
+  [[nodiscard]] bool FailsOver(const std::string& key) const;
+  // Follows app_status from now on: fleets in which nothing fails over do without. `look`: the
+  // health of an object that fails over may be another.
+  void FollowApps(std::function<void(const std::string& key)> look);
+  [[nodiscard]] bool apps_known() const { return apps_known_; }
+  [[nodiscard]] const v1::AppStatus* FindApp(const std::string& key) const;
   // Promises what placements were given so recently that heartbeats may not show it yet.
   void AssumeRecent(int64_t now_micros, absl::Duration now);
 
  private:
+  // Whether what the status service says of it may change its placement: a part is unhealthy, or
+  // an eviction waits for something.
+  [[nodiscard]] bool HealthMatters(const std::string& key) const;
+
   absl::Duration assume_for_;
   std::map<std::string, std::string> cluster_names_;  // by row key
+  bool follows_apps_ = false;
+  bool apps_known_ = false;
 };
 
 }  // namespace sealane::scheduler

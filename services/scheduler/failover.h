@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sealane/v1/tables.pb.h"
+#include "services/scheduler/snapshot.h"
+
+namespace sealane::v1 {
+class AppStatus;
+}  // namespace sealane::v1
+
+namespace sealane::scheduler {
+
+struct FailoverInput {
+  const v1::Binding& binding;
+  const v1::Placed& placed;  // the row in force, of this very object
+  const Snapshot& snapshot;
+  // What the status service says; nullptr: nothing yet. Only uid and, of each cluster, health,
+  // unhealthy_since_micros, applied_generation, ready replicas, reason and message are looked at.
+  const v1::AppStatus* status = nullptr;
+  bool status_known = true;      // false: not read yet, so that what was decided before stands
+  bool rules_changed = false;    // the placement in force was computed from other rules
+  int64_t rebalance_micros = 0;  // newest manual rebalance; 0: none
+  int64_t now_micros = 0;
+};
+
+// What application failover asks for at one binding.
+struct Failover {
+  // Clusters in force where the application failed for long enough, the longest first: to be left
+  // when others can take over. Complete but for what the replacement decides.
+  std::vector<v1::Eviction> due;
+  // Earlier evictions that still stand, by cluster.
+  std::vector<v1::Eviction> standing;
+  // Of `standing`: clusters whose copy stays for now.
+  std::vector<std::string> staying;
+  std::string leaving;          // which copies go now and why, for people; empty: none does
+  int64_t again_at_micros = 0;  // when the next of these times is over; 0: no need
+  int64_t generation = 0;       // for Placed.failover_generation and failover_since_micros
+  int64_t since_micros = 0;
+};
+
+// Judges, and keeps the time. Pure.
+//
+// A cluster is due when the application has been unhealthy there for longer than the tolerated
+// time, by the status service's word, without a break, and its agent is heard: a lost cluster is no
+// matter of application failover. The time before the object's present generation does not count.
+// An eviction that has a replacement ends when the object's generation, the rules of its placement
+// or a manual rebalance ask for another try, or the policy's failover goes; a copy that is left
+// gracefully has its time all the same.
+[[nodiscard]] Failover JudgeFailover(const FailoverInput& input);
+
+// The eviction is carried out now: its time begins.
+void StartGrace(int64_t now_micros, v1::Eviction& eviction);
+
+// Whether the copy stays for a while, beside its replacement.
+[[nodiscard]] bool LeavesCopy(const v1::Eviction& eviction);
+
+// "failed in a: X"; "failed in a, b for the same reason: X"; "failed in a (X), b (Y)".
+[[nodiscard]] std::string DescribeFailures(const std::vector<v1::Eviction>& evictions);
+
+// Clusters that the object leaves or has left, for Request::Evict.
+[[nodiscard]] std::vector<std::string> EvictedFrom(const v1::Placed& placed);
+
+}  // namespace sealane::scheduler
