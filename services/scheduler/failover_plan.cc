@@ -149,6 +149,9 @@ class FailoverPlanner {
       for (const std::string& name : gained) eviction.add_replaced_by(name);
       out_.failovers.push_back(EventOf(eviction));
       if (LeavesCopy(eviction)) failover_.staying.push_back(eviction.cluster());
+      const int64_t until = eviction.grace_until_micros();
+      int64_t& again = failover_.again_at_micros;
+      if (until > 0 && (again == 0 || until < again)) again = until;
       carried.push_back(std::move(eviction));
     }
     out_.plan.cause = StrCat("application failover: ", DescribeFailures(carried));
