@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 #include "lib/kube/dependencies.h"
 #include "lib/kube/json_access.h"
@@ -126,7 +127,7 @@ Admission Admit(Json& object) {
 }
 
 std::string CanonicalManifest(const Json& manifest, std::vector<v1::FieldError>* errors) {
-  std::string text = manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = WriteJson(manifest);
   if (text.size() > kMaxManifestBytes) {
     AddFieldError(errors, "", "TooLong",
                   StrCat("the manifest has ", text.size(), " bytes; at most ", kMaxManifestBytes,

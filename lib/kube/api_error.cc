@@ -4,6 +4,7 @@
 
 #include "absl/strings/cord.h"
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 #include "lib/kube/json_access.h"
 
@@ -82,8 +83,7 @@ absl::Status StatusOfResponse(int http_status, std::string_view body,
   }
   error["retryAfterSeconds"] = retry_after;
   absl::Status status(CodeOf(http_status, GetString(error, {"reason"})), ToAbsl(message));
-  status.SetPayload(kPayload,
-                    absl::Cord(error.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  status.SetPayload(kPayload, absl::Cord(WriteJson(error)));
   return status;
 }
 

@@ -120,10 +120,6 @@ absl::Status ReadJson(std::string_view text, Json* value) {
   return InvalidArgument(StrCat("line ", line, ", column ", column, ": ", builder.problem()));
 }
 
-std::string Canonical(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 bool IsUtf8(std::string_view text) {
   size_t i = 0;
   while (i < text.size()) {

@@ -17,9 +17,6 @@ inline constexpr size_t kMaxNodes = 400'000;  // after the expansion of YAML ali
 // malformed text, text that is not UTF-8, and a key that appears twice in an object.
 [[nodiscard]] absl::Status ReadJson(std::string_view text, Json* value);
 
-// Compact JSON with sorted keys: equal values give equal bytes.
-[[nodiscard]] std::string Canonical(const Json& value);
-
 // Whether the bytes are well-formed UTF-8.
 [[nodiscard]] bool IsUtf8(std::string_view text);
 

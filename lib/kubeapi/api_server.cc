@@ -5,6 +5,7 @@
 
 #include "lib/core/ids.h"
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/body.h"
@@ -21,10 +22,6 @@ namespace sealane::kubeapi {
 namespace {
 
 constexpr char kCrds[] = "apiextensions.k8s.io/customresourcedefinitions";
-
-std::string Dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // The field manager a request means: its parameter, or the client's name from the user agent.
 std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
@@ -127,7 +124,8 @@ void ApiServer::OnChange(const Change& change) {
 }
 
 void ApiServer::Fail(Request& request, const absl::Status& status) {
-  request.writer->Send({StatusCodeOf(status), JsonHeaders(), Dump(StatusObject(status)) + "\n"});
+  request.writer->Send(
+      {StatusCodeOf(status), JsonHeaders(), WriteJson(StatusObject(status)) + "\n"});
 }
 
 void ApiServer::Answer(Request& request, int code, const Json& object) {
@@ -135,7 +133,7 @@ void ApiServer::Answer(Request& request, int code, const Json& object) {
   for (const std::string& warning : request.warnings) {
     headers.Add("Warning", StrCat("299 - ", Json(warning).dump()));
   }
-  request.writer->Send({code, std::move(headers), Dump(object) + "\n"});
+  request.writer->Send({code, std::move(headers), WriteJson(object) + "\n"});
 }
 
 void ApiServer::AnswerObject(Request& request, int code, const ObjectPtr& object) {
@@ -243,7 +241,7 @@ void ApiServer::Discovery(Request& request) {
     return request.writer->Send(
         {200,
          {{"Content-Type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}},
-         Dump(document) + "\n"});
+         WriteJson(document) + "\n"});
   }
   Answer(request, 200, document);
 }

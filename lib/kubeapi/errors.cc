@@ -2,6 +2,7 @@
 
 #include "absl/strings/cord.h"
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 
 namespace sealane::kubeapi {
@@ -58,8 +59,7 @@ FieldError RequiredField(std::string_view field, std::string_view detail) {
 
 FieldError InvalidField(std::string_view field, const Json& value, std::string_view detail) {
   return {"FieldValueInvalid", std::string(field),
-          StrCat("Invalid value: ", value.dump(-1, ' ', false, Json::error_handler_t::replace),
-                 ": ", detail)};
+          StrCat("Invalid value: ", WriteJson(value), ": ", detail)};
 }
 
 FieldError UnsupportedField(std::string_view field, const Json& value,
@@ -67,7 +67,7 @@ FieldError UnsupportedField(std::string_view field, const Json& value,
   std::vector<std::string> quoted;
   for (const std::string& s : supported) quoted.push_back(StrCat("\"", s, "\""));
   return {"FieldValueNotSupported", std::string(field),
-          StrCat("Unsupported value: ", value.dump(-1, ' ', false, Json::error_handler_t::replace),
+          StrCat("Unsupported value: ", WriteJson(value),
                  ": supported values: ", StrJoin(quoted, ", "))};
 }
 
@@ -76,8 +76,7 @@ FieldError ForbiddenField(std::string_view field, std::string_view detail) {
 }
 
 FieldError DuplicateField(std::string_view field, const Json& value) {
-  return {"FieldValueDuplicate", std::string(field),
-          StrCat("Duplicate value: ", value.dump(-1, ' ', false, Json::error_handler_t::replace))};
+  return {"FieldValueDuplicate", std::string(field), StrCat("Duplicate value: ", WriteJson(value))};
 }
 
 absl::Status ApiError(int code, std::string_view reason, std::string_view message,
@@ -87,7 +86,7 @@ absl::Status ApiError(int code, std::string_view reason, std::string_view messag
   if (!reason.empty()) status["reason"] = reason;
   if (!details.is_null()) status["details"] = details;
   absl::Status out(CodeFor(code), ToAbsl(message));
-  out.SetPayload(kPayload, absl::Cord(status.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  out.SetPayload(kPayload, absl::Cord(WriteJson(status)));
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/api_server.h"
@@ -117,10 +118,9 @@ void ApiServer::List(Request& request) {
     if (count++ != 0) items += ",";
     last = {object->key().ns, object->key().name};
     if (table) {
-      items += TableRow(resource, value, env_.clock.Now(), include_object)
-                   .dump(-1, ' ', false, Json::error_handler_t::replace);
+      items += WriteJson(TableRow(resource, value, env_.clock.Now(), include_object));
     } else if (request.output == Output::kMetadata) {
-      items += PartialMetadata(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+      items += WriteJson(PartialMetadata(value));
     } else {
       items += resource.builtin ? object->Body() : ObjectText(resource, *object);
     }

@@ -2,6 +2,7 @@
 
 #include "absl/status/status.h"
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 
 namespace sealane::kubeapi {
@@ -18,7 +19,7 @@ const std::string& StoredObject::Body() const {
     for (const auto& [key, value] : value_->items()) {
       if (key == "kind" || key == "apiVersion") continue;
       if (body_.size() > 1) body_.push_back(',');
-      body_ += StrCat("\"", key, "\":", value.dump(-1, ' ', false, Json::error_handler_t::replace));
+      body_ += StrCat("\"", key, "\":", WriteJson(value));
     }
     body_.push_back('}');
   }

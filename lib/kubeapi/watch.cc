@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/table.h"
 
@@ -11,10 +12,6 @@ namespace {
 
 // A client that leaves this much unread is disconnected; it resumes from its last event.
 constexpr size_t kMaxPending = 32 << 20;
-
-std::string Dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 }  // namespace
 
@@ -58,7 +55,7 @@ void Watch::Send(const char* type, const StoredObject& object) {
       text = ObjectText(*options_.resource, object);
       break;
     case Output::kMetadata:
-      text = Dump(PartialMetadata(object.value()));
+      text = WriteJson(PartialMetadata(object.value()));
       break;
     case Output::kTable: {
       Json table = {{"kind", "Table"},
@@ -70,7 +67,7 @@ void Watch::Send(const char* type, const StoredObject& object) {
       if (!std::exchange(columns_sent_, true)) {
         table["columnDefinitions"] = TableColumns(*options_.resource);
       }
-      text = Dump(table);
+      text = WriteJson(table);
       break;
     }
   }
@@ -88,11 +85,11 @@ void Watch::SendBookmark(uint64_t revision, bool initial_end) {
     object["apiVersion"] = "meta.k8s.io/v1";
     if (options_.output == Output::kTable) object["rows"] = Json::array();
   }
-  writer_->Write(StrCat("{\"type\":\"BOOKMARK\",\"object\":", Dump(object), "}\n"));
+  writer_->Write(StrCat("{\"type\":\"BOOKMARK\",\"object\":", WriteJson(object), "}\n"));
 }
 
 void Watch::SendError(const Json& status) {
-  writer_->Write(StrCat("{\"type\":\"ERROR\",\"object\":", Dump(status), "}\n"));
+  writer_->Write(StrCat("{\"type\":\"ERROR\",\"object\":", WriteJson(status), "}\n"));
 }
 
 void Watch::End() { writer_->End(); }

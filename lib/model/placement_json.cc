@@ -6,6 +6,7 @@
 #include <string>
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "sealane/v1/placement.pb.h"
@@ -55,7 +56,7 @@ absl::Status MessageFromJson(const Json& json, google::protobuf::Message* messag
   if (!json.is_object()) return InvalidArgument("must be an object");
   google::protobuf::util::JsonParseOptions options;
   options.ignore_unknown_fields = true;
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = WriteJson(json);
   const auto status = google::protobuf::util::JsonStringToMessage(text, message, options);
   if (status.ok()) return absl::OkStatus();
   return InvalidArgument(std::string_view(status.message().data(), status.message().size()));

@@ -1,6 +1,7 @@
 #include "services/agent/inventory.h"
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/kube/json_access.h"
 
@@ -21,7 +22,7 @@ std::string EncodeInventory(const Inventory& inventory) {
                      {"fieldsHash", static_cast<int64_t>(inventory.fields_hash)},
                      {"resourceVersion", static_cast<int64_t>(inventory.resource_version)},
                      {"appliedMicros", inventory.applied_micros}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return WriteJson(json);
 }
 
 absl::StatusOr<Inventory> DecodeInventory(std::string_view text) {

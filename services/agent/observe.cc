@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 #include "lib/kube/health.h"
 #include "lib/kube/json_access.h"
@@ -83,7 +84,7 @@ Observed Observe(const Json& object, std::optional<int64_t> template_generation)
   out.health_reason = verdict.reason.substr(0, kMaxReason);
   const auto status = kube::ReflectStatus(object, template_generation);
   if (status.ok() && !status->is_null()) {
-    out.status_json = status->dump(-1, ' ', false, Json::error_handler_t::replace);
+    out.status_json = WriteJson(*status);
     if (out.status_json.size() > kMaxStatus) {
       out.health_reason += StrCat(out.health_reason.empty() ? "" : "; ", "the status of ",
                                   out.status_json.size(), " bytes is too large to be reported");

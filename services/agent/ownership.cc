@@ -5,6 +5,7 @@
 
 #include "lib/core/hash.h"
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kube/json_access.h"
@@ -23,10 +24,6 @@ const Json* ManagedFields(const Json& object) {
 bool IsOurs(const Json& entry) {
   return GetString(entry, {"manager"}) == kFieldManager &&
          GetString(entry, {"operation"}) == "Apply" && GetString(entry, {"subresource"}).empty();
-}
-
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 // Another manager than us owns spec.replicas of the live object.
@@ -58,7 +55,7 @@ bool IsBookkeeping(std::string_view path) {
 
 std::string Shorten(const Json* value) {
   if (value == nullptr) return "(absent)";
-  std::string text = Dump(*value);
+  std::string text = WriteJson(*value);
   if (text.size() > 80) text = text.substr(0, 77) + "...";
   return text;
 }
@@ -99,7 +96,7 @@ uint64_t OwnedFieldsHash(const Json& object) {
   for (const Json& entry : *fields) {
     if (!IsOurs(entry)) continue;
     const Json* set = Find(entry, {"fieldsV1"});
-    if (set != nullptr) owned += Dump(*set);
+    if (set != nullptr) owned += WriteJson(*set);
   }
   if (owned.empty()) return 0;
   const uint64_t hash = Fnv1a64(owned);
@@ -172,7 +169,7 @@ absl::StatusOr<PreparedManifest> PrepareManifest(std::string_view manifest,
   }
   json.erase("status");
   if (prepared.retain_replicas && live != nullptr) RetainReplicas(*live, json);
-  prepared.body = Dump(json);
+  prepared.body = WriteJson(json);
   return prepared;
 }
 

@@ -6,6 +6,7 @@
 #include "lib/bus/subjects.h"
 #include "lib/core/hash.h"
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/time.h"
 #include "lib/kube/json_access.h"
 #include "sealane/v1/agent.pb.h"
@@ -44,7 +45,7 @@ std::string WithGeneration(const std::string& status_json, int64_t generation) {
     return status_json;
   }
   status[kField] = generation;
-  return status.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return WriteJson(status);
 }
 
 uint64_t HashOf(const v1::WorkStatus& status) {

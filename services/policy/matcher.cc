@@ -1,7 +1,5 @@
 #include "services/policy/matcher.h"
 
-#include <google/protobuf/util/message_differencer.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -12,19 +10,18 @@
 #include "lib/kube/json_access.h"
 #include "lib/kube/kinds.h"
 #include "lib/model/identity.h"
+#include "lib/model/same_message.h"
 #include "sealane/v1/app.pb.h"
 #include "services/policy/binding.h"
 
 namespace sealane::policy {
 namespace {
 
-using google::protobuf::util::MessageDifferencer;
-
 constexpr std::string_view kOnDelete = "sealane.io/on-policy-delete";
 
 bool SameButRevision(v1::Binding a, const v1::Binding& b) {
   a.set_revision(b.revision());
-  return MessageDifferencer::Equals(a, b);
+  return SameMessage(a, b);
 }
 
 // The classes that every API server has of itself.

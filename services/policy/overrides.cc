@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kube/expansion.h"
@@ -93,7 +94,7 @@ class RuleRun {
     entry.set_path(path);
     entry.set_operator_(std::string(op));
     if (op == "remove") return;
-    std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string text = WriteJson(value);
     if (text.size() > kMaxShownValue) {
       text.resize(kMaxShownValue);
       text += "...";

@@ -1,7 +1,5 @@
 #include "services/policy/preview.h"
 
-#include <google/protobuf/util/message_differencer.h>
-
 #include <map>
 #include <set>
 #include <utility>
@@ -12,12 +10,11 @@
 #include "lib/kube/manifest.h"
 #include "lib/kube/policy_admission.h"
 #include "lib/model/identity.h"
+#include "lib/model/same_message.h"
 #include "services/policy/binding.h"
 
 namespace sealane::policy {
 namespace {
-
-using google::protobuf::util::MessageDifferencer;
 
 constexpr int kBindingsPerPart = 256;
 
@@ -72,7 +69,7 @@ bool Brings(const Overlay& overlay, const PropagationPolicy& policy) {
 
 bool SameButRevision(v1::Binding a, const v1::Binding& b) {
   a.set_revision(b.revision());
-  return MessageDifferencer::Equals(a, b);
+  return SameMessage(a, b);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "lib/core/hash.h"
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/core/time.h"
 #include "lib/kube/json_access.h"
@@ -84,7 +85,7 @@ absl::StatusOr<const Rendering*> ObjectRenderer::Render(const v1::ClusterStatus&
       Json& labels = manifest["metadata"]["labels"];
       if (!labels.is_object()) labels = Json::object();
       labels[kManagedLabel] = "true";
-      rendering.manifest = manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
+      rendering.manifest = WriteJson(manifest);
       rendering.hash = Fnv1a64(rendering.manifest);
       rendering.conflict_resolution = kube::ConflictResolutionOf(manifest);
       found = cache_.emplace(cache_key, std::move(rendering)).first;

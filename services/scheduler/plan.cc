@@ -1,13 +1,12 @@
 #include "services/scheduler/plan.h"
 
-#include <google/protobuf/util/message_differencer.h>
-
 #include <algorithm>
 #include <map>
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/model/failback.h"
+#include "lib/model/same_message.h"
 #include "services/scheduler/explain.h"
 #include "services/scheduler/reasons.h"
 
@@ -283,8 +282,7 @@ class Planner {
   // Equal bytes are equal messages; maps may stand in another order, which the slow way sees.
   template <typename Message>
   static bool DiffersInside(const Message& a, const Message& b) {
-    return a.SerializeAsString() != b.SerializeAsString() &&
-           !google::protobuf::util::MessageDifferencer::Equals(a, b);
+    return a.SerializeAsString() != b.SerializeAsString() && !SameMessage(a, b);
   }
 
   const PlanInput& in_;

@@ -1,18 +1,15 @@
 #include "services/scheduler/reasons.h"
 
-#include <google/protobuf/util/message_differencer.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "lib/core/strings.h"
+#include "lib/model/same_message.h"
 #include "lib/model/toleration.h"
 #include "services/scheduler/plan.h"
 
 namespace sealane::scheduler {
 namespace {
-
-using google::protobuf::util::MessageDifferencer;
 
 // Why the cluster must be left because of a taint; "" when it need not. Lowers `again_at`.
 std::string TaintedOut(const Request& request, const ClusterInfo& cluster, int64_t now_micros,
@@ -38,15 +35,14 @@ bool SameTerm(const v1::Placement& a, const v1::Placement& b, const std::string&
   if (a.cluster_affinities().empty() && b.cluster_affinities().empty()) return true;
   const v1::ClusterAffinityTerm* left = TermNamed(a, name);
   const v1::ClusterAffinityTerm* right = TermNamed(b, name);
-  return left != nullptr && right != nullptr && MessageDifferencer::Equals(*left, *right);
+  return left != nullptr && right != nullptr && SameMessage(*left, *right);
 }
 
 template <typename Field>
 bool SameList(const google::protobuf::RepeatedPtrField<Field>& a,
               const google::protobuf::RepeatedPtrField<Field>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Field& x, const Field& y) {
-    return MessageDifferencer::Equals(x, y);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Field& x, const Field& y) { return SameMessage(x, y); });
 }
 
 bool SameOptions(const v1::Binding& binding, const v1::Placed& placed) {
@@ -100,7 +96,7 @@ Remaining RemainingPlacement(const Request& request, const AffinityTerm& term,
 std::string RulesChanged(const v1::Binding& binding, const v1::Placed& placed) {
   const v1::Placement& now = binding.placement();
   const v1::Placement& then = placed.observed_placement();
-  if (!MessageDifferencer::Equals(now.cluster_affinity(), then.cluster_affinity()) ||
+  if (!SameMessage(now.cluster_affinity(), then.cluster_affinity()) ||
       now.has_cluster_affinity() != then.has_cluster_affinity() ||
       !SameTerm(now, then, placed.affinity_name())) {
     return "the cluster affinity changed";
@@ -111,10 +107,10 @@ std::string RulesChanged(const v1::Binding& binding, const v1::Placed& placed) {
   if (!SameList(now.spread_constraints(), then.spread_constraints())) {
     return "the spread constraints changed";
   }
-  if (!MessageDifferencer::Equals(now.replica_scheduling(), then.replica_scheduling())) {
+  if (!SameMessage(now.replica_scheduling(), then.replica_scheduling())) {
     return "the replica scheduling changed";
   }
-  if (!MessageDifferencer::Equals(now.workload_affinity(), then.workload_affinity())) {
+  if (!SameMessage(now.workload_affinity(), then.workload_affinity())) {
     return "the workload affinity changed";
   }
   return SameOptions(binding, placed) ? "" : "the options of the policy changed";

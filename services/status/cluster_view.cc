@@ -8,6 +8,7 @@
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/model/cluster_json.h"
+#include "lib/model/same_message.h"
 #include "sealane/v1/common.pb.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/status/conditions.h"
@@ -113,8 +114,8 @@ ClusterChange CompareClusters(const v1::ClusterStatus& before, const v1::Cluster
       before.has_resource_summary() != after.has_resource_summary()) {
     return ClusterChange::kMajor;
   }
-  if (!MessageDifferencer::Equals(before.node_summary(), after.node_summary()) ||
-      !MessageDifferencer::Equals(before.resource_summary(), after.resource_summary())) {
+  if (!SameMessage(before.node_summary(), after.node_summary()) ||
+      !SameMessage(before.resource_summary(), after.resource_summary())) {
     return ClusterChange::kMinor;
   }
   return ClusterChange::kNone;

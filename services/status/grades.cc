@@ -1,13 +1,12 @@
 #include "services/status/grades.h"
 
-#include <google/protobuf/util/message_differencer.h>
-
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "lib/core/strings.h"
 #include "lib/model/quantity.h"
+#include "lib/model/same_message.h"
 
 namespace sealane::status {
 namespace {
@@ -75,11 +74,10 @@ void CountGrades(const v1::Heartbeat& heartbeat, v1::ClusterStatus& row) {
 }
 
 bool SameResourceModels(const v1::ClusterStatus& a, const v1::ClusterStatus& b) {
-  return std::equal(a.resource_models().begin(), a.resource_models().end(),
-                    b.resource_models().begin(), b.resource_models().end(),
-                    [](const v1::ResourceModel& x, const v1::ResourceModel& y) {
-                      return google::protobuf::util::MessageDifferencer::Equals(x, y);
-                    });
+  return std::equal(
+      a.resource_models().begin(), a.resource_models().end(), b.resource_models().begin(),
+      b.resource_models().end(),
+      [](const v1::ResourceModel& x, const v1::ResourceModel& y) { return SameMessage(x, y); });
 }
 
 }  // namespace sealane::status

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/kube/admission.h"
 #include "lib/kube/json_access.h"
 #include "lib/kube/manifest.h"
@@ -33,7 +34,7 @@ void Take(Json& manifest) {
     for (const v1::FieldError& error : admission.errors) Check(!error.message().empty());
     return;
   }
-  const std::string canonical = manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string canonical = WriteJson(manifest);
   Json again = Json::parse(canonical, nullptr, false);
   Check(!again.is_discarded() && again.dump() == canonical);
   Check(kube::Admit(again).errors.empty() && again.dump() == canonical);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 #include "lib/kube/json_patch.h"
 #include "lib/kube/prune.h"
@@ -17,7 +18,7 @@ constexpr const char* kManagedLabel = "sealane.io/managed";
 constexpr size_t kMaxValue = 100;  // bytes of a value that are shown
 
 std::string Shorten(const Json& value) {
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = WriteJson(value);
   if (text.size() <= kMaxValue) return text;
   size_t end = kMaxValue;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;

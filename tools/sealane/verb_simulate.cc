@@ -1,5 +1,6 @@
 // sealane simulate: what would happen if.
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kube/manifest.h"
@@ -62,7 +63,7 @@ absl::Status ReadManifests(const Invocation& invocation, const std::string& flag
     } else {
       v1::StoredObject* object = question->objects.add_objects();
       *object->mutable_ref() = ref;
-      object->set_manifest(manifests[i].dump(-1, ' ', false, Json::error_handler_t::replace));
+      object->set_manifest(WriteJson(manifests[i]));
     }
   }
   return absl::OkStatus();

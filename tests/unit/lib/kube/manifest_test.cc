@@ -1,4 +1,5 @@
 #include "lib/kube/manifest.h"
+#include "lib/core/json_write.h"
 
 #include <functional>
 #include <random>
@@ -265,7 +266,7 @@ TEST(Manifest, YamlReadsBackAsTheSame) {
   for (int i = 0; i < 500; ++i) {
     const Json value = {{"root", make(0)}};
     const std::string yaml = ToYaml(value);
-    EXPECT_EQ(Canonical(One(yaml)), Canonical(value)) << yaml;
+    EXPECT_EQ(WriteJson(One(yaml)), WriteJson(value)) << yaml;
   }
 }
 
