@@ -284,12 +284,15 @@ void RawTable::Write(std::string_view key_view, std::string bytes, bool remove,
 void RawTable::Enqueue(const std::string& key, Entry& entry) {
   entry.pending->phase = Phase::kQueued;
   entry.pending->attempt = next_attempt_++;
+  if (MaySend() && send_queue_.empty()) return Send(key, entry);
   send_queue_.push_back(key);
   Pump();
 }
 
+bool RawTable::MaySend() const { return ever_synced_ && !replaying_ && sending_ < kMaxSending; }
+
 void RawTable::Pump() {
-  while (ever_synced_ && !replaying_ && sending_ < kMaxSending && !send_queue_.empty()) {
+  while (MaySend() && !send_queue_.empty()) {
     const std::string key = std::move(send_queue_.front());
     send_queue_.pop_front();
     Entry* entry = FindEntry(key);

@@ -170,6 +170,7 @@ class RawTable {
   void ApplyDurable(const std::string& key, Entry& entry, std::string_view bytes, bool live,
                     uint64_t revision);
   void Enqueue(const std::string& key, Entry& entry);
+  [[nodiscard]] bool MaySend() const;
   void Pump();
   void Send(const std::string& key, Entry& entry);
   void OnAppended(const std::string& key, uint64_t attempt, const absl::StatusOr<Appended>& result);
@@ -209,6 +210,7 @@ class RawTable {
   size_t pending_count_ = 0;
   TableStats stats_;
   Entries entries_;
+  mutable Entry* last_found_ = nullptr;  // a key is looked up several times in a row
   size_t row_count_ = 0;
   std::deque<std::string> send_queue_;
   StringSet changed_;  // own writes not yet told

@@ -11,8 +11,10 @@ RawTable::Entry::Entry(std::string_view key)
 RawTable::Entry::~Entry() = default;
 
 RawTable::Entry* RawTable::FindEntry(std::string_view key) const {
+  if (last_found_ != nullptr && last_found_->key() == key) return last_found_;
   const auto it = entries_.find(key);
-  return it == entries_.end() ? nullptr : it->get();
+  if (it == entries_.end()) return nullptr;
+  return last_found_ = it->get();
 }
 
 const RawTable::Entry* RawTable::FindRow(std::string_view key) const {
@@ -21,14 +23,18 @@ const RawTable::Entry* RawTable::FindRow(std::string_view key) const {
 }
 
 RawTable::Entry& RawTable::MakeEntry(std::string_view key) {
-  const auto it = entries_.lower_bound(key);
-  if (it != entries_.end() && (*it)->key() == key) return **it;
-  return **entries_.insert(it, std::make_unique<Entry>(key));
+  if (last_found_ != nullptr && last_found_->key() == key) return *last_found_;
+  auto it = entries_.lower_bound(key);
+  if (it == entries_.end() || (*it)->key() != key) {
+    it = entries_.insert(it, std::make_unique<Entry>(key));
+  }
+  return *(last_found_ = it->get());
 }
 
 void RawTable::EraseEntry(std::string_view key) {
   const auto it = entries_.find(key);
   if (it == entries_.end()) return;
+  last_found_ = nullptr;
   if ((*it)->present) --row_count_;
   entries_.erase(it);
 }

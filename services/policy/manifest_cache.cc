@@ -6,21 +6,39 @@
 
 namespace sealane::policy {
 
+namespace {
+
+Json Parse(const v1::StoredObject& object) {
+  return Json::parse(object.manifest(), nullptr, /*allow_exceptions=*/false);
+}
+
+}  // namespace
+
+std::shared_ptr<const Json> ManifestCache::Known(std::string_view key,
+                                                 const v1::StoredObject& object) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return nullptr;
+  const auto entry = found->second;
+  if (entry->generation != object.generation() || entry->hash != object.manifest_hash() ||
+      entry->uid != object.uid()) {
+    return nullptr;
+  }
+  entries_.splice(entries_.begin(), entries_, entry);
+  return entry->manifest;
+}
+
 std::shared_ptr<const Json> ManifestCache::Get(std::string_view key,
                                                const v1::StoredObject& object) {
-  if (const auto found = by_key_.find(key); found != by_key_.end()) {
-    const auto entry = found->second;
-    if (entry->generation == object.generation() && entry->hash == object.manifest_hash() &&
-        entry->uid == object.uid()) {
-      entries_.splice(entries_.begin(), entries_, entry);
-      return entry->manifest;
-    }
-  }
-  auto manifest = std::make_shared<const Json>(
-      Json::parse(object.manifest(), nullptr, /*allow_exceptions=*/false));
+  if (auto known = Known(key, object)) return known;
+  auto manifest = std::make_shared<const Json>(Parse(object));
   if (manifest->is_discarded()) return nullptr;
   Put(key, object, manifest);
   return manifest;
+}
+
+Json ManifestCache::Copy(std::string_view key, const v1::StoredObject& object) {
+  const auto known = Known(key, object);
+  return known != nullptr ? *known : Parse(object);
 }
 
 void ManifestCache::Put(std::string_view key, const v1::StoredObject& object,

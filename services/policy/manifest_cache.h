@@ -24,6 +24,9 @@ class ManifestCache {
   // by uid, generation and hash of the manifest (two leaders may give one generation to two
   // manifests).
   std::shared_ptr<const Json> Get(std::string_view key, const v1::StoredObject& object);
+  // As Get, for a copy to work on; discarded when it is not JSON. What is not known is not kept:
+  // rendering comes after matching, and would push out what is still to be matched.
+  Json Copy(std::string_view key, const v1::StoredObject& object);
   // The parsed form is known already: `manifest` is what the object's text says, and stays so.
   void Put(std::string_view key, const v1::StoredObject& object,
            std::shared_ptr<const Json> manifest);
@@ -41,6 +44,8 @@ class ManifestCache {
     size_t bytes = 0;
     std::shared_ptr<const Json> manifest;
   };
+  // nullptr when it is not known; otherwise the longest unused from now.
+  std::shared_ptr<const Json> Known(std::string_view key, const v1::StoredObject& object);
   void Drop(std::list<Entry>::iterator entry);
 
   const size_t max_bytes_;

@@ -295,10 +295,13 @@ void PolicyService::OnWork(const std::string& key) {
   if (!ns.empty()) render_queue_.Add(NamespaceKey(ns));
   const Row<v1::Work>* row = state_.works.Find(key);
   if (row == nullptr) {
-    state_.removed.erase(key);
+    // When it went as it should, only the last work of an object has consequences.
+    const bool withdrawn = state_.removed.erase(key) > 0;
     const std::string object(ObjectOfWorkKey(key));
-    render_queue_.Add(object);
-    match_queue_.Add(object);
+    if (!withdrawn || !state_.clusters_of.contains(object)) {
+      render_queue_.Add(object);
+      match_queue_.Add(object);
+    }
     // The last work of a cluster that leaves lets its Cluster object go.
     match_queue_.Add(RowKey(ObjectKey{"cluster.karmada.io", "Cluster", "", ClusterOfRowKey(key)}));
   } else if (row->value.deleting()) {
@@ -328,7 +331,7 @@ void PolicyService::OnWorkStatus(const WatchEvent& event) {
       EncodeToken(status.cluster()) == SubjectToken(event.message.subject, 1)) {
     if (state_.works.Find(key) == nullptr) return;
     state_.removed[key] = status.fence();
-    render_queue_.Add(ObjectOfWorkKey(key));
+    if (leading_) renderer_.Settle(key);
   } else {
     state_.removed.erase(key);
   }

@@ -176,9 +176,8 @@ absl::StatusOr<Renderer::Source> Renderer::SourceOf(const std::string& key,
     common.mutable_fence()->set_uid(object->value.uid());
     common.set_object_generation(object->value.generation());
     common.set_trace_id(object->value.trace_id());
-    const std::shared_ptr<const Json> parsed = state_.manifests.Get(key, object->value);
-    if (parsed == nullptr) return absl::InternalError("stored manifest is not JSON");
-    manifest = *parsed;
+    manifest = state_.manifests.Copy(key, object->value);
+    if (manifest.is_discarded()) return absl::InternalError("stored manifest is not JSON");
   } else if (key.starts_with(kNamespacePrefix)) {
     // A namespace that nobody described: it is there because its content is.
     const std::string ns = DecodeToken(key.substr(kNamespacePrefix.size())).value_or("");
@@ -328,11 +327,17 @@ void Renderer::Withdraw(const std::string& key, const v1::Binding* binding,
       state_.works.Put(work_key, std::move(work));
       continue;
     }
-    const auto removed = state_.removed.find(work_key);
-    const bool gone = removed != state_.removed.end() &&
-                      removed->second.uid() == row->value.fence().uid() &&
-                      removed->second.version() == row->value.fence().version();
-    if (gone) state_.works.Remove(work_key);
+    Settle(work_key);
+  }
+}
+
+void Renderer::Settle(const std::string& work_key) {
+  const auto removed = state_.removed.find(work_key);
+  const Row<v1::Work>* row = state_.works.Find(work_key);
+  if (removed == state_.removed.end() || row == nullptr || !row->value.deleting()) return;
+  const v1::Fence& fence = row->value.fence();
+  if (removed->second.uid() == fence.uid() && removed->second.version() == fence.version()) {
+    state_.works.Remove(work_key);
   }
 }
 

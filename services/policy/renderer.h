@@ -63,6 +63,8 @@ class Renderer {
   Renderer(Env env, State& state, EventSink& events, PolicyMetrics& metrics);
 
   absl::Status Reconcile(const std::string& key);
+  // Removes the row of a work that is withdrawn once its cluster said that nothing is left of it.
+  void Settle(const std::string& work_key);
   // Renders once more what the work carries, to tell the operations that made it: they would be
   // most of the row if they were kept. Nothing is added when policies or the object have changed
   // since, so that the result differs.
