@@ -5,8 +5,11 @@
 #include <utility>
 
 #include "lib/core/strings.h"
+#include "lib/model/toleration.h"
 #include "sealane/v1/app.pb.h"
 #include "sealane/v1/placement.pb.h"
+#include "services/scheduler/filter.h"
+#include "services/scheduler/reasons.h"
 #include "services/scheduler/request.h"
 
 namespace sealane::scheduler {
@@ -19,6 +22,7 @@ constexpr size_t kMaxReason = 200;
 constexpr std::string_view kDirectly = "Directly";
 constexpr std::string_view kGracefully = "Gracefully";
 constexpr std::string_view kNever = "Never";
+constexpr std::string_view kClusterFailover = "cluster failover";
 
 int64_t TolerationMicros(const v1::ApplicationFailover& rules) {
   const v1::DecisionConditions& conditions = rules.decision_conditions();
@@ -63,10 +67,12 @@ class Judge {
   }
 
   Failover Run() {
+    graceful_ = LeavesTaintedGracefully(in_.binding);
     KeepGeneration();
     for (const v1::Eviction& eviction : in_.placed.evictions()) {
       if (!eviction.replaced_by().empty()) Review(eviction);
     }
+    if (graceful_) FindTainted();
     if (!wanted_) return std::move(out_);
     if (in_.status_known) {
       FindDue();
@@ -74,7 +80,9 @@ class Judge {
       // What had no replacement yet still waits for one.
       for (const v1::Eviction& eviction : in_.placed.evictions()) {
         const bool here = in_force_.Contains(eviction.cluster());
-        if (eviction.replaced_by().empty() && here) out_.due.push_back(Renewed(eviction));
+        if (eviction.replaced_by().empty() && here && !IsDue(eviction.cluster())) {
+          out_.due.push_back(Renewed(eviction));
+        }
       }
     }
     return std::move(out_);
@@ -91,7 +99,27 @@ class Judge {
     out_.since_micros = same ? in_.placed.failover_since_micros() : in_.now_micros;
   }
 
-  [[nodiscard]] bool Ended(const v1::Eviction& eviction) const {
+  [[nodiscard]] bool IsDue(const std::string& cluster) const {
+    return std::any_of(out_.due.begin(), out_.due.end(),
+                       [&](const v1::Eviction& due) { return due.cluster() == cluster; });
+  }
+
+  // The taint that drives the object out of the cluster now; nullptr: none.
+  const v1::Taint* TaintOf(const std::string& cluster) {
+    const ClusterInfo* info = in_.snapshot.Find(cluster);
+    if (info == nullptr) return nullptr;
+    int64_t again_at = kForever;
+    const v1::Taint* taint = UntoleratedTaint(in_.binding, *info, in_.now_micros, &again_at);
+    if (again_at != kForever) Again(again_at, out_);
+    return taint;
+  }
+
+  [[nodiscard]] bool Ended(const v1::Eviction& eviction) {
+    if (eviction.tainted()) {
+      return !in_.binding.failover().has_cluster() || in_.rules_changed ||
+             in_.rebalance_micros > eviction.since_micros() ||
+             TaintOf(eviction.cluster()) == nullptr;
+    }
     return !wanted_ || in_.rules_changed ||
            eviction.object_generation() != in_.binding.object_generation() ||
            in_.rebalance_micros > eviction.since_micros();
@@ -99,6 +127,12 @@ class Judge {
 
   // The eviction, by the rules of today.
   [[nodiscard]] v1::Eviction Renewed(v1::Eviction eviction) const {
+    if (eviction.tainted()) {
+      eviction.set_purge_mode(std::string(graceful_ ? kGracefully : kDirectly));
+      eviction.set_grace_until_micros(
+          graceful_ ? eviction.since_micros() + kMicrosPerSecond * kDefaultGraceSeconds : 0);
+      return eviction;
+    }
     if (!wanted_) return eviction;
     const std::string_view mode = ModeOf(rules_);
     eviction.set_purge_mode(std::string(mode));
@@ -115,8 +149,9 @@ class Judge {
     const bool here = in_force_.Contains(eviction.cluster());
     const bool stays = here && CopyStays(eviction, ended, &why);
     if (here && !stays) {
-      out_.leaving = StrCat(out_.leaving.empty() ? "application failover: " : out_.leaving + "; ",
-                            "the copy in ", eviction.cluster(), " goes: ", why);
+      out_.leaving = StrCat(
+          out_.leaving.empty() ? StrCat(NameOf({eviction}), ": ") : StrCat(out_.leaving, "; "),
+          "the copy in ", eviction.cluster(), " goes: ", why);
     }
     if (stays) out_.staying.push_back(eviction.cluster());
     if (stays || !ended) out_.standing.push_back(eviction);
@@ -181,11 +216,23 @@ class Judge {
                        });
   }
 
+  void FindTainted() {
+    for (const Previous::Entry& entry : in_force_.entries()) {
+      if (left_.count(entry.cluster) > 0) continue;
+      const v1::Taint* taint = TaintOf(entry.cluster);
+      if (taint == nullptr) continue;
+      v1::Eviction eviction = Known(entry.cluster, StrCat("taint {", Describe(*taint), "}"));
+      eviction.set_tainted(true);
+      out_.due.push_back(Renewed(std::move(eviction)));
+    }
+  }
+
   void FindDue() {
     if (status_ == nullptr) return;
     std::vector<std::pair<int64_t, v1::Eviction>> due;  // unhealthy since
     for (const v1::ClusterAppStatus& part : status_->clusters()) {
       if (!in_force_.Contains(part.cluster()) || left_.count(part.cluster()) > 0) continue;
+      if (IsDue(part.cluster())) continue;
       // A lost cluster keeps its clock, but its health is Unknown.
       if (part.health() != "Unhealthy" || part.unhealthy_since_micros() == 0) continue;
       const int64_t since = std::max(part.unhealthy_since_micros(), out_.since_micros);
@@ -193,7 +240,7 @@ class Judge {
       if (in_.now_micros < due_at) {
         Again(due_at, out_);
       } else {
-        due.emplace_back(since, DueIn(part));
+        due.emplace_back(since, Renewed(Known(part.cluster(), ReasonOf(part))));
       }
     }
     std::stable_sort(due.begin(), due.end(),
@@ -201,24 +248,26 @@ class Judge {
     for (auto& entry : due) out_.due.push_back(std::move(entry.second));
   }
 
-  [[nodiscard]] v1::Eviction DueIn(const v1::ClusterAppStatus& part) const {
+  // A cluster to be left, new or as it is in the row.
+  [[nodiscard]] v1::Eviction Known(const std::string& cluster, std::string reason) const {
     v1::Eviction eviction;
-    eviction.set_cluster(part.cluster());
-    eviction.set_reason(ReasonOf(part));
+    eviction.set_cluster(cluster);
+    eviction.set_reason(std::move(reason));
     eviction.set_since_micros(in_.now_micros);
     // Told once; details that change with every look are no news.
     for (const v1::Eviction& known : in_.placed.evictions()) {
-      if (known.cluster() == part.cluster()) eviction = known;
+      if (known.cluster() == cluster) eviction = known;
     }
-    eviction.set_replicas(static_cast<int32_t>(in_force_.Replicas(part.cluster())));
+    eviction.set_replicas(static_cast<int32_t>(in_force_.Replicas(cluster)));
     eviction.set_object_generation(in_.binding.object_generation());
-    return Renewed(std::move(eviction));
+    return eviction;
   }
 
   const FailoverInput& in_;
   const v1::ApplicationFailover& rules_;
   const Previous in_force_;
-  bool wanted_ = false;
+  bool wanted_ = false;                    // failover.application
+  bool graceful_ = false;                  // failover.cluster
   const v1::AppStatus* status_ = nullptr;  // of this very object
   std::set<std::string> left_;             // have a replacement
   Failover out_;
@@ -236,11 +285,26 @@ void StartGrace(int64_t now_micros, v1::Eviction& eviction) {
   eviction.set_since_micros(now_micros);
 }
 
+bool LeavesTaintedGracefully(const v1::Binding& binding) {
+  if (!binding.failover().has_cluster()) return false;
+  const std::string& mode = binding.failover().cluster().purge_mode();
+  return mode != kDirectly && mode != "Immediately";
+}
+
+std::string_view NameOf(const std::vector<v1::Eviction>& evictions) {
+  const auto tainted = [](const v1::Eviction& eviction) { return eviction.tainted(); };
+  if (std::all_of(evictions.begin(), evictions.end(), tainted)) return kClusterFailover;
+  if (std::any_of(evictions.begin(), evictions.end(), tainted)) return "failover";
+  return "application failover";
+}
+
 bool LeavesCopy(const v1::Eviction& eviction) { return eviction.purge_mode() != kDirectly; }
 
 std::string DescribeFailures(const std::vector<v1::Eviction>& evictions) {
   if (evictions.empty()) return "";
   const std::string& first = evictions.front().reason();
+  const bool tainted = NameOf(evictions) == kClusterFailover;
+  const std::string_view verb = tainted ? "has to leave " : "failed in ";
   std::vector<std::string> names;
   std::vector<std::string> texts;
   bool same = true;
@@ -249,9 +313,9 @@ std::string DescribeFailures(const std::vector<v1::Eviction>& evictions) {
     texts.push_back(StrCat(eviction.cluster(), " (", eviction.reason(), ")"));
     same = same && eviction.reason() == first;
   }
-  if (!same) return StrCat("failed in ", StrJoin(texts, ", "));
-  return StrCat("failed in ", StrJoin(names, ", "),
-                names.size() > 1 ? " for the same reason: " : ": ", first);
+  if (!same) return StrCat(verb, StrJoin(texts, ", "));
+  return StrCat(verb, StrJoin(names, ", "),
+                names.size() > 1 && !tainted ? " for the same reason: " : ": ", first);
 }
 
 std::vector<std::string> EvictedFrom(const v1::Placed& placed) {

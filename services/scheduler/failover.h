@@ -26,10 +26,11 @@ struct FailoverInput {
   int64_t now_micros = 0;
 };
 
-// What application failover asks for at one binding.
+// What failover asks for at one binding.
 struct Failover {
-  // Clusters in force where the application failed for long enough, the longest first: to be left
-  // when others can take over. Complete but for what the replacement decides.
+  // Clusters in force that have to be left gracefully because of a taint, then those where the
+  // application failed for long enough, the longest first: to be left when others can take over.
+  // Complete but for what the replacement decides.
   std::vector<v1::Eviction> due;
   // Earlier evictions that still stand, by cluster.
   std::vector<v1::Eviction> standing;
@@ -46,18 +47,28 @@ struct Failover {
 // A cluster is due when the application has been unhealthy there for longer than the tolerated
 // time, by the status service's word, without a break, and its agent is heard: a lost cluster is no
 // matter of application failover. The time before the object's present generation does not count.
+// With failover.cluster and its purgeMode Gracefully, a cluster whose NoExecute taint is not
+// tolerated (any more) is due, too; with other modes the placement just leaves it (reasons.h).
 // An eviction that has a replacement ends when the object's generation, the rules of its placement
 // or a manual rebalance ask for another try, or the policy's failover goes; a copy that is left
-// gracefully has its time all the same.
+// gracefully has its time all the same. One because of a taint ends with that, too, but not with
+// a new generation.
 [[nodiscard]] Failover JudgeFailover(const FailoverInput& input);
 
 // The eviction is carried out now: its time begins.
 void StartGrace(int64_t now_micros, v1::Eviction& eviction);
 
+// Whether clusters with untolerated taints are left gracefully.
+[[nodiscard]] bool LeavesTaintedGracefully(const v1::Binding& binding);
+
+// "application failover", "cluster failover", or "failover" when there are both.
+[[nodiscard]] std::string_view NameOf(const std::vector<v1::Eviction>& evictions);
+
 // Whether the copy stays for a while, beside its replacement.
 [[nodiscard]] bool LeavesCopy(const v1::Eviction& eviction);
 
-// "failed in a: X"; "failed in a, b for the same reason: X"; "failed in a (X), b (Y)".
+// "failed in a: X"; "failed in a, b for the same reason: X"; "failed in a (X), b (Y)"; with taints
+// alone "has to leave" instead of "failed in".
 [[nodiscard]] std::string DescribeFailures(const std::vector<v1::Eviction>& evictions);
 
 // Clusters that the object leaves or has left, for Request::Evict.

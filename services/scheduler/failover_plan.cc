@@ -8,6 +8,7 @@
 
 #include "lib/core/strings.h"
 #include "lib/model/identity.h"
+#include "lib/model/same_message.h"
 #include "services/scheduler/failover.h"
 #include "services/scheduler/placement_event.h"
 #include "services/scheduler/reasons.h"
@@ -52,6 +53,14 @@ bool Same(const v1::Placed& a, const v1::Placed& b) {
                     b.evictions().end(), equal);
 }
 
+// What is renewed when the row is written for another reason only.
+v1::Placed WithoutDetails(v1::Placed row) {
+  row.clear_decisions();
+  row.clear_scheduled_micros();
+  if (row.state() == Name(Outcome::kScheduled)) row.clear_message();
+  return row;
+}
+
 class FailoverPlanner {
  public:
   FailoverPlanner(const PlanInput& input, const v1::AppStatus* status, bool status_known)
@@ -71,7 +80,7 @@ class FailoverPlanner {
   }
 
  private:
-  // The row without what only application failover knows about.
+  // The row without what only failover knows about.
   void MakeCore() {
     Targets targets = TargetsOf(placed_);
     bool waited = false;
@@ -86,6 +95,7 @@ class FailoverPlanner {
     core_.clear_evictions();
     // It was well placed, but for what failover asked in vain: no reason to schedule it anew.
     if (waited && core_.state() != Name(Outcome::kScheduled)) {
+      reset_ = true;
       core_.set_state(std::string(Name(Outcome::kScheduled)));
       core_.clear_message();
     }
@@ -154,7 +164,7 @@ class FailoverPlanner {
       if (until > 0 && (again == 0 || until < again)) again = until;
       carried.push_back(std::move(eviction));
     }
-    out_.plan.cause = StrCat("application failover: ", DescribeFailures(carried));
+    out_.plan.cause = StrCat(NameOf(carried), ": ", DescribeFailures(carried));
     out_.plan.row.set_cause(out_.plan.cause);
     failover_.due.erase(failover_.due.begin(),
                         failover_.due.begin() + static_cast<std::ptrdiff_t>(count));
@@ -166,7 +176,8 @@ class FailoverPlanner {
     *event.mutable_ref() = in_.binding.ref();
     event.set_trace_id(in_.binding.trace_id());
     event.set_type("Warning");
-    event.set_reason("ApplicationFailover");
+    event.set_reason(eviction.tainted() ? std::string(kClusterFailoverEvent)
+                                        : "ApplicationFailover");
     event.set_cluster(eviction.cluster());
     std::string copy = "; the copy there goes";
     if (eviction.purge_mode() == "Never") copy = "; the copy there stays";
@@ -182,6 +193,7 @@ class FailoverPlanner {
   // Plans without leaving anything more.
   void Stay() {
     out_.plan = PlanWithout(NamesOf(failover_.standing));
+    LeaveTainted();
     if (out_.plan.outcome == Outcome::kScheduled || !failover_.due.empty()) return;
     // Better where it failed once than nowhere: only copies that are still there do not count.
     Plan anywhere = PlanWithout(failover_.staying);
@@ -193,6 +205,17 @@ class FailoverPlanner {
                        [&](const v1::Eviction& e) { return used.count(e.cluster()) > 0; }),
         standing.end());
     out_.plan = std::move(anywhere);
+  }
+
+  // A taint drives out also what nothing takes over, as long as the object runs elsewhere.
+  void LeaveTainted() {
+    const Targets kept = TargetsOf(out_.plan.row);
+    std::vector<v1::Eviction>& due = failover_.due;
+    due.erase(std::remove_if(due.begin(), due.end(),
+                             [&](const v1::Eviction& eviction) {
+                               return eviction.tainted() && kept.count(eviction.cluster()) == 0;
+                             }),
+              due.end());
   }
 
   void Finish() {
@@ -216,6 +239,8 @@ class FailoverPlanner {
     }
     plan.moved = moved;
     row.set_revision(placed_.revision() + (moved ? 1 : 0));
+    // The plan was compared with a row that was said to be well placed.
+    if (reset_) plan.write = !SameMessage(WithoutDetails(row), WithoutDetails(placed_));
     if (!Same(row, placed_)) {
       plan.write = true;
       row.set_scheduled_micros(in_.now_micros);
@@ -236,7 +261,7 @@ class FailoverPlanner {
       return a.cluster() < b.cluster();
     });
     const std::string text =
-        StrCat("application failover: ", DescribeFailures(failures), "; it stays in ",
+        StrCat(NameOf(failures), ": ", DescribeFailures(failures), "; it stays in ",
                StrJoin(NamesOf(failover_.due), ", "), ": ",
                planned ? "no other cluster can take over" : failed_.row.message());
     if (row.state() != Name(Outcome::kScheduled)) {
@@ -260,6 +285,7 @@ class FailoverPlanner {
   const v1::Placed& placed_;
   const Request request_;
   v1::Placed core_;
+  bool reset_ = false;  // its state is not that of the row
   Failover failover_;
   Plan failed_;  // the last attempt that replaced nothing
   FailoverPlan out_;
@@ -271,7 +297,8 @@ FailoverPlan PlanWithFailover(const PlanInput& input, const v1::AppStatus* statu
                               bool status_known) {
   const v1::Binding& binding = input.binding;
   const v1::Placed* placed = input.placed;
-  const bool wanted = binding.failover().has_application();
+  const bool timed = binding.failover().has_application();
+  const bool wanted = timed || LeavesTaintedGracefully(binding);
   const bool held =
       placed != nullptr && (placed->evictions_size() > 0 || placed->failover_since_micros() != 0);
   const bool rests = binding.deleting() || binding.suspension().scheduling() ||
@@ -281,7 +308,7 @@ FailoverPlan PlanWithFailover(const PlanInput& input, const v1::AppStatus* statu
     return FailoverPlanner(input, status, status_known).Run();
   }
   FailoverPlan first{PlanPlacement(input), {}};
-  if (wanted) {
+  if (timed) {
     first.plan.row.set_failover_generation(binding.object_generation());
     first.plan.row.set_failover_since_micros(input.now_micros);
   }

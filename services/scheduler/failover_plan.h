@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "sealane/v1/app.pb.h"
@@ -7,9 +8,12 @@
 
 namespace sealane::scheduler {
 
+// Reason of the event of a cluster that is left because of a taint; of others ApplicationFailover.
+inline constexpr std::string_view kClusterFailoverEvent = "ClusterFailover";
+
 struct FailoverPlan {
   Plan plan;
-  std::vector<v1::Event> failovers;  // one ApplicationFailover per cluster that is left
+  std::vector<v1::Event> failovers;  // one per cluster that is left
 };
 
 // PlanPlacement, with application failover before and after it: clusters where the application

@@ -11,19 +11,6 @@
 namespace sealane::scheduler {
 namespace {
 
-// Why the cluster must be left because of a taint; "" when it need not. Lowers `again_at`.
-std::string TaintedOut(const Request& request, const ClusterInfo& cluster, int64_t now_micros,
-                       int64_t* again_at) {
-  if (request.all_clusters) return "";
-  for (const v1::Taint& taint : cluster.taints) {
-    if (taint.effect() != "NoExecute") continue;
-    const int64_t until = ToleratedUntilMicros(*request.binding, taint);
-    if (until <= now_micros) return StrCat("taint {", sealane::Describe(taint), "}");
-    if (until != kForever) *again_at = std::min(*again_at, until);
-  }
-  return "";
-}
-
 const v1::ClusterAffinityTerm* TermNamed(const v1::Placement& placement, const std::string& name) {
   for (const v1::ClusterAffinityTerm& term : placement.cluster_affinities()) {
     if (term.affinity_name() == name) return &term;
@@ -59,6 +46,18 @@ bool SameOptions(const v1::Binding& binding, const v1::Placed& placed) {
 
 }  // namespace
 
+const v1::Taint* UntoleratedTaint(const v1::Binding& binding, const ClusterInfo& cluster,
+                                  int64_t now_micros, int64_t* again_at) {
+  if (binding.explicit_all_clusters()) return nullptr;
+  for (const v1::Taint& taint : cluster.taints) {
+    if (taint.effect() != "NoExecute") continue;
+    const int64_t until = ToleratedUntilMicros(binding, taint);
+    if (until <= now_micros) return &taint;
+    if (until != kForever) *again_at = std::min(*again_at, until);
+  }
+  return nullptr;
+}
+
 Remaining RemainingPlacement(const Request& request, const AffinityTerm& term,
                              const v1::Placed& placed, const Snapshot& snapshot,
                              const WorkloadGroups* groups, int64_t now_micros) {
@@ -77,9 +76,10 @@ Remaining RemainingPlacement(const Request& request, const AffinityTerm& term,
     }
     if (const FilterMask mask = filters.Run(*cluster); mask != 0) {
       lost.emplace_back(target.name(), FilterReasons(context, *cluster, mask).front());
-    } else if (std::string why = TaintedOut(request, *cluster, now_micros, &again_at);
-               !why.empty()) {
-      lost.emplace_back(target.name(), std::move(why));
+    } else if (const v1::Taint* taint =
+                   UntoleratedTaint(*request.binding, *cluster, now_micros, &again_at);
+               taint != nullptr) {
+      lost.emplace_back(target.name(), StrCat("taint {", sealane::Describe(*taint), "}"));
     }
   }
   std::vector<std::string> texts;

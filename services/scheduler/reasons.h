@@ -18,6 +18,12 @@ struct Remaining {
   int64_t again_at_micros = 0;  // when the next tolerated NoExecute taint expires; 0: none
 };
 
+// The NoExecute taint because of which the object must leave the cluster; nullptr: none. Lowers
+// `again_at` to the time when the next tolerated one expires.
+[[nodiscard]] const v1::Taint* UntoleratedTaint(const v1::Binding& binding,
+                                                const ClusterInfo& cluster, int64_t now_micros,
+                                                int64_t* again_at);
+
 // Takes out of the placement the clusters that are gone or going, no longer match, are being
 // evicted, or have a NoExecute taint that is not tolerated (any more: tolerationSeconds count from
 // the time the taint was added; a taint without that time is tolerated by any toleration for ever).

@@ -35,6 +35,8 @@ SchedulerMetrics::SchedulerMetrics(Registry& r)
                              "Clusters left because they went, no longer match or are tainted.")),
       failovers(r.AddCounter("sealane_scheduler_application_failovers_total",
                              "Clusters that applications left because they failed there.")),
+      cluster_failovers(r.AddCounter("sealane_scheduler_cluster_failovers_total",
+                                     "Clusters that applications left gracefully for a taint.")),
       cluster_events(r.AddCounter("sealane_scheduler_cluster_events_total",
                                   "Changes of clusters that filters see.")),
       capacity_events(r.AddCounter("sealane_scheduler_capacity_events_total",

@@ -23,6 +23,7 @@ struct SchedulerMetrics {
   Counter& moves;              // placements whose clusters changed
   Counter& evictions;          // clusters that were left because they went or were tainted
   Counter& failovers;          // clusters that applications left because they failed there
+  Counter& cluster_failovers;  // ... gracefully, because of a taint
   Counter& cluster_events;     // changes that filters see
   Counter& capacity_events;    // heartbeats that only change capacity
   Counter& concerned;          // bindings looked at because of cluster events

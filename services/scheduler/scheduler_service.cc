@@ -403,8 +403,11 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
     done(ReconcileResult::Done());
     return;
   }
-  for (v1::Event& event : failovers) events_.Emit(std::move(event));
-  metrics_.failovers.Increment(static_cast<double>(failovers.size()));
+  for (v1::Event& event : failovers) {
+    const bool tainted = event.reason() == kClusterFailoverEvent;
+    (tainted ? metrics_.cluster_failovers : metrics_.failovers).Increment();
+    events_.Emit(std::move(event));
+  }
   Write(key, binding, std::move(plan), done);
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lib/bus/subjects.h"
+#include "services/scheduler/failover.h"
 
 namespace sealane::scheduler {
 namespace {
@@ -46,7 +47,9 @@ World::World(Bus& bus, Env env, absl::Duration assume_for)
 bool World::FailsOver(const std::string& key) const {
   const Row<v1::Binding>* binding = bindings.Find(key);
   if (binding == nullptr) return false;
-  if (binding->value.failover().has_application()) return true;
+  if (binding->value.failover().has_application() || LeavesTaintedGracefully(binding->value)) {
+    return true;
+  }
   const Row<v1::Placed>* placed = placements.Find(key);
   return placed != nullptr && placed->value.evictions_size() > 0;
 }

@@ -330,5 +330,110 @@ TEST_F(FailoverTest, OtherChangesAreMadeWhileItWaitsForAReplacement) {
   EXPECT_EQ(placed_.state(), "NoClusterFit");
 }
 
+// A cluster with a NoExecute taint is left gracefully.
+class ClusterFailoverTest : public FailoverTest {
+ protected:
+  ClusterFailoverTest() {
+    binding_.clear_failover();
+    binding_.mutable_failover()->mutable_cluster();
+    Place();
+  }
+  void Taint() {
+    snapshot_.Set(MakeCluster("a", R"({"spec": {"taints": [
+        {"key": "sick", "effect": "NoExecute", "timeAdded": "1970-01-12T13:46:40Z"}]}})"));
+  }
+  void TaintAndMoveToB() {
+    Taint();
+    const FailoverPlan result = Act();
+    ASSERT_EQ(result.failovers.size(), 1u);
+    EXPECT_EQ(result.failovers[0].reason(), "ClusterFailover");
+    ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+    EXPECT_THAT(placed_.cause(), HasSubstr("cluster failover: has to leave a: taint {sick"));
+  }
+};
+
+TEST_F(ClusterFailoverTest, TheCopyStaysUntilTheNewOneIsHealthy) {
+  TaintAndMoveToB();
+  Say({Part("a", "Healthy", 0, 3), Part("b", "Progressing", 0, 1)});
+  After(100);
+  EXPECT_FALSE(Act().plan.write);
+  Say({Part("a", "Healthy", 0, 3), Part("b", "Healthy", 0, 3)});
+  const FailoverPlan result = Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+  EXPECT_EQ(result.plan.cause, "cluster failover: the copy in a goes: healthy in b");
+  EXPECT_THAT(result.failovers, IsEmpty());
+  EXPECT_FALSE(Act().plan.write);
+  // A new version changes nothing about the taint; without the taint nothing is left to say.
+  binding_.set_object_generation(2);
+  Act();
+  EXPECT_THAT(Evicted(), ElementsAre("a"));
+  snapshot_.Set(MakeCluster("a"));
+  Act();
+  EXPECT_THAT(Evicted(), IsEmpty());
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+}
+
+TEST_F(ClusterFailoverTest, ALostCopyGoesWhenTheGracePeriodIsOverAndAHealthyOneStays) {
+  TaintAndMoveToB();
+  Say({Part("a", "Healthy", 0, 3), Part("b", "Unhealthy", now_)});
+  After(599);
+  EXPECT_FALSE(Act().plan.write);
+  After(1);
+  EXPECT_FALSE(Act().plan.write);
+  Say({Part("a", "Unknown"), Part("b", "Unhealthy", now_)});
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+}
+
+TEST_F(ClusterFailoverTest, DirectlyItGoesAtOnce) {
+  binding_.mutable_failover()->mutable_cluster()->set_purge_mode("Directly");
+  Taint();
+  EXPECT_THAT(Act().failovers, IsEmpty());
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+  EXPECT_THAT(Evicted(), IsEmpty());
+}
+
+TEST_F(ClusterFailoverTest, WhatFitsNowhereElseStaysAndSaysSo) {
+  snapshot_.Remove("b");
+  Taint();
+  EXPECT_THAT(Act().failovers, IsEmpty());
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3)));
+  EXPECT_NE(placed_.state(), "Scheduled");
+  EXPECT_THAT(placed_.message(), HasSubstr("cluster failover: has to leave a: taint {sick"));
+  EXPECT_THAT(placed_.message(), HasSubstr("it stays in a"));
+  EXPECT_FALSE(Act().plan.write);
+  snapshot_.Set(MakeCluster("b"));
+  EXPECT_EQ(Act().failovers.size(), 1u);
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+  EXPECT_EQ(placed_.state(), "Scheduled");
+}
+
+TEST_F(ClusterFailoverTest, WhatRunsElsewhereLeavesWithoutAReplacement) {
+  binding_ = MakeBinding(3, "{}");
+  binding_.mutable_failover()->mutable_cluster();
+  Place();
+  ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+  Taint();
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+  EXPECT_THAT(Evicted(), IsEmpty());
+  EXPECT_EQ(placed_.state(), "Scheduled");
+  EXPECT_FALSE(Act().plan.write);
+}
+
+TEST_F(ClusterFailoverTest, ATaintIsToleratedForItsTime) {
+  v1::Toleration& toleration = *binding_.mutable_placement()->add_cluster_tolerations();
+  toleration.set_key("sick");
+  toleration.set_operator_("Exists");
+  toleration.set_toleration_seconds(60);
+  Place();
+  Taint();
+  EXPECT_EQ(Act().plan.again_at_micros, kStart + 60 * kSecond);
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3)));
+  After(60);
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+}
+
 }  // namespace
 }  // namespace sealane::scheduler
