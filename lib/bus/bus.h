@@ -46,7 +46,7 @@ class Subscription {
 };
 
 // A stream, with the settings of a table or of a log. Everything else is the same for all streams:
-// file storage, rollup headers allowed, direct get allowed, discard new, deny nothing.
+// file storage, rollup headers refused, direct get allowed, discard new, deny nothing.
 struct StreamConfig {
   std::string name;                   // [A-Za-z0-9_-]+
   std::vector<std::string> subjects;  // "works.>"

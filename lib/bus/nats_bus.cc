@@ -53,7 +53,8 @@ Json ToJson(const StreamConfig& config) {
                {"max_msg_size", -1},
                {"discard", config.discard_old ? "old" : "new"},
                {"num_replicas", config.replicas},
-               {"allow_rollup_hdrs", true},
+               // Who may append a row could otherwise purge everybody's with a header.
+               {"allow_rollup_hdrs", false},
                {"allow_direct", true},
                {"duplicate_window", absl::ToInt64Nanoseconds(config.duplicate_window)}};
   if (config.max_age > absl::ZeroDuration() && config.duplicate_window > config.max_age) {

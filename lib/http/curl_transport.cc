@@ -1,6 +1,9 @@
 #include "lib/http/curl_transport.h"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -45,6 +48,19 @@ CurlTransportOptions UseServerName(CurlTransportOptions options, curl_slist** co
       nullptr, StrCat(options.tls_server_name, ":", port, ":", name, ":", port).c_str());
   options.base_url.replace(host, end - host, StrCat(options.tls_server_name, ":", port));
   return options;
+}
+
+// The host of "scheme://host:port/...", without brackets.
+std::string HostOf(std::string_view url) {
+  const size_t start = url.find("://");
+  if (start != std::string_view::npos) url.remove_prefix(start + 3);
+  url = url.substr(0, url.find('/'));
+  if (url.starts_with('[')) return std::string(url.substr(1, url.find(']') - 1));
+  return std::string(url.substr(0, url.find(':')));
+}
+
+bool IsLoopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
 absl::Status CurlError(CURLcode code, const char* detail) {
@@ -212,14 +228,16 @@ class CurlTransport::Impl {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
-    if (!options_.proxy.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy.c_str());
+    SetProxy(easy);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      static_cast<long>(absl::ToInt64Milliseconds(options_.connect_timeout)));
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &Impl::OnSocket);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     if (!r->stream && r->options.timeout != absl::InfiniteDuration()) {
       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                        static_cast<long>(absl::ToInt64Milliseconds(r->options.timeout)));
@@ -252,7 +270,29 @@ class CurlTransport::Impl {
     curl_multi_add_handle(multi_, easy);
   }
 
+  void SetProxy(CURL* easy) {
+    if (!options_.proxy.empty()) {
+      curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy.c_str());
+      curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    } else if (IsLoopback(HostOf(options_.base_url))) {
+      curl_easy_setopt(easy, CURLOPT_NOPROXY,
+                       "*");  // as Go's clients: whatever the environment says
+    }
+  }
+
+  // Several requests share a connection and outlive each other's time limits: what the other side
+  // does not acknowledge for so long is dead.
+  static int OnSocket(void*, curl_socket_t fd, curlsocktype) {
+    const unsigned int millis = 20'000;
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &millis, sizeof millis);
+    return CURL_SOCKOPT_OK;
+  }
+
   void SetTls(CURL* easy) {
+    if (!options_.ca_pem.empty() || !options_.ca_file.empty()) {
+      // The given authority alone, not those of the system beside it.
+      curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    }
     if (!options_.ca_pem.empty()) {
       curl_blob blob = Blob(options_.ca_pem);
       curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);

@@ -26,7 +26,8 @@ struct CurlTransportOptions {
   std::string tls_server_name;
   // Asked before each request, on the executor's thread; empty or "" sends no token.
   std::function<std::string()> bearer_token;
-  // "http://host:port"; empty: what the environment says (https_proxy, no_proxy).
+  // "http://host:port"; empty: what the environment says (https_proxy, no_proxy), except for
+  // loopback addresses.
   std::string proxy;
   std::string user_agent = "sealane";
   absl::Duration connect_timeout = absl::Seconds(10);

@@ -74,6 +74,9 @@ absl::Status StatusOfResponse(int http_status, std::string_view body,
     const Json* causes = Find(parsed, {"details", "causes"});
     if (causes != nullptr && causes->is_array() && !causes->empty()) {
       error["cause"] = GetString(causes->front(), {"reason"});
+      for (const Json& cause : *causes) {
+        error["messages"].push_back(std::string(GetString(cause, {"message"})));
+      }
     }
     if (retry_after == 0) retry_after = GetInt(parsed, {"details", "retryAfterSeconds"});
   }
@@ -102,6 +105,9 @@ std::optional<ApiError> ApiErrorOf(const absl::Status& status) {
   error.detail_kind = GetString(parsed, {"kind"});
   error.detail_name = GetString(parsed, {"name"});
   error.cause = GetString(parsed, {"cause"});
+  if (const Json* messages = Find(parsed, {"messages"}); messages != nullptr) {
+    for (const Json& message : *messages) error.cause_messages.push_back(message);
+  }
   error.retry_after = absl::Seconds(GetInt(parsed, {"retryAfterSeconds"}));
   return error;
 }

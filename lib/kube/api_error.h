@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -18,6 +19,7 @@ struct ApiError {
   std::string detail_kind;  // details.kind: the resource the refusal is about ("namespaces")
   std::string detail_name;
   std::string cause;  // reason of the first cause ("NamespaceTerminating", "FieldManagerConflict")
+  std::vector<std::string> cause_messages;            // one for each field, as a rule
   absl::Duration retry_after = absl::ZeroDuration();  // zero: the server did not say
 };
 

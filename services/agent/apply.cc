@@ -12,6 +12,7 @@
 #include "sealane/v1/tables.pb.h"
 #include "services/agent/observe.h"
 #include "services/agent/ownership.h"
+#include "services/agent/refusal.h"
 
 namespace sealane::agent {
 namespace {
@@ -53,37 +54,12 @@ KeyedQueueOptions QueueOptions(int max_active, const Items& items) {
   return options;
 }
 
-std::string_view CodeReason(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return "Invalid";
-    case absl::StatusCode::kPermissionDenied:
-      return "Forbidden";
-    case absl::StatusCode::kUnauthenticated:
-      return "Unauthorized";
-    case absl::StatusCode::kDeadlineExceeded:
-      return "Timeout";
-    case absl::StatusCode::kUnavailable:
-      return "Unavailable";
-    default:
-      return "Error";
-  }
-}
-
 // What the work wants was applied and nobody changed it since.
 bool InForce(const Item& item) {
   return item.work != nullptr && !item.work->deleting() && !item.work->suspended() &&
          item.inventory && item.inventory->manifest_hash == item.manifest_hash && item.observed &&
          item.observed->uid == item.inventory->uid &&
          item.observed->fields_hash == item.inventory->fields_hash;
-}
-
-bool IsImmutable(const absl::Status& status) {
-  const std::string_view message = ToStd(status.message());
-  return status.code() == absl::StatusCode::kInvalidArgument &&
-         (message.find("immutable") != std::string_view::npos ||
-          message.find("Forbidden: ") != std::string_view::npos ||
-          message.find("may not change") != std::string_view::npos);
 }
 
 }  // namespace
@@ -246,21 +222,21 @@ void Applier::LookUp(const std::string& key, const kube::ResourceType& type, con
 }
 
 void Applier::Apply(const std::string& key, const kube::ResourceType& type, const Target& target,
-                    const Decision& decision, const Json* live, const Done& done) {
+                    const Decision& decided, const Json* live, const Done& done) {
   Item& item = *Find(key);
   if (WaitsForNamespace(key, target)) return done(ReconcileResult::Done());
   auto prepared = PrepareManifest(item.work->manifest(), cluster_, live);
   if (!prepared.ok()) return Failed(key, prepared.status(), done);
-  if (prepared->retain_replicas && decision.exists && live == nullptr) {
+  if (prepared->retain_replicas && decided.exists && live == nullptr) {
     return LookUp(key, type, target, done);
   }
-  if (decision.repair && prepared->report_drift) {
+  if (decided.repair && prepared->report_drift) {
     if (item.observed) return ReportDrift(key, type, target, prepared->body, done);
-    if (item.reason != "Drifted") metrics_.drift_reported.Increment();
-    SetOutcome(key, item, Outcome::kApplied, "Drifted", "the object was deleted");
+    if (item.reason != kDrifted) metrics_.drift_reported.Increment();
+    SetOutcome(key, item, Outcome::kApplied, kDrifted, "the object was deleted");
     return done(ReconcileResult::Done());
   }
-  if (decision.repair) {
+  if (decided.repair) {
     // Somebody undoes our repairs: do not answer in kind.
     const absl::Duration since = env_.clock.Monotonic() - item.last_repair;
     if (since > kFightWindow + Doubled(kFightDelay, item.repairs_in_a_row, kFightMax)) {
@@ -278,7 +254,9 @@ void Applier::Apply(const std::string& key, const kube::ResourceType& type, cons
     SaveInventory(key, item);
   }
   kube::ApplyOptions options;
-  options.force = decision.force;
+  options.force = decided.force;
+  Decision decision = decided;
+  if (item.observed) decision.seen_version = item.observed->resource_version;
   client_.Apply(type, target.ns, target.name, std::move(prepared->body), options,
                 [this, key, done, decision, work = item.work, hash = item.manifest_hash,
                  recreate = prepared->recreate,
@@ -290,7 +268,7 @@ void Applier::Apply(const std::string& key, const kube::ResourceType& type, cons
                     OnApplied(key, work, hash, decision, *object);
                     return done(ReconcileResult::Done());
                   }
-                  if (recreate && decision.exists && IsImmutable(status)) {
+                  if (recreate && decision.exists && OnlyImmutable(status)) {
                     log_.Info("replacing an object whose immutable field changed", {{"key", key}});
                     item->recreating = true;
                     return Attempt(key, /*looked_up=*/false, nullptr, done);
@@ -310,21 +288,39 @@ void Applier::ReportDrift(const std::string& key, const kube::ResourceType& type
                 options.force = true;
                 options.dry_run = true;
                 client_.Apply(type, target.ns, target.name, body, options,
-                              [this, key, done, live = *object, alive](const absl::Status& tried,
-                                                                       const Json* wanted) {
+                              [this, key, type, target, body, done, live = *object, alive](
+                                  const absl::Status& tried, const Json* wanted) {
                                 if (alive.expired()) return;
                                 Item* item = Find(key);
                                 if (item == nullptr) return done(ReconcileResult::Done());
                                 if (!tried.ok()) return Failed(key, tried, done);
                                 const std::string text =
                                     DescribeDifference(live, *wanted, kMaxMessage);
-                                if (item->reason != "Drifted" || item->message != text) {
+                                if (text.empty()) return TakeBack(key, type, target, body, done);
+                                if (item->reason != kDrifted || item->message != text) {
                                   metrics_.drift_reported.Increment();
-                                  SetOutcome(key, *item, Outcome::kApplied, "Drifted", text);
+                                  SetOutcome(key, *item, Outcome::kApplied, kDrifted, text);
                                 }
                                 done(ReconcileResult::Done());
                               });
               });
+}
+
+void Applier::TakeBack(const std::string& key, const kube::ResourceType& type, const Target& target,
+                       const std::string& body, const Done& done) {
+  kube::ApplyOptions options;
+  options.force = true;
+  client_.Apply(type, target.ns, target.name, body, options,
+                [this, key, done, work = Find(key)->work, hash = Find(key)->manifest_hash,
+                 alive = executor_.alive()](const absl::Status& status, const Json* object) {
+                  if (alive.expired()) return;
+                  if (Find(key) == nullptr) return done(ReconcileResult::Done());
+                  if (!status.ok()) return Failed(key, status, done);
+                  Decision decision;
+                  decision.exists = true;
+                  OnApplied(key, work, hash, decision, *object);
+                  done(ReconcileResult::Done());
+                });
 }
 
 void Applier::OnApplied(const std::string& key, const std::shared_ptr<const v1::Work>& work,
@@ -334,7 +330,9 @@ void Applier::OnApplied(const std::string& key, const std::shared_ptr<const v1::
   failures_.erase(key);
   transient_.erase(key);
   const absl::Duration now = env_.clock.Monotonic();
-  if (decision.repair) {
+  // What changed nothing was no repair: another field manager has a field now that we leave to it.
+  const bool repaired = decision.repair && ResourceVersionOf(object) != decision.seen_version;
+  if (repaired) {
     ++item.drift_repairs;
     ++item.repairs_in_a_row;
     item.last_repair = now;

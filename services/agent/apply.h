@@ -82,6 +82,9 @@ class Applier {
              const Decision& decision, const Json* live, const Done& done);
   void ReportDrift(const std::string& key, const kube::ResourceType& type, const Target& target,
                    const std::string& body, const Done& done);
+  // What drifted is as it should be again, by another hand: the fields become ours.
+  void TakeBack(const std::string& key, const kube::ResourceType& type, const Target& target,
+                const std::string& body, const Done& done);
   void OnApplied(const std::string& key, const std::shared_ptr<const v1::Work>& work,
                  uint64_t manifest_hash, const Decision& decision, const Json& object);
   void Remove(const std::string& key, const kube::ResourceType& type, const Target& target,

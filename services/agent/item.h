@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/time/time.h"
 #include "services/agent/inventory.h"
@@ -14,6 +15,9 @@ class Work;
 }  // namespace sealane::v1
 
 namespace sealane::agent {
+
+// Remark on an applied work whose object somebody changed and which is only reported.
+inline constexpr std::string_view kDrifted = "Drifted";
 
 // What the agent keeps of an object that it saw in the cluster: not the object itself.
 struct Observed {
@@ -44,7 +48,7 @@ struct Item {
   std::optional<Observed> observed;  // nullopt: not there, as far as is known
 
   Outcome outcome = Outcome::kNone;
-  std::string reason;  // of kFailed, or a remark on kApplied ("Drifted")
+  std::string reason;  // of kFailed, or a remark on kApplied (kDrifted)
   std::string message;
   std::string detail;       // why the pods are not ready
   bool recreating = false;  // deleted in order to be made again

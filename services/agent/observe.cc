@@ -168,7 +168,10 @@ void Observer::OnPut(const KindKey& kind_key, const Json& object) {
   const bool older = item.observed && item.observed->uid == seen.uid &&
                      seen.resource_version < item.observed->resource_version;
   if (older) return;
-  const bool to_plan = !item.observed || !SameForPlan(*item.observed, seen);
+  // Reported drift ends with whatever anybody does to the object.
+  const bool moved = item.reason == kDrifted && item.observed &&
+                     item.observed->resource_version != seen.resource_version;
+  const bool to_plan = !item.observed || moved || !SameForPlan(*item.observed, seen);
   const bool changed = to_plan || !SameForReport(*item.observed, seen);
   item.observed = std::move(seen);
   if (changed) hooks_.on_change(key, to_plan);

@@ -30,9 +30,10 @@ struct PlanInput {
 
 struct Decision {
   Step step = Step::kNothing;
-  bool force = false;   // kApply: take over fields that others own
-  bool repair = false;  // kApply: because of drift
-  bool exists = false;  // kApply: the object is there already
+  bool force = false;         // kApply: take over fields that others own
+  bool repair = false;        // kApply: because of drift
+  bool exists = false;        // kApply: the object is there already
+  uint64_t seen_version = 0;  // kApply: its resourceVersion when that was decided; 0: not seen
 };
 
 // Pure. The rules: docs/agent.md, "What the agent does with a work".

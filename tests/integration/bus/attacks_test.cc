@@ -45,6 +45,12 @@ class RawClient {
     Send(StrCat("PUB ", subject, " ", reply, reply.empty() ? "" : " ", payload.size(), "\r\n",
                 payload, "\r\n"));
   }
+  void PublishWith(const std::string& header, const std::string& subject, const std::string& reply,
+                   const std::string& payload) {
+    const std::string head = StrCat("NATS/1.0\r\n", header, "\r\n\r\n");
+    Send(StrCat("HPUB ", subject, " ", reply, " ", head.size(), " ", head.size() + payload.size(),
+                "\r\n", head, payload, "\r\n"));
+  }
   void Subscribe(const std::string& subject) { Send(StrCat("SUB ", subject, " ", ++sid_, "\r\n")); }
   // Until the server has handled everything sent, and `ms` longer.
   void Sync(int ms = 0) {
@@ -182,6 +188,30 @@ TEST_F(AttacksTest, ForgedReplySubjectsWriteNothingInHub) {
   world_.Do([&] { watch.reset(); });
 }
 
+TEST_F(AttacksTest, HeadersOfAnAllowedMessageTouchNothingElse) {
+  ASSERT_OK(AppendNow(world_, *hub_, "work_status.b.w1", "status of b"));
+  RawClient agent = Agent();
+  agent.Subscribe("_INBOX.mine");
+  for (const char* header :
+       {"Nats-Rollup: all", "Nats-Rollup: sub", "Nats-Expected-Stream: work_status",
+        "KV-Operation: PURGE", "Nats-Expected-Last-Sequence: 1", "Nats-TTL: 1s"}) {
+    agent.PublishWith(header, "work_status.w1", "_INBOX.mine", "mine");
+  }
+  RawClient platform = Platform();
+  ASSERT_OK(AppendNow(world_, *hub_, "deploy.ci", "event of another"));
+  platform.PublishWith("Nats-Rollup: all", "deploy", "_INBOX.mine", "event");
+  agent.Sync(300);
+  platform.Sync(300);
+  EXPECT_EQ(State(), before_);
+  for (const auto& [stream, subject] :
+       {std::pair("work_status", "work_status.b.w1"), std::pair("deploy", "deploy.ci")}) {
+    const JetStreamReply info =
+        world_.JetStream(StrCat("STREAM.INFO.", stream), R"({"subjects_filter":">"})");
+    ASSERT_OK(info.status);
+    EXPECT_EQ((*info.body)["state"]["subjects"].value(subject, 0), 1) << info.body->dump();
+  }
+}
+
 TEST_F(AttacksTest, AnswersToControlRequestsCannotForgeEither) {
   RawClient agent = Agent();
   agent.Subscribe("ctl.>");
@@ -218,6 +248,23 @@ TEST_F(AttacksTest, NothingOfOthersCanBeReadOrSubscribed) {
       R"({"stream_name":"works","config":{"deliver_subject":"_INBOX.mine","ack_policy":"none","deliver_policy":"all"}})";
   agent.Publish("$JS.API.CONSUMER.CREATE.works", "_INBOX.mine", consumer);
   agent.Publish("$JS.API.CONSUMER.DURABLE.CREATE.works.evil", "_INBOX.mine", consumer);
+  for (const char* target : {"works.b.injected", "heartbeats.b", "work_status.b.w1"}) {
+    agent.Publish(
+        "$JS.API.CONSUMER.CREATE.works.evil.works.a.>", "_INBOX.mine",
+        StrCat(
+            R"({"stream_name":"works","config":{"name":"evil","filter_subject":"works.a.>","deliver_subject":")",
+            target, R"(","ack_policy":"none","deliver_policy":"all"}})"));
+    agent.Publish(target, "_INBOX.mine", "injected");
+  }
+  for (const char* call : {"STREAM.DELETE.works", "STREAM.PURGE.works", "STREAM.UPDATE.works",
+                           "STREAM.MSG.DELETE.works", "CONSUMER.DELETE.works.any",
+                           "CONSUMER.MSG.NEXT.works.any", "STREAM.PURGE.work_status"}) {
+    agent.Publish(StrCat("$JS.API.", call), "_INBOX.mine", R"({"seq":1,"name":"works"})");
+  }
+  for (const char* subject :
+       {"deploy", "deploy.a", "deploy.paas", "live.works.b.w1", "deployed.paas.x"}) {
+    agent.Publish(subject, "_INBOX.mine", "event");
+  }
   agent.Publish("$JS.API.STREAM.MSG.GET.works", "_INBOX.mine", R"({"last_by_subj":"works.b.w1"})");
   agent.Publish("$JS.API.DIRECT.GET.works.works.b.w1", "_INBOX.mine", "");
   agent.Publish("$JS.API.STREAM.NAMES", "_INBOX.mine", "");

@@ -142,6 +142,29 @@ TEST_F(HttpTest, RequestsGoThereAndBack) {
   EXPECT_EQ(Send({"DELETE", "/", {}, "why"})->body, "why");
 }
 
+TEST_F(HttpTest, RequestsGoThroughTheProxy) {
+  Serve(Echo);
+  CurlTransportOptions options;
+  options.base_url = "http://cluster.invalid:6443";
+  options.proxy = StrCat("http://127.0.0.1:", server_->port());
+  Connect(std::move(options));
+  const auto response = Send({"GET", "/version", {}, ""});
+  ASSERT_OK(response);
+  EXPECT_EQ(response->headers.Get("x-path"), "http://cluster.invalid:6443/version");
+}
+
+TEST_F(HttpTest, WhatTheEnvironmentSaysOfProxiesIsNotForLoopback) {
+  Serve(Echo);
+  setenv("http_proxy", StrCat("http://127.0.0.1:", server_->port()).c_str(), 1);
+  Connect(CurlTransportOptions());
+  EXPECT_EQ(Send({"GET", "/here", {}, ""})->headers.Get("x-path"), "/here");
+  CurlTransportOptions far;
+  far.base_url = "http://cluster.invalid";
+  Connect(std::move(far));
+  EXPECT_EQ(Send({"GET", "/far", {}, ""})->headers.Get("x-path"), "http://cluster.invalid/far");
+  unsetenv("http_proxy");
+}
+
 TEST_F(HttpTest, ManyRequestsShareConnections) {
   Serve(Echo);
   CurlTransportOptions options;

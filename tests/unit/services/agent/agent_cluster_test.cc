@@ -146,7 +146,18 @@ TEST_F(AgentClusterTest, ReportedDriftStaysWithItsDifference) {
   EXPECT_EQ(Value(), "hand");
   EXPECT_EQ(world_.Metric("sealane_agent_drift_total{answer=\"repaired\"}"), 0);
   EXPECT_EQ(world_.Metric("sealane_agent_drift_total{answer=\"reported\"}"), 1);
-  // Put right by hand: the mark goes. (The fields stay theirs; the values are what is wanted.)
+  // Put right by hand: the mark goes, and that is no repair of ours.
+  world_.Call("PATCH", kPath, {{"data", {{"value", "ours"}}}}, kMergePatch);
+  ASSERT_TRUE(Applied());
+  EXPECT_EQ(world_.Status("web")->message(), "");
+  EXPECT_EQ(world_.Metric("sealane_agent_drift_total{answer=\"reported\"}"), 1);
+  EXPECT_EQ(world_.Metric("sealane_agent_drift_total{answer=\"repaired\"}"), 0);
+  // Also what is deleted, or no longer marked as ours.
+  world_.sim.RunFor(absl::Minutes(1));
+  world_.Call("DELETE", kPath);
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::APPLIED, "Drifted"); }));
+  EXPECT_EQ(world_.Status("web")->message(), "the object was deleted");
+  EXPECT_EQ(Value(), "(absent)");
   world_.Put(ConfigMapManifest("web", "next", R"({"sealane.io/drift":"Report"})"));
   ASSERT_TRUE(Applied());
   EXPECT_EQ(Value(), "next");
@@ -185,6 +196,46 @@ TEST_F(AgentClusterTest, RecreateReplacesTheObject) {
   world_.Put(Immutable("two", "{}"), [](v1::Work& work) { work.set_deleting(true); });
   ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::REMOVED); }));
   EXPECT_EQ(Value(), "(absent)");
+}
+
+std::string DeploymentText(Json spec) {
+  Json object = {{"apiVersion", "apps/v1"},
+                 {"kind", "Deployment"},
+                 {"metadata",
+                  {{"name", "web"},
+                   {"namespace", "shop"},
+                   {"annotations", {{"sealane.io/recreate", "true"}}}}},
+                 {"spec",
+                  {{"replicas", 1},
+                   {"selector", {{"matchLabels", {{"app", "web"}}}}},
+                   {"template",
+                    {{"metadata", {{"labels", {{"app", "web"}, {"tier", "x"}}}}},
+                     {"spec", {{"containers", {{{"name", "main"}, {"image", "web:1"}}}}}}}}}}};
+  object["spec"].merge_patch(spec);
+  return object.dump();
+}
+
+TEST_F(AgentClusterTest, RecreateDoesNotDeleteWhatWouldBeRefusedAgain) {
+  const char* path = "/apis/apps/v1/namespaces/shop/deployments/web";
+  const auto uid = [&] { return world_.Call("GET", path).body["metadata"]["uid"]; };
+  world_.StartAgent();
+  world_.Put(DeploymentText(Json::object()));
+  ASSERT_TRUE(Applied());
+  const Json before = uid();
+  const Json bad = {{"strategy", {{"type", "Recreate"}, {"rollingUpdate", {{"maxSurge", 1}}}}}};
+  const Json selector = {{"selector", {{"matchLabels", {{"tier", "x"}}}}}};
+  Json both = bad;
+  both.update(selector);
+  for (const Json& spec : {bad, both}) {
+    world_.Put(DeploymentText(spec));
+    ASSERT_TRUE(
+        world_.Until([&] { return world_.Says("web", v1::WorkStatus::FAILED, "Invalid"); }));
+    world_.sim.RunFor(absl::Minutes(5));
+    EXPECT_EQ(uid(), before) << spec;
+  }
+  world_.Put(DeploymentText(selector));
+  ASSERT_TRUE(Applied());
+  EXPECT_NE(uid(), before);
 }
 
 TEST_F(AgentClusterTest, ACustomResourceWhoseDefinitionComesWithItConverges) {
