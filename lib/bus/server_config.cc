@@ -71,7 +71,7 @@ absl::Status Check(const ServerConfigOptions& o) {
 void AppendHead(std::string& out, const ServerConfigOptions& o) {
   out +=
       "# Made by sealane. Add clusters and platforms by making it again and sending the\n"
-      "# server SIGHUP; running connections stay.\n";
+      "# server SIGHUP, twice half a second apart; running connections stay.\n";
   out += StrCat("listen: ", Quote(StrCat(o.listen_host, ":", o.listen_port)), "\n");
   if (!o.server_name.empty()) out += StrCat("server_name: ", Quote(o.server_name), "\n");
   if (o.monitor_port != 0) {

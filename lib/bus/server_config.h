@@ -54,7 +54,8 @@ struct ServerConfigOptions {
 // The text of the server's configuration file: account HUB with JetStream for the services, one
 // account per cluster and per platform that sees exactly its subjects (lib/bus/subjects.h), nobody
 // without a login. Clusters and platforms may be added later: write the file again and send the
-// server SIGHUP. INVALID_ARGUMENT names the option that is missing, doubled or malformed.
+// server SIGHUP, twice (nats-server 2.9 binds a new account's imports at the second).
+// INVALID_ARGUMENT names the option that is missing, doubled or malformed.
 [[nodiscard]] absl::StatusOr<std::string> MakeServerConfig(const ServerConfigOptions& options);
 
 }  // namespace sealane

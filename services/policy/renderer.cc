@@ -315,10 +315,12 @@ void Renderer::Withdraw(const std::string& key, const v1::Binding* binding,
       // Preserved only when the application itself goes, not when it moves away from a cluster. A
       // namespace that nobody described may hold what others put there: it stays.
       const bool leaving = binding == nullptr || binding->deleting();
+      const bool kept = state_.KeepsWorkloads(*token);
       const bool described = !LeavesNamespaceAlone(object) &&
                              (object != nullptr || !key.starts_with(kNamespacePrefix));
-      work.set_preserve_on_deletion(!described || (leaving && binding != nullptr &&
-                                                   binding->preserve_resources_on_deletion()));
+      work.set_preserve_on_deletion(
+          !described || kept ||
+          (leaving && binding != nullptr && binding->preserve_resources_on_deletion()));
       const int64_t now = ToMicros(env_.clock.Now());
       work.mutable_fence()->set_version(std::max(work.fence().version() + 1, now));
       work.set_rendered_micros(now);

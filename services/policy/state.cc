@@ -3,11 +3,15 @@
 #include <algorithm>
 
 #include "lib/bus/subjects.h"
+#include "lib/core/json.h"
+#include "lib/kube/json_access.h"
 #include "lib/model/identity.h"
 #include "services/policy/override_rules.h"
 
 namespace sealane::policy {
 namespace {
+
+constexpr const char* kKeepWorkloads = "sealane.io/keep-workloads";
 
 bool ByName(const std::string* a, const std::string* b) { return *a < *b; }
 
@@ -66,6 +70,17 @@ std::string State::NoteWork(const std::string& work_key) {
   content.erase(cluster);
   if (content.empty()) namespace_content.erase(ns);
   return ns;
+}
+
+bool State::KeepsWorkloads(const std::string& cluster_token) const {
+  const std::string name = DecodeToken(cluster_token).value_or("");
+  const Row<v1::StoredObject>* row =
+      objects.Find(RowKey(ObjectKey{"cluster.karmada.io", "Cluster", "", name}));
+  if (row == nullptr || !row->value.deleting()) return false;
+  if (row->value.manifest().find(kKeepWorkloads) == std::string::npos) return false;
+  const Json manifest = Json::parse(row->value.manifest(), nullptr, /*allow_exceptions=*/false);
+  return manifest.is_object() &&
+         kube::GetString(manifest, {"metadata", "annotations", kKeepWorkloads}) == "true";
 }
 
 bool State::NoteCluster(const std::string& cluster_key) {

@@ -50,6 +50,9 @@ struct State {
   // Keeps clusters_of and namespace_content equal to the work rows. Returns the namespace whose
   // clusters changed, or "".
   std::string NoteWork(const std::string& work_key);
+  // Whether what was delivered to the cluster (encoded) is to be left there: its Cluster object is
+  // on its way out and annotated sealane.io/keep-workloads: "true" (`sealane unjoin`).
+  [[nodiscard]] bool KeepsWorkloads(const std::string& cluster_token) const;
   // True when what overrides can see of the cluster (labels, provider, region, zones) changed since
   // the last call: most changes of a cluster's status are about its capacity.
   bool NoteCluster(const std::string& cluster_key);

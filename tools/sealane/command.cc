@@ -83,9 +83,9 @@ int UnknownCommand(std::string_view name, Terminal& terminal) {
 
 const std::vector<Command>& Commands() {
   static const auto* commands = new std::vector<Command>{
-      ApplyCommand(),  DeleteCommand(),  ValidateCommand(),     GetCommand(),
-      StatusCommand(), ExplainCommand(), RenderCommand(),       SimulateCommand(),
-      EventsCommand(), ResultCommand(),  ServerConfigCommand(), VersionCommand()};
+      ApplyCommand(),        DeleteCommand(), ValidateCommand(), GetCommand(),    StatusCommand(),
+      ExplainCommand(),      RenderCommand(), SimulateCommand(), EventsCommand(), ResultCommand(),
+      ServerConfigCommand(), JoinCommand(),   UnjoinCommand(),   VersionCommand()};
   return *commands;
 }
 

@@ -79,6 +79,8 @@ Command SimulateCommand();
 Command EventsCommand();
 Command ResultCommand();
 Command ServerConfigCommand();
+Command JoinCommand();
+Command UnjoinCommand();
 Command VersionCommand();
 
 }  // namespace sealane::cli

@@ -6,9 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "lib/bus/server_config.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
@@ -21,6 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kHubUser = "sealane";
+constexpr std::string_view kPidFile = "nats-server.pid";
+// nats-server 2.9 binds what a new account imports to the accounts of before the reload: messages
+// of the new login reach nobody until the configuration is read once more.
+constexpr int kReloads = 2;
+constexpr absl::Duration kBetweenReloads = absl::Milliseconds(500);
 
 // fleet.json; an absent file is an empty fleet.
 struct Fleet {
@@ -91,6 +100,13 @@ absl::Status MakeDirectory(const fs::path& path) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> ReadPassword(const std::string& path) {
+  SEALANE_ASSIGN_OR_RETURN(std::string password, ReadFile(path));
+  while (!password.empty() && password.back() == '\n') password.pop_back();
+  if (password.empty()) return InvalidArgument(StrCat(path, ": the password file is empty"));
+  return password;
+}
+
 // The logins' passwords, made when they are new.
 class Passwords {
  public:
@@ -100,13 +116,8 @@ class Passwords {
 
   absl::StatusOr<std::string> Of(const std::string& user) {
     const std::string path = (directory_ / user).string();
-    absl::StatusOr<std::string> known = ReadFile(path);
-    if (known.ok()) {
-      while (!known->empty() && known->back() == '\n') known->pop_back();
-      if (known->empty()) return InvalidArgument(StrCat(path, ": the password file is empty"));
-      return known;
-    }
-    if (!absl::IsNotFound(known.status())) return known.status();
+    absl::StatusOr<std::string> known = ReadPassword(path);
+    if (known.ok() || !absl::IsNotFound(known.status())) return known;
     std::string password = make_();
     SEALANE_RETURN_IF_ERROR(WriteFile(path, password + "\n", 0600));
     made_.push_back(user);
@@ -137,6 +148,7 @@ absl::Status WriteServerDirectory(const ServerConfigRequest& request,
   options.monitor_port = fleet.monitor_port;
   options.store_dir = fleet.store_dir;
   options.server_name = fleet.server_name;
+  options.pid_file = fs::absolute(directory / kPidFile).string();
   options.hub_user = std::string(kHubUser);
   Passwords passwords(directory / "passwords", new_password, outcome->new_logins);
   SEALANE_ASSIGN_OR_RETURN(options.hub_password, passwords.Of(options.hub_user));
@@ -161,6 +173,28 @@ absl::Status WriteServerDirectory(const ServerConfigRequest& request,
   outcome->clusters = static_cast<int>(fleet.clusters.size());
   outcome->platforms = static_cast<int>(fleet.platforms.size());
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> PasswordOf(const std::string& directory, const std::string& user) {
+  return ReadPassword((fs::path(directory) / "passwords" / user).string());
+}
+
+absl::StatusOr<bool> ReloadServer(const std::string& directory) {
+  const absl::StatusOr<std::string> text = ReadFile((fs::path(directory) / kPidFile).string());
+  if (absl::IsNotFound(text.status())) return false;
+  SEALANE_RETURN_IF_ERROR(text.status());
+  const pid_t pid = static_cast<pid_t>(std::atol(text->c_str()));
+  // The file may be older than the machine's present life: the number may be another program's.
+  const absl::StatusOr<std::string> name = ReadFile(StrCat("/proc/", pid, "/comm"));
+  if (pid <= 1 || !name.ok() || !name->starts_with("nats-server")) return false;
+  for (int times = 0; times < kReloads; ++times) {
+    if (times > 0) absl::SleepFor(kBetweenReloads);
+    if (kill(pid, SIGHUP) != 0) {
+      return FailedPrecondition(
+          StrCat("SIGHUP to nats-server (", pid, "): ", std::generic_category().message(errno)));
+    }
+  }
+  return true;
 }
 
 std::string RandomPassword() {

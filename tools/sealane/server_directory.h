@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace sealane::cli {
 
@@ -31,6 +32,7 @@ struct ServerConfigOutcome {
 
 // Writes into the directory:
 //   nats-server.conf   the server's configuration
+//   nats-server.pid    written by the server itself, while it runs
 //   passwords/USER     one file per login: "sealane" (the services), "cluster-...", "platform-..."
 //   fleet.json         what was asked for so far, so that the next run only needs what is new
 // Passwords that exist are kept. `new_password` makes one. Everything is readable by the owner
@@ -38,6 +40,15 @@ struct ServerConfigOutcome {
 [[nodiscard]] absl::Status WriteServerDirectory(const ServerConfigRequest& request,
                                                 const std::function<std::string()>& new_password,
                                                 ServerConfigOutcome* outcome);
+
+// The password of a login in a directory that WriteServerDirectory wrote; NOT_FOUND without it.
+[[nodiscard]] absl::StatusOr<std::string> PasswordOf(const std::string& directory,
+                                                     const std::string& user);
+
+// Tells the nats-server that runs with the directory's configuration on this machine to read it
+// again (SIGHUP, twice with half a second between: see the source): its process id is in
+// nats-server.pid there. False when none runs here.
+[[nodiscard]] absl::StatusOr<bool> ReloadServer(const std::string& directory);
 
 // 256 bits from the kernel, in letters and digits.
 [[nodiscard]] std::string RandomPassword();

@@ -62,7 +62,7 @@ int ServerConfig(const Invocation& invocation) {
     terminal.out << "removed login " << user << "\n";
   }
   terminal.out << "Start: nats-server -c " << outcome.config_path
-               << "   (a running one takes the change on SIGHUP)\n";
+               << "   (a running one takes the change on SIGHUP, twice)\n";
   return kOk;
 }
 
@@ -75,7 +75,8 @@ Command ServerConfigCommand() {
           "May be run again: clusters and platforms add to those there are, passwords stay.\n\n"
           "  sealane server-config --directory bus --cluster aws-virginia --platform paas\n"
           "  nats-server -c bus/nats-server.conf\n"
-          "  sealane server-config --directory bus --cluster tencent-shanghai && kill -HUP PID\n",
+          "  sealane server-config --directory bus --cluster tencent-shanghai\n"
+          "  kill -HUP PID; sleep 1; kill -HUP PID   # `sealane join` does all this\n",
           {{"directory", 'd', "DIR", "where to write nats-server.conf and passwords/"},
            {"cluster", 0, "NAME", "a member cluster: an account for its agent", true},
            {"platform", 0, "NAME", "a publishing platform: an account for it", true},

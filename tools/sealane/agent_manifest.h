@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace sealane::cli {
+
+// What an agent needs to join a fleet from within its cluster.
+struct AgentManifestOptions {
+  std::string cluster;
+  std::string bus_url;  // as the agent reaches it
+  std::string bus_user;
+  std::string bus_password;
+  std::string bus_ca_pem;  // empty: the system's authorities, or no TLS
+  std::string image = "sealane:latest";
+  bool cluster_scoped = false;  // also the rights to deliver CRDs, roles and storage classes
+};
+
+// The manifests of deploy/agent, filled in, as YAML that `kubectl apply -f` takes: namespace,
+// rights, login, Deployment. INTERNAL when the templates do not have what is to be filled in.
+[[nodiscard]] absl::StatusOr<std::string> AgentManifest(const AgentManifestOptions& options);
+
+}  // namespace sealane::cli

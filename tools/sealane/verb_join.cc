@@ -1,0 +1,260 @@
+// sealane join, sealane unjoin: a member cluster comes, and goes.
+#include "absl/strings/str_split.h"
+#include "lib/bus/server_config.h"
+#include "lib/core/json.h"
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "lib/kube/admission.h"
+#include "tools/sealane/agent_manifest.h"
+#include "tools/sealane/command.h"
+#include "tools/sealane/files.h"
+#include "tools/sealane/lookup.h"
+#include "tools/sealane/server_directory.h"
+
+namespace sealane::cli {
+namespace {
+
+constexpr char kClusterVersion[] = "cluster.karmada.io/v1alpha1";
+constexpr absl::Duration kLook = absl::Milliseconds(500);
+
+v1::ObjectRef RefOf(const std::string& cluster) {
+  v1::ObjectRef ref;
+  ref.set_api_version(kClusterVersion);
+  ref.set_kind("Cluster");
+  ref.set_name(cluster);
+  return ref;
+}
+
+// "a=b,c=d"
+absl::Status AddLabels(std::string_view text, Json& labels) {
+  for (const auto part : absl::StrSplit(ToAbsl(text), ',', absl::SkipWhitespace())) {
+    const std::string_view pair = ToStd(part);
+    const size_t equals = pair.find('=');
+    if (equals == std::string_view::npos) {
+      return InvalidArgument(StrCat("--labels: \"", pair, "\" is not KEY=VALUE"));
+    }
+    labels[std::string(pair.substr(0, equals))] = pair.substr(equals + 1);
+  }
+  return absl::OkStatus();
+}
+
+// The Cluster object that the flags describe, as admission accepts it.
+absl::StatusOr<std::string> ClusterText(const Args& args) {
+  Json object = {{"apiVersion", kClusterVersion},
+                 {"kind", "Cluster"},
+                 {"metadata", {{"name", args.Get("name")}}},
+                 {"spec", {{"syncMode", "Pull"}}}};
+  for (const char* field : {"provider", "region"}) {
+    if (args.Has(field)) object["spec"][field] = args.Get(field);
+  }
+  for (const std::string& zone : args.All("zone")) object["spec"]["zones"].push_back(zone);
+  Json labels = Json::object();
+  for (const std::string& text : args.All("labels")) {
+    SEALANE_RETURN_IF_ERROR(AddLabels(text, labels));
+  }
+  if (!labels.empty()) object["metadata"]["labels"] = labels;
+  const std::string text = object.dump();
+  const kube::Admission admission = kube::AdmitText(text, &object);
+  if (!admission.errors.empty()) {
+    const v1::FieldError& error = admission.errors.front();
+    return InvalidArgument(StrCat(error.field(), ": ", error.message()));
+  }
+  return text;
+}
+
+// Publishes one operation and waits until it is accepted.
+absl::Status Send(Fleet& fleet, v1::Operation operation, absl::Duration timeout) {
+  v1::DeployEvent event;
+  event.set_id(fleet.NewId());
+  event.set_created_micros(fleet.NowMicros());
+  event.set_publisher("sealane");
+  *event.add_operations() = std::move(operation);
+  SEALANE_ASSIGN_OR_RETURN(const v1::DeployResult result, fleet.Deploy(event, timeout));
+  for (const v1::OperationResult& one : result.results()) {
+    if (one.accepted()) continue;
+    const std::string why = one.errors().empty()
+                                ? "refused"
+                                : StrCat(one.errors(0).field(), ": ", one.errors(0).message());
+    return FailedPrecondition(StrCat("the fleet did not take the Cluster object: ", why));
+  }
+  if (!result.errors().empty()) return FailedPrecondition(result.errors(0).message());
+  return absl::OkStatus();
+}
+
+v1::Operation Apply(std::string manifest) {
+  v1::Operation operation;
+  operation.set_type(v1::Operation::APPLY);
+  operation.set_manifest(std::move(manifest));
+  return operation;
+}
+
+// Tells the server; how to do it by hand when it is not one of this machine.
+absl::Status Reload(const std::string& directory, Terminal& terminal) {
+  SEALANE_ASSIGN_OR_RETURN(const bool reloaded, ReloadServer(directory));
+  if (!reloaded) {
+    terminal.err << "note: no nats-server with " << directory
+                 << "/nats-server.pid runs here; send SIGHUP, twice, to the server that reads "
+                 << directory << "/nats-server.conf\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Directory(const Args& args) {
+  if (args.Get("directory").empty() || !args.positional().empty() || args.Get("name").empty()) {
+    return InvalidArgument(
+        "give the cluster with --name NAME and the bus' directory (of server-config) with "
+        "--directory DIR");
+  }
+  return args.Get("directory");
+}
+
+absl::Status JoinCluster(const Invocation& invocation) {
+  const Args& args = invocation.args;
+  Terminal& terminal = invocation.terminal;
+  // Everything that can be wrong is found before anything is written.
+  SEALANE_ASSIGN_OR_RETURN(const std::string directory, Directory(args));
+  SEALANE_ASSIGN_OR_RETURN(std::string cluster, ClusterText(args));
+  SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(args));
+  AgentManifestOptions options;
+  options.cluster = args.Get("name");
+  options.bus_user = ClusterUser(options.cluster);
+  options.cluster_scoped = args.Has("cluster-scoped");
+  if (args.Has("image")) options.image = args.Get("image");
+  if (args.Has("ca")) {
+    SEALANE_ASSIGN_OR_RETURN(options.bus_ca_pem, ReadFile(args.Get("ca")));
+  }
+  Context context;
+  SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation, &context));
+  options.bus_url = args.Has("url") ? args.Get("url") : context.url;
+
+  ServerConfigRequest request;
+  request.directory = directory;
+  request.clusters = {options.cluster};
+  ServerConfigOutcome outcome;
+  SEALANE_RETURN_IF_ERROR(WriteServerDirectory(request, RandomPassword, &outcome));
+  SEALANE_RETURN_IF_ERROR(Reload(directory, terminal));
+  SEALANE_ASSIGN_OR_RETURN(options.bus_password, PasswordOf(directory, options.bus_user));
+  SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(cluster)), timeout));
+  SEALANE_ASSIGN_OR_RETURN(const std::string text, AgentManifest(options));
+  terminal.out << text;
+  terminal.err << "cluster " << options.cluster
+               << " is registered; its owner runs: kubectl apply -f FILE\n";
+  return absl::OkStatus();
+}
+
+int Join(const Invocation& invocation) {
+  const absl::Status status = JoinCluster(invocation);
+  return status.ok() ? kOk : Fail(invocation.terminal, status);
+}
+
+// --- Leaving -----------------------------------------------------------------------------------
+
+absl::StatusOr<std::string> WithKeepMark(Fleet& fleet, const std::string& cluster,
+                                         absl::Duration timeout) {
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
+                           fleet.Query("policy", About("objects", RefOf(cluster)), timeout));
+  if (reply.objects().empty()) return NotFound(StrCat("there is no cluster ", cluster));
+  Json object = Json::parse(reply.objects(0).manifest(), nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return Internal("the Cluster object is not JSON");
+  object["metadata"]["annotations"]["sealane.io/keep-workloads"] = "true";
+  return object.dump();
+}
+
+// Waits until the policy service has let the Cluster object go: then nothing is left there of what
+// the fleet delivered.
+absl::Status WaitUntilEmpty(Fleet& fleet, const std::string& cluster, absl::Duration timeout) {
+  const int64_t until = fleet.NowMicros() + absl::ToInt64Microseconds(timeout);
+  while (true) {
+    SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
+                             fleet.Query("policy", About("objects", RefOf(cluster)), timeout));
+    if (reply.objects().empty()) return absl::OkStatus();
+    if (fleet.NowMicros() >= until) {
+      return absl::DeadlineExceededError(
+          ToAbsl(StrCat("cluster ", cluster,
+                        " still has works of the fleet; its login stays. Its agent "
+                        "must run for them to go. Run unjoin again, or see `sealane get works`")));
+    }
+    // Only passes the time between two looks.
+    (void)fleet.Follow(
+        "events.>", kLook, [] { return true; },
+        [](std::string_view, std::string_view) { return true; });
+  }
+}
+
+absl::Status UnjoinCluster(const Invocation& invocation) {
+  const Args& args = invocation.args;
+  SEALANE_ASSIGN_OR_RETURN(const std::string directory, Directory(args));
+  SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(args));
+  const std::string cluster = args.Get("name");
+  SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation));
+  if (args.Has("keep-workloads")) {
+    SEALANE_ASSIGN_OR_RETURN(std::string manifest, WithKeepMark(*fleet, cluster, timeout));
+    SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(manifest)), timeout));
+  }
+  v1::Operation deletion;
+  deletion.set_type(v1::Operation::DELETE);
+  const Json identity = {
+      {"apiVersion", kClusterVersion}, {"kind", "Cluster"}, {"metadata", {{"name", cluster}}}};
+  deletion.set_manifest(identity.dump());
+  SEALANE_RETURN_IF_ERROR(Send(*fleet, std::move(deletion), timeout));
+  SEALANE_RETURN_IF_ERROR(WaitUntilEmpty(*fleet, cluster, timeout));
+  ServerConfigRequest request;
+  request.directory = directory;
+  request.remove_clusters = {cluster};
+  ServerConfigOutcome outcome;
+  SEALANE_RETURN_IF_ERROR(WriteServerDirectory(request, RandomPassword, &outcome));
+  SEALANE_RETURN_IF_ERROR(Reload(directory, invocation.terminal));
+  invocation.terminal.out << "cluster " << cluster << " has left; its login works no more\n";
+  return absl::OkStatus();
+}
+
+int Unjoin(const Invocation& invocation) {
+  const absl::Status status = UnjoinCluster(invocation);
+  return status.ok() ? kOk : Fail(invocation.terminal, status);
+}
+
+}  // namespace
+
+Command JoinCommand() {
+  return {
+      "join",
+      "--name CLUSTER --directory DIR [--provider P] [--region R]",
+      "Register a cluster and print what its owner applies: agent, rights, login",
+      "Makes the cluster's own account on the bus and tells the server (SIGHUP), registers the\n"
+      "Cluster object, and prints Kubernetes manifests with everything the agent needs. Run again "
+      "it\n"
+      "prints the same login. DIR is the directory of `sealane server-config`.\n\n"
+      "  sealane join --name aws-virginia --provider aws --region us-east-1 --directory bus \\\n"
+      "    --url tls://bus.example.com:4222 --ca ca.pem > agent.yaml\n"
+      "  kubectl apply -f agent.yaml\n",
+      {{"name", 0, "CLUSTER", "the cluster's name"},
+       {"directory", 'd', "DIR", "the bus' directory, as server-config wrote it"},
+       {"provider", 0, "TEXT", "its provider, for policies"},
+       {"region", 0, "TEXT", "its region"},
+       {"zone", 0, "TEXT", "a zone it spans", true},
+       {"labels", 0, "KEY=VALUE,...", "its labels", true},
+       {"url", 0, "URL", "the bus as the agent reaches it (default: as this command does)"},
+       {"ca", 0, "FILE", "PEM of the authority that signed the bus' certificate"},
+       {"image", 0, "IMAGE", "the agent's image (default sealane:latest)"},
+       {"cluster-scoped", 0, "", "also the rights to deliver CRDs, roles, storage classes"}},
+      true,
+      Join};
+}
+
+Command UnjoinCommand() {
+  return {"unjoin",
+          "--name CLUSTER --directory DIR [--keep-workloads]",
+          "Take a cluster out of the fleet and its login away",
+          "Applications move away, what was delivered there is removed (or left, without Sealane's "
+          "marks),\n"
+          "and when nothing is left the cluster's account on the bus goes. The agent must run "
+          "meanwhile.\n\n"
+          "  sealane unjoin --name aws-virginia --directory bus --timeout 5m\n",
+          {{"name", 0, "CLUSTER", "the cluster's name"},
+           {"directory", 'd', "DIR", "the bus' directory, as server-config wrote it"},
+           {"keep-workloads", 0, "", "leave running what was delivered there"}},
+          true,
+          Unjoin};
+}
+
+}  // namespace sealane::cli
