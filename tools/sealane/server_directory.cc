@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <set>
 
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/bus/server_config.h"
@@ -25,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kHubUser = "sealane";
-constexpr std::string_view kPidFile = "nats-server.pid";
+constexpr std::string_view kConfigFile = "nats-server.conf";
 // nats-server 2.9 binds what a new account imports to the accounts of before the reload: messages
 // of the new login reach nobody until the configuration is read once more.
 constexpr int kReloads = 2;
@@ -130,6 +131,30 @@ class Passwords {
   std::vector<std::string>& made_;
 };
 
+// The nats-server of this machine that was started with this configuration; 0: there is none.
+pid_t ServerOf(const fs::path& config) {
+  std::error_code error;
+  const fs::path wanted = fs::canonical(config, error);
+  if (error) return 0;
+  for (fs::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
+    const fs::path process = it->path();
+    const pid_t pid = static_cast<pid_t>(std::atol(process.filename().c_str()));
+    const absl::StatusOr<std::string> name = ReadFile((process / "comm").string());
+    if (pid <= 1 || !name.ok() || !name->starts_with("nats-server")) continue;
+    const std::string line = ReadFile((process / "cmdline").string()).value_or("");
+    std::error_code unreadable;
+    const fs::path cwd = fs::read_symlink(process / "cwd", unreadable);
+    for (const auto argument : absl::StrSplit(line, '\0')) {
+      const std::string_view text = ToStd(argument);
+      const size_t equals = text.find('=');
+      const fs::path named(equals == std::string_view::npos ? text : text.substr(equals + 1));
+      if (named.filename() != wanted.filename()) continue;
+      if (fs::canonical(cwd / named, unreadable) == wanted) return pid;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 absl::Status WriteServerDirectory(const ServerConfigRequest& request,
@@ -148,7 +173,6 @@ absl::Status WriteServerDirectory(const ServerConfigRequest& request,
   options.monitor_port = fleet.monitor_port;
   options.store_dir = fleet.store_dir;
   options.server_name = fleet.server_name;
-  options.pid_file = fs::absolute(directory / kPidFile).string();
   options.hub_user = std::string(kHubUser);
   Passwords passwords(directory / "passwords", new_password, outcome->new_logins);
   SEALANE_ASSIGN_OR_RETURN(options.hub_password, passwords.Of(options.hub_user));
@@ -162,7 +186,7 @@ absl::Status WriteServerDirectory(const ServerConfigRequest& request,
   }
   SEALANE_ASSIGN_OR_RETURN(const std::string config, MakeServerConfig(options));
 
-  outcome->config_path = (directory / "nats-server.conf").string();
+  outcome->config_path = (directory / kConfigFile).string();
   SEALANE_RETURN_IF_ERROR(WriteFile(outcome->config_path, config, 0600));
   SEALANE_RETURN_IF_ERROR(WriteFile(fleet_path, FleetText(fleet), 0600));
   for (const std::string& cluster : request.remove_clusters) {
@@ -180,13 +204,8 @@ absl::StatusOr<std::string> PasswordOf(const std::string& directory, const std::
 }
 
 absl::StatusOr<bool> ReloadServer(const std::string& directory) {
-  const absl::StatusOr<std::string> text = ReadFile((fs::path(directory) / kPidFile).string());
-  if (absl::IsNotFound(text.status())) return false;
-  SEALANE_RETURN_IF_ERROR(text.status());
-  const pid_t pid = static_cast<pid_t>(std::atol(text->c_str()));
-  // The file may be older than the machine's present life: the number may be another program's.
-  const absl::StatusOr<std::string> name = ReadFile(StrCat("/proc/", pid, "/comm"));
-  if (pid <= 1 || !name.ok() || !name->starts_with("nats-server")) return false;
+  const pid_t pid = ServerOf(fs::path(directory) / kConfigFile);
+  if (pid == 0) return false;
   for (int times = 0; times < kReloads; ++times) {
     if (times > 0) absl::SleepFor(kBetweenReloads);
     if (kill(pid, SIGHUP) != 0) {

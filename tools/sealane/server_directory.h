@@ -32,7 +32,6 @@ struct ServerConfigOutcome {
 
 // Writes into the directory:
 //   nats-server.conf   the server's configuration
-//   nats-server.pid    written by the server itself, while it runs
 //   passwords/USER     one file per login: "sealane" (the services), "cluster-...", "platform-..."
 //   fleet.json         what was asked for so far, so that the next run only needs what is new
 // Passwords that exist are kept. `new_password` makes one. Everything is readable by the owner
@@ -46,8 +45,7 @@ struct ServerConfigOutcome {
                                                      const std::string& user);
 
 // Tells the nats-server that runs with the directory's configuration on this machine to read it
-// again (SIGHUP, twice with half a second between: see the source): its process id is in
-// nats-server.pid there. False when none runs here.
+// again: SIGHUP, twice, half a second apart (the source says why). False when none runs here.
 [[nodiscard]] absl::StatusOr<bool> ReloadServer(const std::string& directory);
 
 // 256 bits from the kernel, in letters and digits.

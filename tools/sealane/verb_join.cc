@@ -93,8 +93,8 @@ absl::Status Reload(const std::string& directory, Terminal& terminal) {
   SEALANE_ASSIGN_OR_RETURN(const bool reloaded, ReloadServer(directory));
   if (!reloaded) {
     terminal.err << "note: no nats-server with " << directory
-                 << "/nats-server.pid runs here; send SIGHUP, twice, to the server that reads "
-                 << directory << "/nats-server.conf\n";
+                 << "/nats-server.conf runs on this machine; send SIGHUP, twice, to the one that "
+                    "reads it\n";
   }
   return absl::OkStatus();
 }
