@@ -158,6 +158,15 @@ std::unique_ptr<http::Call> KubeClient::Stream(std::string_view path,
   return std::make_unique<CallHandle>(std::move(call));
 }
 
+void KubeClient::Pause(absl::Duration duration) {
+  if (duration <= absl::ZeroDuration()) return;
+  paused_until_ = std::max(paused_until_, env_.clock.Monotonic() + std::min(duration, kMaxPause));
+}
+
+absl::Duration KubeClient::PausedFor() const {
+  return std::max(paused_until_ - env_.clock.Monotonic(), absl::ZeroDuration());
+}
+
 KubeClientStats KubeClient::stats() const {
   KubeClientStats stats = stats_;
   stats.waiting = waiting_.size();
@@ -237,10 +246,7 @@ void KubeClient::Finish(const std::shared_ptr<Pending>& pending,
   } else if (response->status == 429 || response->status == 503) {
     if (response->status == 429) ++stats_.throttled;
     const auto error = ApiErrorOf(status);
-    if (error && error->retry_after > absl::ZeroDuration()) {
-      paused_until_ =
-          std::max(paused_until_, env_.clock.Monotonic() + std::min(error->retry_after, kMaxPause));
-    }
+    if (error) Pause(error->retry_after);
   }
   const auto alive = executor_.alive();
   pending->callback(status, status.ok() ? &object : nullptr);

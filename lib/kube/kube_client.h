@@ -87,6 +87,10 @@ class KubeClient {
                                                    const http::RequestOptions& options);
 
   [[nodiscard]] KubeClientStats stats() const;
+  // The API server asked for a pause (429 or 503 with Retry-After): no request begins before.
+  void Pause(absl::Duration duration);
+  // How long the pause goes on; streaming requests are the caller's to hold back.
+  [[nodiscard]] absl::Duration PausedFor() const;
   // The next streaming request and request get fresh credentials.
   void InvalidateCredentials() { credentials_->Invalidate(); }
   [[nodiscard]] Env env() const { return env_; }

@@ -83,6 +83,9 @@ void Reflector::OnPage(const absl::Status& status, const Json* list, uint64_t ro
 }
 
 void Reflector::OpenWatch() {
+  if (const absl::Duration pause = client_.PausedFor(); pause > absl::ZeroDuration()) {
+    return After(pause, [this] { OpenWatch(); });
+  }
   ++stats_.watches;
   const auto base = absl::ToInt64Seconds(options_.watch_timeout);
   const auto extra = static_cast<int64_t>(env_.random.Below(static_cast<uint64_t>(base) + 1));
@@ -99,7 +102,10 @@ void Reflector::OpenWatch() {
   opened_ = env_.clock.Monotonic();
   events_before_ = stats_.events;
   http::StreamCallbacks callbacks;
-  callbacks.on_headers = [this](int status, const http::Headers&) { http_status_ = status; };
+  callbacks.on_headers = [this](int status, const http::Headers& headers) {
+    http_status_ = status;
+    retry_after_ = headers.Get("Retry-After");
+  };
   // The call must not be destroyed inside its own callbacks: ending it takes a turn of its own.
   callbacks.on_chunk = [this, alive = executor_.alive()](std::string_view chunk) {
     if (expired_ || !line_error_.ok()) return;
@@ -153,7 +159,11 @@ void Reflector::OnWatchDone(const absl::Status& status) {
   if (expired_ || http_status_ == 410) return Relist();
   if (http_status_ == 401) client_.InvalidateCredentials();
   if (http_status_ != 0 && http_status_ != 200) {
-    return Fail(StatusOfResponse(http_status_, lines_->rest(), ""), http_status_ == 404);
+    const absl::Status refused = StatusOfResponse(http_status_, lines_->rest(), retry_after_);
+    if (http_status_ == 429 || http_status_ == 503) {
+      client_.Pause(ApiErrorOf(refused).value_or(ApiError()).retry_after);
+    }
+    return Fail(refused, http_status_ == 404);
   }
   const bool silence = status.code() == absl::StatusCode::kDeadlineExceeded && http_status_ == 200;
   if (!status.ok() && !silence) return Fail(status, /*relist=*/false);

@@ -86,7 +86,8 @@ class Reflector {
   uint64_t round_ = 0;  // of lists: answers of an earlier round are dropped
   std::string resource_version_;
   uint64_t list_version_ = 0;
-  int http_status_ = 0;  // of the watch's response
+  std::string retry_after_;  // of the watch's answer
+  int http_status_ = 0;      // of the watch's response
   bool expired_ = false;
   uint64_t events_before_ = 0;
   absl::Duration opened_;

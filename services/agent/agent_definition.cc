@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<Service>> FromFlags(const Flags& flags, ServiceCo
   if (flags.Get("state-dir").empty()) {
     parts.store = OpenMemoryStore(std::make_shared<MemoryDisk>());
   } else {
-    SEALANE_ASSIGN_OR_RETURN(parts.store, OpenJournal(flags.Get("state-dir")));
+    SEALANE_ASSIGN_OR_RETURN(parts.store, OpenJournalOrMemory(flags.Get("state-dir")));
   }
   parts.memory = std::make_unique<MemoryKeeper>(context.env);
   return MakeAgent(std::move(context), std::move(options), std::move(parts));

@@ -281,4 +281,12 @@ absl::StatusOr<std::unique_ptr<StateStore>> OpenJournal(const std::string& direc
   return std::unique_ptr<StateStore>(std::make_unique<Journal>(directory, lock, fd));
 }
 
+absl::StatusOr<std::unique_ptr<StateStore>> OpenJournalOrMemory(const std::string& directory) {
+  auto journal = OpenJournal(directory);
+  if (journal.ok() || absl::IsFailedPrecondition(journal.status())) return journal;
+  auto disk = std::make_shared<MemoryDisk>();
+  disk->failure = journal.status();
+  return OpenMemoryStore(std::move(disk));
+}
+
 }  // namespace sealane::agent

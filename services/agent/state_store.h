@@ -44,4 +44,10 @@ struct MemoryDisk {
 // FAILED_PRECONDITION while another holds the directory's lock.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<StateStore>> OpenJournal(const std::string& directory);
 
+// As OpenJournal; but where the directory cannot be used (a full or read-only disk), a memory that
+// says so at each Flush: the cluster is looked after all the same. Only another process' lock is an
+// error.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<StateStore>> OpenJournalOrMemory(
+    const std::string& directory);
+
 }  // namespace sealane::agent

@@ -23,8 +23,8 @@ class FakeTransport final : public http::HttpTransport {
     http::StreamCallbacks callbacks;
     bool cancelled = false;
 
-    void Headers(int status) {
-      if (!cancelled) callbacks.on_headers(status, {});
+    void Headers(int status, const http::Headers& headers = {}) {
+      if (!cancelled) callbacks.on_headers(status, headers);
     }
     void Chunk(std::string_view chunk) {
       if (!cancelled) callbacks.on_chunk(chunk);

@@ -107,6 +107,21 @@ TEST_F(ReflectorTest, ABookmarkMovesTheVersionAndTheWatchGoesOnFromThere) {
   EXPECT_THAT(Take(), ElementsAre());
 }
 
+TEST_F(ReflectorTest, ARefusedWatchWaitsAsLongAsTheServerAsks) {
+  reflector_->Start();
+  Settle();
+  for (const int code : {429, 503}) {
+    const size_t opened = transport_.streams.size();
+    Watch().Headers(code, {{"Retry-After", "20"}});
+    Watch().Done(absl::OkStatus());
+    sim_.RunFor(absl::Seconds(19));
+    EXPECT_EQ(transport_.streams.size(), opened) << code;
+    EXPECT_GT(client_.PausedFor(), absl::ZeroDuration());
+    sim_.RunFor(absl::Seconds(2));
+    EXPECT_EQ(transport_.streams.size(), opened + 1) << code;
+  }
+}
+
 TEST_F(ReflectorTest, AnExpiredVersionIsAnsweredWithANewList) {
   reflector_->Start();
   Settle();

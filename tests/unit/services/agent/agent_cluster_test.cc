@@ -329,6 +329,35 @@ TEST_F(AgentClusterTest, AReadOnlyApiServerIsReportedAndNotHammered) {
   EXPECT_EQ(Value(), "two");
 }
 
+TEST_F(AgentClusterTest, ExpiredCredentialsAreSaidAndNotHammered) {
+  world_.StartAgent();
+  world_.Put(ConfigMapManifest("web", "one"));
+  ASSERT_TRUE(Applied());
+  EXPECT_EQ(world_.Metric("sealane_agent_api_healthy"), 1);
+  size_t refused = 0;
+  size_t probes = 0;
+  world_.fault = [&](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
+    ++(request.path == "/readyz" || request.path.starts_with("/api?") || request.path == "/api" ||
+               request.path == "/apis"
+           ? probes
+           : refused);
+    return StatusAnswer(401, "Unauthorized", "the token has expired");
+  };
+  world_.Put(ConfigMapManifest("web", "two"));
+  ASSERT_TRUE(
+      world_.Until([&] { return world_.Says("web", v1::WorkStatus::FAILED, "Unauthorized"); }));
+  EXPECT_THAT(world_.Status("web")->message(), HasSubstr("the token has expired"));
+  world_.sim.RunFor(absl::Minutes(10));
+  EXPECT_EQ(world_.Metric("sealane_agent_api_healthy"), 0);
+  EXPECT_LT(refused, 100U);  // works and watches
+  EXPECT_LT(probes, 1500U);  // every two seconds, each tried once more with fresh credentials
+  world_.fault = nullptr;
+  ASSERT_TRUE(
+      world_.Until([&] { return world_.Says("web", v1::WorkStatus::APPLIED); }, absl::Minutes(2)));
+  EXPECT_EQ(Value(), "two");
+  ASSERT_TRUE(world_.Until([&] { return world_.Metric("sealane_agent_api_healthy") == 1; }));
+}
+
 TEST_F(AgentClusterTest, AMissingRightFailsOnlyTheWorksThatNeedIt) {
   world_.fault = [](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
     if (request.path.find("/secrets") == std::string::npos) return std::nullopt;

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 
@@ -153,6 +154,25 @@ TEST(MemoryStoreTest, KeepsWhatCouldNotBeWritten) {
   disk->failure = absl::OkStatus();
   EXPECT_OK(store->Flush());
   EXPECT_THAT(disk->values, ElementsAre(Pair("a", "1")));
+}
+
+TEST(FullDiskTest, AnUnusableDirectoryIsNoReasonNotToStart) {
+  const std::string file = testing::TempDir() + "sealane-no-directory";
+  ASSERT_NE(std::fclose(std::fopen(file.c_str(), "w")), EOF);
+  EXPECT_FALSE(OpenJournal(file + "/state").ok());
+  auto store = OpenJournalOrMemory(file + "/state");
+  ASSERT_OK(store);
+  EXPECT_FALSE((*store)->Put("w/a", "work").ok());
+  EXPECT_THAT(std::string(ToStd((*store)->Flush().message())), testing::HasSubstr(file));
+  std::remove(file.c_str());
+}
+
+TEST(FullDiskTest, AnotherAgentsDirectoryIsRefused) {
+  const std::string directory = testing::TempDir() + "sealane-taken";
+  const auto first = OpenJournalOrMemory(directory);
+  ASSERT_OK(first);
+  EXPECT_TRUE(absl::IsFailedPrecondition(OpenJournalOrMemory(directory).status()));
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace
