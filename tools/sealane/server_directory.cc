@@ -12,8 +12,6 @@
 #include <set>
 
 #include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "lib/bus/server_config.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
@@ -203,11 +201,12 @@ absl::StatusOr<std::string> PasswordOf(const std::string& directory, const std::
   return ReadPassword((fs::path(directory) / "passwords" / user).string());
 }
 
-absl::StatusOr<bool> ReloadServer(const std::string& directory) {
+absl::StatusOr<bool> ReloadServer(const std::string& directory,
+                                  const std::function<void(absl::Duration)>& wait) {
   const pid_t pid = ServerOf(fs::path(directory) / kConfigFile);
   if (pid == 0) return false;
   for (int times = 0; times < kReloads; ++times) {
-    if (times > 0) absl::SleepFor(kBetweenReloads);
+    if (times > 0) wait(kBetweenReloads);
     if (kill(pid, SIGHUP) != 0) {
       return FailedPrecondition(
           StrCat("SIGHUP to nats-server (", pid, "): ", std::generic_category().message(errno)));

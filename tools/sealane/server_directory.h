@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace sealane::cli {
 
@@ -45,8 +46,10 @@ struct ServerConfigOutcome {
                                                      const std::string& user);
 
 // Tells the nats-server that runs with the directory's configuration on this machine to read it
-// again: SIGHUP, twice, half a second apart (the source says why). False when none runs here.
-[[nodiscard]] absl::StatusOr<bool> ReloadServer(const std::string& directory);
+// again: SIGHUP, twice, `wait` lets half a second pass between (the source says why). False when
+// none runs here.
+[[nodiscard]] absl::StatusOr<bool> ReloadServer(const std::string& directory,
+                                                const std::function<void(absl::Duration)>& wait);
 
 // 256 bits from the kernel, in letters and digits.
 [[nodiscard]] std::string RandomPassword();

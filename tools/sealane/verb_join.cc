@@ -88,9 +88,17 @@ v1::Operation Apply(std::string manifest) {
   return operation;
 }
 
+// Only lets the time pass.
+void Wait(Fleet& fleet, absl::Duration duration) {
+  (void)fleet.Follow(
+      "events.>", duration, [] { return true; },
+      [](std::string_view, std::string_view) { return true; });
+}
+
 // Tells the server; how to do it by hand when it is not one of this machine.
-absl::Status Reload(const std::string& directory, Terminal& terminal) {
-  SEALANE_ASSIGN_OR_RETURN(const bool reloaded, ReloadServer(directory));
+absl::Status Reload(const std::string& directory, Fleet& fleet, Terminal& terminal) {
+  SEALANE_ASSIGN_OR_RETURN(const bool reloaded,
+                           ReloadServer(directory, [&](absl::Duration d) { Wait(fleet, d); }));
   if (!reloaded) {
     terminal.err << "note: no nats-server with " << directory
                  << "/nats-server.conf runs on this machine; send SIGHUP, twice, to the one that "
@@ -132,7 +140,7 @@ absl::Status JoinCluster(const Invocation& invocation) {
   request.clusters = {options.cluster};
   ServerConfigOutcome outcome;
   SEALANE_RETURN_IF_ERROR(WriteServerDirectory(request, RandomPassword, &outcome));
-  SEALANE_RETURN_IF_ERROR(Reload(directory, terminal));
+  SEALANE_RETURN_IF_ERROR(Reload(directory, *fleet, terminal));
   SEALANE_ASSIGN_OR_RETURN(options.bus_password, PasswordOf(directory, options.bus_user));
   SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(cluster)), timeout));
   SEALANE_ASSIGN_OR_RETURN(const std::string text, AgentManifest(options));
@@ -174,10 +182,7 @@ absl::Status WaitUntilEmpty(Fleet& fleet, const std::string& cluster, absl::Dura
                         " still has works of the fleet; its login stays. Its agent "
                         "must run for them to go. Run unjoin again, or see `sealane get works`")));
     }
-    // Only passes the time between two looks.
-    (void)fleet.Follow(
-        "events.>", kLook, [] { return true; },
-        [](std::string_view, std::string_view) { return true; });
+    Wait(fleet, kLook);
   }
 }
 
@@ -203,7 +208,7 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   request.remove_clusters = {cluster};
   ServerConfigOutcome outcome;
   SEALANE_RETURN_IF_ERROR(WriteServerDirectory(request, RandomPassword, &outcome));
-  SEALANE_RETURN_IF_ERROR(Reload(directory, invocation.terminal));
+  SEALANE_RETURN_IF_ERROR(Reload(directory, *fleet, invocation.terminal));
   invocation.terminal.out << "cluster " << cluster << " has left; its login works no more\n";
   return absl::OkStatus();
 }
