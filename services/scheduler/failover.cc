@@ -80,7 +80,8 @@ class Judge {
       // What had no replacement yet still waits for one.
       for (const v1::Eviction& eviction : in_.placed.evictions()) {
         const bool here = in_force_.Contains(eviction.cluster());
-        if (eviction.replaced_by().empty() && here && !IsDue(eviction.cluster())) {
+        if (eviction.replaced_by().empty() && here && !eviction.tainted() &&
+            !IsDue(eviction.cluster())) {
           out_.due.push_back(Renewed(eviction));
         }
       }
@@ -221,9 +222,8 @@ class Judge {
       if (left_.count(entry.cluster) > 0) continue;
       const v1::Taint* taint = TaintOf(entry.cluster);
       if (taint == nullptr) continue;
-      v1::Eviction eviction = Known(entry.cluster, StrCat("taint {", Describe(*taint), "}"));
-      eviction.set_tainted(true);
-      out_.due.push_back(Renewed(std::move(eviction)));
+      out_.due.push_back(Renewed(
+          Known(entry.cluster, /*tainted=*/true, StrCat("taint {", Describe(*taint), "}"))));
     }
   }
 
@@ -240,7 +240,7 @@ class Judge {
       if (in_.now_micros < due_at) {
         Again(due_at, out_);
       } else {
-        due.emplace_back(since, Renewed(Known(part.cluster(), ReasonOf(part))));
+        due.emplace_back(since, Renewed(Known(part.cluster(), /*tainted=*/false, ReasonOf(part))));
       }
     }
     std::stable_sort(due.begin(), due.end(),
@@ -249,14 +249,16 @@ class Judge {
   }
 
   // A cluster to be left, new or as it is in the row.
-  [[nodiscard]] v1::Eviction Known(const std::string& cluster, std::string reason) const {
+  [[nodiscard]] v1::Eviction Known(const std::string& cluster, bool tainted,
+                                   std::string reason) const {
     v1::Eviction eviction;
+    eviction.set_tainted(tainted);
     eviction.set_cluster(cluster);
     eviction.set_reason(std::move(reason));
     eviction.set_since_micros(in_.now_micros);
     // Told once; details that change with every look are no news.
     for (const v1::Eviction& known : in_.placed.evictions()) {
-      if (known.cluster() == cluster) eviction = known;
+      if (known.cluster() == cluster && known.tainted() == tainted) eviction = known;
     }
     eviction.set_replicas(static_cast<int32_t>(in_force_.Replicas(cluster)));
     eviction.set_object_generation(in_.binding.object_generation());

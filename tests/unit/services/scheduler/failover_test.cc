@@ -408,6 +408,25 @@ TEST_F(ClusterFailoverTest, WhatFitsNowhereElseStaysAndSaysSo) {
   EXPECT_EQ(placed_.state(), "Scheduled");
 }
 
+TEST_F(ClusterFailoverTest, AnUnhealthyApplicationIsItsOwnReasonWhenTheTaintHasGone) {
+  rules().set_purge_mode("Directly");
+  snapshot_.Remove("b");
+  Place();
+  Taint();
+  Act();
+  ASSERT_EQ(placed_.evictions_size(), 1);
+  EXPECT_TRUE(placed_.evictions(0).tainted());
+  snapshot_.Set(MakeCluster("a"));
+  EXPECT_THAT(Judge(/*known=*/false).due, IsEmpty());
+  Say({Part("a", "Unhealthy", now_)});
+  After(300);
+  const Failover failover = Judge();
+  ASSERT_EQ(failover.due.size(), 1u);
+  EXPECT_FALSE(failover.due[0].tainted());
+  EXPECT_EQ(failover.due[0].reason(), "CrashLoopBackOff");
+  EXPECT_EQ(failover.due[0].purge_mode(), "Directly");
+}
+
 TEST_F(ClusterFailoverTest, WhatRunsElsewhereLeavesWithoutAReplacement) {
   binding_ = MakeBinding(3, "{}");
   binding_.mutable_failover()->mutable_cluster();
