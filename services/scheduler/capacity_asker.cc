@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kVerb = "capacity";
 constexpr size_t kQuestionsPerMessage = 256;
+constexpr size_t kMaxLimitedBy = 200;  // bytes
 // A decision asks no more clusters than this: the first in the order in which they are named.
 constexpr size_t kMaxAsked = 512;
 constexpr size_t kMaxShapes = 4096;
@@ -129,13 +130,15 @@ void CapacityAsker::OnAnswer(const std::string& name, const std::vector<uint64_t
   if (answer.ok() && reply.ParseFromString(answer->payload) && reply.error().empty()) {
     cluster.quiet_until = absl::ZeroDuration();
     for (const v1::CapacityAnswer& one : reply.answers()) {
+      // An agent's word on what it was asked, and no more of it than is shown.
+      if (std::find(shapes.begin(), shapes.end(), one.shape()) == shapes.end()) continue;
       ++stats_.answers;
       // An answer that a later heartbeat has overtaken counts for those who wait, and for a moment.
       const bool fresh = change == changes_[name];
       AccurateAnswer& known = shapes_[one.shape()].answers[name];
-      known.replicas = one.replicas();
+      known.replicas = std::max<int64_t>(one.replicas(), 0);
       known.until = env_.clock.Monotonic() + (fresh ? options_.keep : options_.wait);
-      known.limited_by = one.limited_by();
+      known.limited_by = one.limited_by().substr(0, kMaxLimitedBy);
     }
   } else {
     ++stats_.silent;

@@ -121,7 +121,11 @@ class CapacityTest : public ::testing::Test {
             EXPECT_EQ(question.requirements().namespace_(), "ns");
             v1::CapacityAnswer* answer = reply.add_answers();
             answer->set_shape(question.shape());
-            answer->set_replicas(self.fits);
+            answer->set_replicas(self.lies ? -self.fits : self.fits);
+            if (self.lies) answer->set_limited_by(std::string(100'000, 'x'));
+          }
+          if (self.lies) {
+            for (uint64_t shape = 0; shape < 1000; ++shape) reply.add_answers()->set_shape(shape);
           }
           EXPECT_TRUE(self.bus->Publish(message.reply, reply.SerializeAsString()).ok());
         });
@@ -143,6 +147,7 @@ class CapacityTest : public ::testing::Test {
     std::unique_ptr<Bus> bus;
     std::unique_ptr<Subscription> subscription;
     int64_t fits = 0;
+    bool lies = false;  // answers what was not asked, and with nonsense
     int requests = 0;
     int questions = 0;
   };
@@ -191,6 +196,21 @@ TEST_F(CapacityTest, TheAgentsCountBoundsTheHeartbeatsSums) {
   sim_.RunFor(absl::Milliseconds(300));
   EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("b", 12)));
   EXPECT_EQ(agents_["a"].requests, 1);
+}
+
+TEST_F(CapacityTest, NonsenseOfAnAgentCountsAsNoRoom) {
+  AddAgent("a", 5);
+  agents_["a"].lies = true;
+  AddAgent("b", 30);
+  PutCluster(MakeRoomy("a", 20));
+  PutCluster(MakeRoomy("b", 20));
+  sim_.RunFor(absl::Milliseconds(50));
+  const std::string key = Put(MakeBinding(12, kDynamic));
+  sim_.RunFor(absl::Milliseconds(300));
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("b", 12)));
+  const Row<v1::Placed>* row = placements_.Find(key);
+  ASSERT_NE(row, nullptr);
+  EXPECT_LT(row->value.ByteSizeLong(), 4000U);
 }
 
 TEST_F(CapacityTest, ManyBindingsAskInOneMessageAndOnceForEachShape) {
