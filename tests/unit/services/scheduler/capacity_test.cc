@@ -198,19 +198,19 @@ TEST_F(CapacityTest, TheAgentsCountBoundsTheHeartbeatsSums) {
   EXPECT_EQ(agents_["a"].requests, 1);
 }
 
-TEST_F(CapacityTest, NonsenseOfAnAgentCountsAsNoRoom) {
+TEST_F(CapacityTest, AnAgentsWordCountsOnlyForWhatItWasAsked) {
   AddAgent("a", 5);
   agents_["a"].lies = true;
-  AddAgent("b", 30);
-  PutCluster(MakeRoomy("a", 20));
-  PutCluster(MakeRoomy("b", 20));
-  sim_.RunFor(absl::Milliseconds(50));
-  const std::string key = Put(MakeBinding(12, kDynamic));
+  CapacityAsker asker(sim_.env(), *bus_, CapacityAskerOptions(), [](const std::string&) {});
+  const v1::Binding binding = MakeBinding(12, kDynamic);
+  const uint64_t shape = CapacityAsker::ShapeOf(binding);
+  EXPECT_TRUE(asker.Ask("key", binding, {"a"}));
   sim_.RunFor(absl::Milliseconds(300));
-  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("b", 12)));
-  const Row<v1::Placed>* row = placements_.Find(key);
-  ASSERT_NE(row, nullptr);
-  EXPECT_LT(row->value.ByteSizeLong(), 4000U);
+  ASSERT_EQ(asker.Answers(shape).count("a"), 1u);
+  EXPECT_EQ(asker.Answers(shape).at("a").replicas, 0);
+  EXPECT_LT(asker.Answers(shape).at("a").limited_by.size(), 1000U);
+  EXPECT_EQ(asker.stats().answers, 1U);
+  EXPECT_EQ(asker.Answers(7).count("a"), 0u);
 }
 
 TEST_F(CapacityTest, ManyBindingsAskInOneMessageAndOnceForEachShape) {
