@@ -14,10 +14,6 @@ namespace {
 
 constexpr size_t kMaxLookedAt = 2000;  // objects whose manifests are read for one policy
 
-ObjectKey ClusterObject(std::string_view name) {
-  return ObjectKey{"cluster.karmada.io", "Cluster", "", std::string(name)};
-}
-
 bool SelectsSomething(const State& state, const std::vector<const Json*>& beside,
                       const PolicyIndex::Change& concerned) {
   for (const Json* manifest : beside) {

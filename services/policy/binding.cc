@@ -3,6 +3,7 @@
 #include "lib/core/json.h"
 #include "lib/kube/json_access.h"
 #include "lib/kube/replicas.h"
+#include "lib/model/same_message.h"
 
 namespace sealane::policy {
 
@@ -50,6 +51,11 @@ void FillFromPolicy(const PropagationPolicy& policy, v1::Binding& binding) {
   binding.set_propagate_deps(from.propagate_deps());
   binding.set_scheduler_name(from.scheduler_name());
   *binding.mutable_options() = from.options();
+}
+
+bool SameButRevision(v1::Binding a, const v1::Binding& b) {
+  a.set_revision(b.revision());
+  return SameMessage(a, b);
 }
 
 }  // namespace sealane::policy

@@ -13,4 +13,7 @@ void FillFromObject(const v1::StoredObject& object, const Json& manifest, v1::Bi
 // and everything in PropagationPolicy::defaults. Clears what the policy does not set.
 void FillFromPolicy(const PropagationPolicy& policy, v1::Binding& binding);
 
+// Whether nothing but the revision differs.
+[[nodiscard]] bool SameButRevision(v1::Binding a, const v1::Binding& b);
+
 }  // namespace sealane::policy

@@ -10,7 +10,6 @@
 #include "lib/kube/json_access.h"
 #include "lib/kube/kinds.h"
 #include "lib/model/identity.h"
-#include "lib/model/same_message.h"
 #include "sealane/v1/app.pb.h"
 #include "services/policy/binding.h"
 
@@ -18,11 +17,6 @@ namespace sealane::policy {
 namespace {
 
 constexpr std::string_view kOnDelete = "sealane.io/on-policy-delete";
-
-bool SameButRevision(v1::Binding a, const v1::Binding& b) {
-  a.set_revision(b.revision());
-  return SameMessage(a, b);
-}
 
 // The classes that every API server has of itself.
 std::optional<int32_t> BuiltinPriority(std::string_view name) {

@@ -303,7 +303,7 @@ void PolicyService::OnWork(const std::string& key) {
       match_queue_.Add(object);
     }
     // The last work of a cluster that leaves lets its Cluster object go.
-    match_queue_.Add(RowKey(ObjectKey{"cluster.karmada.io", "Cluster", "", ClusterOfRowKey(key)}));
+    match_queue_.Add(RowKey(ClusterObject(ClusterOfRowKey(key))));
   } else if (row->value.deleting()) {
     render_queue_.Add(ObjectOfWorkKey(key));
   }

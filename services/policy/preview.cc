@@ -10,7 +10,6 @@
 #include "lib/kube/manifest.h"
 #include "lib/kube/policy_admission.h"
 #include "lib/model/identity.h"
-#include "lib/model/same_message.h"
 #include "services/policy/binding.h"
 
 namespace sealane::policy {
@@ -65,11 +64,6 @@ bool Brings(const Overlay& overlay, const PropagationPolicy& policy) {
     if (overlay.contains(key)) return true;
   }
   return overlay.contains(PriorityClassKey(policy.priority_class));
-}
-
-bool SameButRevision(v1::Binding a, const v1::Binding& b) {
-  a.set_revision(b.revision());
-  return SameMessage(a, b);
 }
 
 }  // namespace

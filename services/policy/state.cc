@@ -44,6 +44,10 @@ std::string NamespaceKey(std::string_view ns) {
   return RowKey(ObjectKey{"", "Namespace", "", std::string(ns)});
 }
 
+ObjectKey ClusterObject(std::string_view name) {
+  return ObjectKey{"cluster.karmada.io", "Cluster", "", std::string(name)};
+}
+
 std::string_view ObjectOfWorkKey(std::string_view work_key) {
   return work_key.substr(work_key.find('.') + 1);
 }
@@ -74,8 +78,7 @@ std::string State::NoteWork(const std::string& work_key) {
 
 bool State::KeepsWorkloads(const std::string& cluster_token) const {
   const std::string name = DecodeToken(cluster_token).value_or("");
-  const Row<v1::StoredObject>* row =
-      objects.Find(RowKey(ObjectKey{"cluster.karmada.io", "Cluster", "", name}));
+  const Row<v1::StoredObject>* row = objects.Find(RowKey(ClusterObject(name)));
   if (row == nullptr || !row->value.deleting()) return false;
   if (row->value.manifest().find(kKeepWorkloads) == std::string::npos) return false;
   const Json manifest = Json::parse(row->value.manifest(), nullptr, /*allow_exceptions=*/false);

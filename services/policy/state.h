@@ -77,6 +77,8 @@ struct State {
 
 // The row key of the Namespace object of that name.
 [[nodiscard]] std::string NamespaceKey(std::string_view ns);
+// Identity of the Cluster object of that name.
+[[nodiscard]] ObjectKey ClusterObject(std::string_view name);
 // "<cluster>.<row>" -> "<row>".
 [[nodiscard]] std::string_view ObjectOfWorkKey(std::string_view work_key);
 

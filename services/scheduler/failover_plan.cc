@@ -42,15 +42,12 @@ std::vector<std::string> NamesOf(const std::vector<v1::Eviction>& evictions) {
 }
 
 bool Same(const v1::Placed& a, const v1::Placed& b) {
-  const auto equal = [](const v1::Eviction& x, const v1::Eviction& y) {
-    return x.SerializeAsString() == y.SerializeAsString();
-  };
   return TargetsOf(a) == TargetsOf(b) && a.state() == b.state() &&
          (a.message() == b.message() || a.state() == Name(Outcome::kScheduled)) &&
          a.failover_generation() == b.failover_generation() &&
          a.failover_since_micros() == b.failover_since_micros() &&
          std::equal(a.evictions().begin(), a.evictions().end(), b.evictions().begin(),
-                    b.evictions().end(), equal);
+                    b.evictions().end(), SameMessage<v1::Eviction>);
 }
 
 // What is renewed when the row is written for another reason only.

@@ -267,7 +267,7 @@ class Planner {
     }
     if (a.state() != Name(Outcome::kScheduled) && a.message() != b.message()) return true;
     for (int i = 0; i < a.clusters_size(); ++i) {
-      if (DiffersInside(a.clusters(i), b.clusters(i))) return true;
+      if (!SameMessage(a.clusters(i), b.clusters(i))) return true;
     }
     if (a.observed_options_size() != b.observed_options_size()) return true;
     for (const auto& option : a.observed_options()) {
@@ -275,14 +275,8 @@ class Planner {
       if (other == b.observed_options().end() || other->second != option.second) return true;
     }
     return a.has_observed_placement() != b.has_observed_placement() ||
-           DiffersInside(a.ref(), b.ref()) ||
-           DiffersInside(a.observed_placement(), b.observed_placement());
-  }
-
-  // Equal bytes are equal messages; maps may stand in another order, which the slow way sees.
-  template <typename Message>
-  static bool DiffersInside(const Message& a, const Message& b) {
-    return a.SerializeAsString() != b.SerializeAsString() && !SameMessage(a, b);
+           !SameMessage(a.ref(), b.ref()) ||
+           !SameMessage(a.observed_placement(), b.observed_placement());
   }
 
   const PlanInput& in_;
