@@ -200,6 +200,8 @@ class Bus {
   using StateHandler = std::function<void(BusState)>;
   // Told now and at each change. One listener per subscription.
   virtual std::unique_ptr<Subscription> OnState(StateHandler handler) = 0;
+  // Who this is on the bus, for people; "" where nobody asks.
+  [[nodiscard]] virtual std::string User() const { return {}; }
   [[nodiscard]] virtual size_t MaxPayload() const = 0;  // bytes; 1 MiB before the first connection
 };
 

@@ -10,6 +10,7 @@
 
 #include "absl/strings/escaping.h"
 #include "lib/bus/nats_connection.h"
+#include "lib/bus/nats_login.h"
 #include "lib/bus/nats_readers.h"
 #include "lib/bus/nats_requests.h"
 #include "lib/bus/subjects.h"
@@ -135,6 +136,7 @@ class NatsBusImpl final : public NatsBus {
     handlers.on_error = [this](std::string_view what) { OnError(what); };
     main_ = std::make_unique<NatsConnection>(env_, options_, "", std::move(handlers));
     requests_ = std::make_unique<NatsRequests>(env_, *main_);
+    login_watch_ = std::make_unique<LoginWatch>(env_, options_, [this] { OnLoginChanged(); });
     if (!options_.gather_appends) return;
     NatsConnection::Handlers bulk;
     bulk.on_state = [this](bool connected) {
@@ -278,6 +280,7 @@ class NatsBusImpl final : public NatsBus {
     executor_.Post([this, id] { TellState(id); });
     return std::make_unique<Handle>(executor_.alive(), [this, id] { states_.erase(id); });
   }
+  [[nodiscard]] std::string User() const override { return user_; }
   [[nodiscard]] size_t MaxPayload() const override { return main_->max_payload(); }
   [[nodiscard]] NatsStats stats() const override {
     NatsStats stats = stats_;
@@ -321,6 +324,7 @@ class NatsBusImpl final : public NatsBus {
 
   void OnMainState(bool connected) {
     ++(connected ? stats_.connects : stats_.disconnects);
+    if (connected) user_ = LoginName(options_);
     // Answers to what was asked over the old connection do not come any more.
     if (!connected) requests_->FailAll(Unavailable("the connection to the bus was lost"));
     std::vector<uint64_t> ids;
@@ -449,6 +453,12 @@ class NatsBusImpl final : public NatsBus {
                          });
   }
 
+  void OnLoginChanged() {
+    for (NatsConnection* connection : {main_.get(), bulk_.get(), feed_.get()}) {
+      if (connection != nullptr) connection->Renew();
+    }
+  }
+
   // --- Readers: on a connection of their own, so that replays do not delay answers
   // ------------------
   NatsReaderContext ReaderContext() {
@@ -490,6 +500,7 @@ class NatsBusImpl final : public NatsBus {
   Env env_;
   const NatsOptions options_;
   NatsStats stats_;
+  std::string user_;  // of the last connection made
   uint64_t next_id_ = 1;
   int appending_ = 0;
   std::deque<std::pair<AppendRequest, AppendHandler>> waiting_;
@@ -499,30 +510,15 @@ class NatsBusImpl final : public NatsBus {
   std::unique_ptr<NatsRequests> requests_;
   std::unique_ptr<NatsConnection> feed_;
   std::unique_ptr<NatsRequests> feed_requests_;
+  std::unique_ptr<LoginWatch> login_watch_;
   std::map<uint64_t, std::unique_ptr<NatsReader>> readers_;
   ScopedExecutor executor_;
 };
 
-absl::Status CheckFile(std::string_view option, const std::string& path) {
-  if (path.empty() || access(path.c_str(), R_OK) == 0) return absl::OkStatus();
-  return InvalidArgument(StrCat(option, ": cannot read ", path));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<NatsBus>> NatsBus::Create(Env env, NatsOptions options) {
-  if (options.urls.empty()) return InvalidArgument("urls: at least one is required");
-  SEALANE_RETURN_IF_ERROR(CheckFile("creds_file", options.creds_file));
-  SEALANE_RETURN_IF_ERROR(CheckFile("nkey_seed_file", options.nkey_seed_file));
-  SEALANE_RETURN_IF_ERROR(CheckFile("tls_ca_file", options.tls_ca_file));
-  SEALANE_RETURN_IF_ERROR(CheckFile("tls_cert_file", options.tls_cert_file));
-  SEALANE_RETURN_IF_ERROR(CheckFile("tls_key_file", options.tls_key_file));
-  if (options.nkey_public.empty() != options.nkey_seed_file.empty()) {
-    return InvalidArgument("nkey_public and nkey_seed_file go together");
-  }
-  if (options.tls_cert_file.empty() != options.tls_key_file.empty()) {
-    return InvalidArgument("tls_cert_file and tls_key_file go together");
-  }
+  SEALANE_RETURN_IF_ERROR(CheckNatsOptions(options));
   return std::unique_ptr<NatsBus>(std::make_unique<NatsBusImpl>(env, std::move(options)));
 }
 

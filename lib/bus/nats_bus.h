@@ -17,6 +17,11 @@ struct NatsOptions {
   std::vector<std::string> urls = {"nats://127.0.0.1:4222"};
   std::string user;
   std::string password;
+  // Files whose first lines are user and password. These, the credentials and the certificates are
+  // read whenever a connection is made, and looked at every few seconds: when they have changed,
+  // the connections are made again with what they say.
+  std::string user_file;
+  std::string password_file;
   std::string creds_file;   // JWT and seed of an operator-mode user
   std::string nkey_public;  // with nkey_seed_file
   std::string nkey_seed_file;

@@ -92,7 +92,9 @@ void NatsConnection::Drain() {
         if (item.connection == connection_) SetConnected(true);
         break;
       case Kind::kClosed:
-        if (item.connection == connection_) OnClosed();
+        if (item.connection == connection_) {
+          OnClosed("the client library gave the connection up; making a new one");
+        }
         break;
       case Kind::kLost:
         handlers_.on_lost();
@@ -112,11 +114,16 @@ void NatsConnection::OnOpened(natsConnection* connection) {
   SetConnected(true);
 }
 
-void NatsConnection::OnClosed() {
+void NatsConnection::Renew() {
+  // While one is being made it reads the files anyway.
+  if (connection_ != nullptr) OnClosed("the login has changed; connecting with the new one");
+}
+
+void NatsConnection::OnClosed(std::string_view why) {
   natsConnection* closed = std::exchange(connection_, nullptr);
   Dispose(closed);
   SetConnected(false);
-  handlers_.on_error("the client library gave the connection up; making a new one");
+  handlers_.on_error(why);
   inbound_->Connect();
 }
 

@@ -59,6 +59,9 @@ class NatsConnection {
   [[nodiscard]] size_t max_payload() const { return max_payload_; }
   [[nodiscard]] uint64_t dropped() const;
 
+  // Makes the connection again, with the login as its files have it now.
+  void Renew();
+
   // UNAVAILABLE when disconnected. The caller has checked the subject, headers and size.
   absl::Status Publish(const std::string& subject, const std::string& reply,
                        std::string_view payload, const Headers& headers);
@@ -81,7 +84,7 @@ class NatsConnection {
   };
   void Drain();
   void OnOpened(__natsConnection* connection);
-  void OnClosed();
+  void OnClosed(std::string_view why);
   void SetConnected(bool connected);
   void Attach(uint64_t id, Sub& sub);
   void Detach(Sub& sub);

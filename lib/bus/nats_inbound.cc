@@ -6,6 +6,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_map.h"
+#include "lib/bus/nats_login.h"
 #include "lib/core/strings.h"
 
 namespace sealane {
@@ -228,6 +229,7 @@ void NatsInbound::OnError(natsConnection* connection, natsSubscription* /*sub*/,
 // ------------------------------------------------------------------------------------------------
 
 natsStatus NatsInbound::MakeOptions(natsOptions** out, uint64_t key) const {
+  const NatsOptions login = WithLoginOfFiles(options_);
   natsOptions* o = nullptr;
   natsStatus s = natsOptions_Create(&o);
   if (s != NATS_OK) return s;
@@ -253,8 +255,8 @@ natsStatus NatsInbound::MakeOptions(natsOptions** out, uint64_t key) const {
   then(natsOptions_SetReconnectedCB(o, OnReconnected, Closure(key)));
   then(natsOptions_SetClosedCB(o, OnClosed, Closure(key)));
   then(natsOptions_SetErrorHandler(o, OnError, Closure(key)));
-  if (!options_.user.empty()) {
-    then(natsOptions_SetUserInfo(o, options_.user.c_str(), options_.password.c_str()));
+  if (!login.user.empty()) {
+    then(natsOptions_SetUserInfo(o, login.user.c_str(), login.password.c_str()));
   }
   if (!options_.creds_file.empty()) {
     then(natsOptions_SetUserCredentialsFromFiles(o, options_.creds_file.c_str(), nullptr));

@@ -30,7 +30,7 @@ inline constexpr size_t kMaxSubject = 1024;
 // --- The names of Sealane's subjects
 // ---------------------------------------------------------------
 //
-// Every account sees its own names; imports map them (lib/bus/server_config.h, MemoryServer):
+// Every account sees its own names; imports map them (lib/accounts/layout.h, MemoryServer):
 //
 //   HUB (services)                      agent's account        platform's account
 //   live.works.<cluster>.<row>          works.<row>            -

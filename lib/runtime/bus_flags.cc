@@ -34,8 +34,9 @@ std::vector<Flag> BusFlags() {
       {"bus-url", "Message bus: nats://host:port or tls://host:port, several with commas.",
        "nats://127.0.0.1:4222"},
       {"bus-user", "User name on the bus.", ""},
+      {"bus-user-file", "File whose first line is the user name; read again when it changes.", ""},
       {"bus-password", "Password on the bus; better give it by file or environment.", ""},
-      {"bus-password-file", "File whose first line is the password.", ""},
+      {"bus-password-file", "File whose first line is the password; read again when it changes.", ""},
       {"bus-creds", "Credentials file of an operator-managed bus (JWT and seed).", ""},
       {"bus-nkey", "Public NKey of this process, with --bus-nkey-seed-file.", ""},
       {"bus-nkey-seed-file", "File with its seed.", ""},
@@ -61,8 +62,14 @@ absl::StatusOr<NatsOptions> BusOptionsOf(const Flags& flags) {
   if (options.urls.empty()) return InvalidArgument("--bus-url: must not be empty");
   options.user = flags.Get("bus-user");
   options.password = flags.Get("bus-password");
-  if (const std::string& path = flags.Get("bus-password-file"); !path.empty()) {
-    SEALANE_ASSIGN_OR_RETURN(options.password, FirstLine("bus-password-file", path));
+  options.user_file = flags.Get("bus-user-file");
+  options.password_file = flags.Get("bus-password-file");
+  if (!options.user_file.empty()) {
+    SEALANE_ASSIGN_OR_RETURN(options.user, FirstLine("bus-user-file", options.user_file));
+  }
+  if (!options.password_file.empty()) {
+    SEALANE_ASSIGN_OR_RETURN(options.password,
+                             FirstLine("bus-password-file", options.password_file));
   }
   for (const char* flag : {"bus-creds", "bus-nkey-seed-file", "bus-ca", "bus-cert", "bus-key"}) {
     SEALANE_RETURN_IF_ERROR(CheckReadable(flag, flags.Get(flag)));

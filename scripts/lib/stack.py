@@ -33,6 +33,15 @@ class StackError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
+class BusKind:
+    """How the bus holds its accounts and is reached; the default: a list in its configuration."""
+
+    operator: str = ""  # accounts signed by an operator of this name
+    tls: bool = False
+    leaf: bool = False  # leaf nodes may connect
+
+
+@dataclasses.dataclass(frozen=True)
 class Cluster:
     """A simulated member cluster."""
 
@@ -106,7 +115,8 @@ class Process:
 class Stack:
     """The fleet. `state_dir` keeps everything: remove it to begin anew."""
 
-    def __init__(self, bin_dir, state_dir, on_progress=None):
+    def __init__(self, bin_dir, state_dir, on_progress=None, bus=BusKind()):
+        self.bus = bus
         self.bin = pathlib.Path(bin_dir).resolve()
         self.state = pathlib.Path(state_dir).resolve()
         self.logs = self.state / "logs"
@@ -146,7 +156,7 @@ class Stack:
         self.run([self.bin / "sealane", "server-config", "--directory", self.accounts,
                   "--listen", f"127.0.0.1:{self.nats_port}",
                   "--monitor", f"127.0.0.1:{self.ports['nats']}",
-                  "--store", self.state / "jetstream",
+                  "--store", self.state / "jetstream", *self.bus_options(),
                   *[arg for c in self.clusters for arg in ("--cluster", c.name)],
                   "--platform", self.platform], "server-config")
         self.write_context()
@@ -225,7 +235,12 @@ class Stack:
 
     @property
     def url(self):
-        return f"nats://127.0.0.1:{self.nats_port}"
+        return f"{'tls' if self.bus.tls else 'nats'}://127.0.0.1:{self.nats_port}"
+
+    @property
+    def authority(self):
+        """The PEM file of the authority that signed the bus' certificate."""
+        return self.state / "tls" / "ca.pem"
 
     @property
     def config(self):
@@ -318,19 +333,39 @@ class Stack:
         return self.state / "clusters" / cluster.name
 
     def login(self, user):
-        """Flags of a bus user; the password stays in its file."""
-        return ["--bus-user", user, "--bus-password-file", self.accounts / "passwords" / user]
+        """Flags of a bus user; the secret stays in its file."""
+        ca = ["--bus-ca", self.authority] if self.bus.tls else []
+        if self.bus.operator:
+            return ["--bus-creds", self.accounts / "creds" / f"{user}.creds", *ca]
+        return ["--bus-user", user, "--bus-password-file", self.accounts / "passwords" / user, *ca]
+
+    def bus_options(self):
+        """Flags of `sealane server-config` for this kind of bus."""
+        options = []
+        if self.bus.operator:
+            options += ["--operator", self.bus.operator]
+        if self.bus.tls:
+            make_certificates(self.state / "tls")
+            options += ["--tls-cert", self.state / "tls" / "server.pem",
+                        "--tls-key", self.state / "tls" / "server.key"]
+        if self.bus.leaf:
+            self.ports["leaf"] = self.ports.get("leaf") or free_port()
+            options += ["--leaf-listen", f"127.0.0.1:{self.ports['leaf']}"]
+        return options
 
     def write_context(self):
         """The config file of the CLI: a platform of this fleet."""
         user = f"platform-{self.platform}"
+        login = f"    user: {user}\n    password-file: {self.accounts / 'passwords' / user}\n"
+        if self.bus.operator:
+            login = f"    creds-file: {self.accounts / 'creds' / user}.creds\n"
+        if self.bus.tls:
+            login += f"    ca-file: {self.authority}\n"
         self.config.write_text(
             f"current-context: {self.state.name}\n"
             "contexts:\n"
             f"  - name: {self.state.name}\n"
-            f"    url: {self.url}\n"
-            f"    user: {user}\n"
-            f"    password-file: {self.accounts / 'passwords' / user}\n", encoding="utf-8")
+            f"    url: {self.url}\n{login}", encoding="utf-8")
 
     def spawn(self, name, argv):
         self.processes[name] = Process(name, argv, self.logs / f"{name}.log")
@@ -353,6 +388,23 @@ class Stack:
         if path is None:
             raise StackError("nats-server is not installed; run scripts/install-deps run")
         return path
+
+
+def make_certificates(directory):
+    """An authority, and a certificate of it for 127.0.0.1: ca.pem, server.pem, server.key."""
+    if (directory / "server.pem").exists():
+        return
+    directory.mkdir(parents=True)
+    (directory / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n", "utf-8")
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    for argv in (
+            ["req", "-x509", *new_key, "-days", "2", "-subj", "/CN=fleet authority",
+             "-keyout", "ca.key", "-out", "ca.pem"],
+            ["req", *new_key, "-subj", "/CN=127.0.0.1", "-keyout", "server.key",
+             "-out", "server.csr"],
+            ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+             "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "server.pem"]):
+        subprocess.run(["openssl", *argv], cwd=directory, check=True, capture_output=True)
 
 
 def stop_saved(state_dir):

@@ -130,6 +130,7 @@ void HeartbeatSender::Send() {
   heartbeat.set_api_healthy(health_.healthy());
   heartbeat.set_api_message(health_.message());
   heartbeat.set_agent_version(options_.agent_version);
+  heartbeat.set_bus_user(bus_.User());
   heartbeat.set_works_applied(works_applied_());
   facts_.Fill(heartbeat);
   if (catalog_ != nullptr) FillEnablements(*catalog_, heartbeat);

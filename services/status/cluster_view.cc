@@ -34,6 +34,7 @@ void TakeHeartbeat(const v1::Heartbeat& heartbeat, v1::ClusterStatus& row) {
   if (!heartbeat.cluster_id().empty()) row.set_cluster_id(heartbeat.cluster_id());
   row.set_agent_incarnation(heartbeat.incarnation());
   row.set_agent_version(heartbeat.agent_version());
+  row.set_agent_bus_user(heartbeat.bus_user());
 }
 
 // What was known before and is still the best we know.
@@ -52,6 +53,7 @@ void KeepPrevious(const v1::ClusterStatus& previous, v1::ClusterStatus& row) {
   if (!previous.cluster_id().empty()) row.set_cluster_id(previous.cluster_id());
   row.set_agent_incarnation(previous.agent_incarnation());
   row.set_agent_version(previous.agent_version());
+  row.set_agent_bus_user(previous.agent_bus_user());
   row.set_last_heartbeat_micros(previous.last_heartbeat_micros());
 }
 

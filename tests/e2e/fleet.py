@@ -10,7 +10,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
-from stack import CLUSTERS, Stack, StackError  # noqa: E402
+from stack import CLUSTERS, BusKind, Stack, StackError  # noqa: E402
 
 CLASSROOM = ROOT / "examples" / "classroom"
 BIN = pathlib.Path(os.environ["SEALANE_BIN_DIR"])
@@ -37,19 +37,32 @@ class FleetTest(unittest.TestCase):
     """A fleet of three clusters, started once for all tests of the class."""
 
     clusters = CLUSTERS
+    bus = BusKind()
 
     @classmethod
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory(prefix="sealane-e2e-")
-        cls.stack = Stack(BIN, pathlib.Path(cls.directory.name) / "fleet")
+        cls.stack = Stack(BIN, pathlib.Path(cls.directory.name) / "fleet", bus=cls.bus)
         cls.addClassCleanup(cls.stop_all)  # also runs when a setUpClass fails
         try:
-            cls.stack.start(cls.clusters)
+            cls.start_fleet()
             cls.stack.sealane("apply", "-f", CLASSROOM / "clusters")
             wait_until("every cluster is ready", cls.all_clusters_ready)
         except BaseException:
             cls.show_logs()
             raise
+
+    @classmethod
+    def start_fleet(cls):
+        try:
+            cls.stack.start(cls.clusters)
+        except StackError as error:
+            # A port that was free a moment ago may have been taken by another program since.
+            if error.log is None or "in use" not in error.log.read_text("utf-8", "replace"):
+                raise
+            cls.stack.stop()
+            cls.stack = Stack(BIN, pathlib.Path(cls.directory.name) / "again", bus=cls.bus)
+            cls.stack.start(cls.clusters)
 
     @classmethod
     def stop_all(cls):

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 from fleet import BIN, FleetTest, wait_until
-from stack import Cluster, Process, free_port
+from stack import BusKind, Cluster, Process, free_port
 
 GUEST = Cluster("guest-1")
 APP = """\
@@ -45,9 +45,12 @@ class JoinTest(FleetTest):
         done = subprocess.run(
             [BIN / "sealane", "join", "--config", self.stack.config, "--name", GUEST.name,
              "--directory", self.stack.accounts, "--provider", "guest", "--region", "moon-1",
-             "--labels", "tier=test"], capture_output=True, text=True, timeout=60, check=True)
+             "--labels", "tier=test", *self.ca()], capture_output=True, text=True, timeout=60, check=True)
         self.assertNotIn("send SIGHUP", done.stderr)
         return done.stdout
+
+    def ca(self):
+        return ["--ca", self.stack.authority] if self.bus.tls else []
 
     def kubectl(self, *args, text=None):
         done = subprocess.run(
@@ -56,18 +59,28 @@ class JoinTest(FleetTest):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
+    def read(self, kind, name):
+        return json.loads(self.kubectl("get", kind, name, "-n", "sealane-system", "-o", "json"))
+
+    def mount_secret(self):
+        """Puts the Secret's keys where the pod has its volume, as the kubelet does and renews."""
+        (self.home / "bus").mkdir(exist_ok=True)
+        for key, value in self.read("secret", "sealane-agent-bus")["data"].items():
+            (self.home / "bus" / f".{key}").write_bytes(base64.b64decode(value))
+            (self.home / "bus" / f".{key}").rename(self.home / "bus" / key)
+
     def start_agent(self):
         """Runs what the applied Deployment says, as the kubelet would."""
-        read = lambda kind, name: json.loads(
-            self.kubectl("get", kind, name, "-n", "sealane-system", "-o", "json"))
-        container = read("deployment", "sealane-agent")["spec"]["template"]["spec"]["containers"][0]
-        password = self.home / "password"
-        password.write_bytes(base64.b64decode(read("secret", "sealane-agent-bus")["data"]["password"]))
+        container = self.read("deployment", "sealane-agent")["spec"]["template"]["spec"][
+            "containers"][0]
+        self.mount_secret()
         port = free_port()
-        replaced = {"--bus-password-file": password, "--state-dir": self.home / "agent",
-                    "--listen": f"127.0.0.1:{port}"}
-        args = [f"{a.split('=')[0]}={replaced[a.split('=')[0]]}" if a.split("=")[0] in replaced else a
-                for a in container["args"]]
+        replaced = {"--state-dir": self.home / "agent", "--listen": f"127.0.0.1:{port}"}
+        if self.bus.tls:
+            replaced["--bus-ca"] = self.home / "ca.crt"
+            replaced["--bus-ca"].write_text(self.read("configmap", "sealane-bus-ca")["data"]["ca.crt"])
+        args = [f"{a.split('=')[0]}={replaced[a.split('=')[0]]}" if a.split("=")[0] in replaced
+                else a.replace("/etc/sealane/bus/", f"{self.home}/bus/") for a in container["args"]]
         self.assertEqual(container["command"], ["sealane-agent"])
         self.stack.ports["agent-guest-1"] = port
         agent = Process("agent-guest-1", [BIN / "sealane-agent", *args, "--kubeconfig",
@@ -107,9 +120,9 @@ class JoinTest(FleetTest):
         labels = self.stack.cluster_get(GUEST.name, OBJECT)["metadata"].get("labels", {})
         self.assertNotIn("sealane.io/managed", labels)
         self.assertIsNone(self.guest())
-        self.assertFalse((self.stack.accounts / "passwords" / "cluster-guest-1").exists())
+        self.assertFalse(self.secret("cluster-guest-1").exists())
         log = self.stack.logs / "agent-guest-1.log"
-        wait_until("the login to be refused", lambda: b"uthorization" in log.read_bytes())
+        wait_until("the login to be refused", lambda: b" Violation" in log.read_bytes())
         agent.stop()
 
         # It comes back with a new login, finds what was left, and leaves nothing behind this time.
@@ -126,8 +139,62 @@ class JoinTest(FleetTest):
         # Nothing of this touched the others.
         wait_until("the other clusters", self.all_clusters_ready)
 
+    def secret(self, user):
+        """The file of a login in the bus' directory."""
+        if self.bus.operator:
+            return self.stack.accounts / "creds" / f"{user}.creds"
+        return self.stack.accounts / "passwords" / user
+
+    def can_log_in(self, user, secret):
+        """Whether the bus lets this user in (who may ask no service, and is told so later)."""
+        login = (["--creds-file", secret] if self.bus.operator
+                 else ["--user", user, "--password-file", secret])
+        ca = ["--bus-ca", self.stack.authority] if self.bus.tls else []
+        done = subprocess.run(
+            [BIN / "sealane", "get", "clusters", "--bus-url", self.stack.url, *login, *ca,
+             "--timeout", "2s"], capture_output=True, text=True, timeout=60, check=False)
+        return "cannot be reached" not in done.stderr
+
+    def test_a_login_is_replaced_while_the_agent_works(self):
+        rotate = lambda *flags: subprocess.run(
+            [BIN / "sealane", "rotate", "--config", self.stack.config, "--name", GUEST.name,
+             "--directory", self.stack.accounts, *flags], capture_output=True, text=True,
+            timeout=60, check=False)
+        self.kubectl("apply", "--server-side", "-f", "-", text=self.join())
+        agent = self.start_agent()
+        wait_until("what is meant for every cluster", self.has_object)
+        self.assertEqual(self.guest()["agentBusUser"], "cluster-guest-1")
+        old = self.home / "old-login"
+        old.write_bytes(self.secret("cluster-guest-1").read_bytes())
+        self.assertTrue(self.can_log_in("cluster-guest-1", old))
+
+        renewed = rotate()
+        self.assertEqual(renewed.returncode, 0, renewed.stderr)
+        early = rotate("--retire")
+        self.assertNotEqual(early.returncode, 0)
+        self.assertIn("would lock it out", early.stderr)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=renewed.stdout)
+        self.mount_secret()
+        wait_until("the agent to use the new login",
+                   lambda: self.guest()["agentBusUser"] == "cluster-guest-1.2")
+        retired = rotate("--retire")
+        self.assertEqual(retired.returncode, 0, retired.stderr)
+        self.assertFalse(self.can_log_in("cluster-guest-1", old))
+
+        # The same process, still at work.
+        self.assertTrue(agent.running())
+        self.kubectl("delete", "-n", "base", "configmap", "everywhere")
+        wait_until("the object to be repaired", self.has_object)
+        more = self.stack.state / "more.yaml"
+        more.write_text(APP.replace("key: value", "key: value, more: data"), "utf-8")
+        self.stack.sealane("apply", "-f", more)
+        wait_until("a change to arrive", lambda: "more" in self.stack.cluster_get(
+            GUEST.name, OBJECT)["data"])
+        self.unjoin()
+        agent.stop()
+
     def test_what_is_wrong_is_said_before_anything_is_written(self):
-        before = sorted(os.listdir(self.stack.accounts / "passwords"))
+        before = sorted(os.listdir(self.secret("any").parent))
         for flags, words in ((("--name", "Bad_Name"), "metadata.name"),
                              (("--name", "fine", "--labels", "no-value"), "KEY=VALUE"),
                              (("--name", "fine", "--ca", "/does/not/exist"), "/does/not/exist")):
@@ -138,7 +205,13 @@ class JoinTest(FleetTest):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(words, done.stderr)
             self.assertEqual(done.stdout, "")
-        self.assertEqual(sorted(os.listdir(self.stack.accounts / "passwords")), before)
+        self.assertEqual(sorted(os.listdir(self.secret("any").parent)), before)
+
+
+class OperatorJoinTest(JoinTest):
+    """The same where an operator signs the accounts, over TLS: no server is signalled or restarted."""
+
+    bus = BusKind(operator="school", tls=True)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,7 @@ absl::Status Append(const char* text, std::vector<Json>* out) {
 // The flags that the template has in the Deployment's arguments get their values.
 absl::Status SetFlags(const AgentManifestOptions& options, Json& arguments) {
   const std::pair<std::string_view, const std::string&> values[] = {
-      {"--cluster=", options.cluster},
-      {"--bus-url=", options.bus_url},
-      {"--bus-user=", options.bus_user}};
+      {"--cluster=", options.cluster}, {"--bus-url=", options.bus_url}};
   for (const auto& [flag, value] : values) {
     bool found = false;
     for (Json& argument : arguments) {
@@ -36,12 +34,28 @@ absl::Status SetFlags(const AgentManifestOptions& options, Json& arguments) {
     }
     if (!found) return Internal(StrCat("deploy/agent/agent.yaml has no ", flag));
   }
+  if (options.login.creds.empty()) return absl::OkStatus();
+  Json kept = Json::array();
+  for (Json& argument : arguments) {
+    const auto& text = argument.get_ref<const std::string&>();
+    if (!text.starts_with("--bus-user") && !text.starts_with("--bus-password")) {
+      kept.push_back(std::move(argument));
+    }
+  }
+  kept.push_back("--bus-creds=/etc/sealane/bus/creds");
+  arguments = std::move(kept);
   return absl::OkStatus();
+}
+
+void FillSecret(const ClusterLogin& login, Json& secret) {
+  secret["stringData"] = login.creds.empty()
+                             ? Json{{"user", login.user}, {"password", login.password}}
+                             : Json{{"creds", login.creds}};
 }
 
 absl::Status Fill(const AgentManifestOptions& options, Json& object) {
   const std::string kind = object.value("kind", "");
-  if (kind == "Secret") object["stringData"]["password"] = options.bus_password;
+  if (kind == "Secret") FillSecret(options.login, object);
   if (kind != "Deployment") return absl::OkStatus();
   Json& pod = object["spec"]["template"]["spec"];
   Json& container = pod["containers"][0];
@@ -78,6 +92,21 @@ absl::StatusOr<std::string> AgentManifest(const AgentManifestOptions& options) {
     return Internal(StrCat("deploy/agent: ", e.what()));
   }
   return out;
+}
+
+absl::StatusOr<std::string> AgentSecret(const ClusterLogin& login) {
+  std::vector<Json> objects;
+  try {
+    SEALANE_RETURN_IF_ERROR(Append(kAgentDeployment, &objects));
+    for (Json& object : objects) {
+      if (object.value("kind", "") != "Secret") continue;
+      FillSecret(login, object);
+      return kube::ToYaml(object);
+    }
+  } catch (const Json::exception& e) {
+    return Internal(StrCat("deploy/agent: ", e.what()));
+  }
+  return Internal("deploy/agent/agent.yaml has no Secret");
 }
 
 }  // namespace sealane::cli

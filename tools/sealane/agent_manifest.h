@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "tools/sealane/server_directory.h"
 
 namespace sealane::cli {
 
@@ -10,8 +11,7 @@ namespace sealane::cli {
 struct AgentManifestOptions {
   std::string cluster;
   std::string bus_url;  // as the agent reaches it
-  std::string bus_user;
-  std::string bus_password;
+  ClusterLogin login;
   std::string bus_ca_pem;  // empty: the system's authorities, or no TLS
   std::string image = "sealane:latest";
   bool cluster_scoped = false;  // also the rights to deliver CRDs, roles and storage classes
@@ -20,5 +20,8 @@ struct AgentManifestOptions {
 // The manifests of deploy/agent, filled in, as YAML that `kubectl apply -f` takes: namespace,
 // rights, login, Deployment. INTERNAL when the templates do not have what is to be filled in.
 [[nodiscard]] absl::StatusOr<std::string> AgentManifest(const AgentManifestOptions& options);
+
+// The Secret of these manifests alone, with another login: applied, a running agent takes it.
+[[nodiscard]] absl::StatusOr<std::string> AgentSecret(const ClusterLogin& login);
 
 }  // namespace sealane::cli

@@ -252,4 +252,20 @@ absl::Status BusFleet::Follow(std::string_view filter, absl::Duration timeout,
   return status;
 }
 
+absl::StatusOr<std::string> BusFleet::Call(std::string_view subject, std::string_view payload,
+                                           absl::Duration timeout) {
+  const auto answer = std::make_shared<Mailbox<absl::StatusOr<std::string>>>();
+  OnLoop([&] {
+    bus_->Request(subject, payload, timeout, [answer](const absl::StatusOr<BusMessage>& message) {
+      if (message.ok()) {
+        answer->Put(message->payload);
+      } else {
+        answer->Put(message.status());
+      }
+    });
+  });
+  std::optional<absl::StatusOr<std::string>> got = answer->Take(timeout + absl::Seconds(1));
+  return got.has_value() ? *std::move(got) : NoAnswer(subject, timeout);
+}
+
 }  // namespace sealane::cli

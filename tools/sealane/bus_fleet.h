@@ -38,6 +38,8 @@ class BusFleet final : public Fleet {
                                        absl::Duration timeout) override;
   absl::Status Follow(std::string_view filter, absl::Duration timeout, const BeginHandler& begin,
                       const MessageHandler& handler) override;
+  absl::StatusOr<std::string> Call(std::string_view subject, std::string_view payload,
+                                   absl::Duration timeout) override;
   [[nodiscard]] size_t MaxPayload() const override { return max_payload_; }
 
  private:

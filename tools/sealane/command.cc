@@ -85,7 +85,7 @@ const std::vector<Command>& Commands() {
   static const auto* commands = new std::vector<Command>{
       ApplyCommand(),        DeleteCommand(), ValidateCommand(), GetCommand(),    StatusCommand(),
       ExplainCommand(),      RenderCommand(), SimulateCommand(), EventsCommand(), ResultCommand(),
-      ServerConfigCommand(), JoinCommand(),   UnjoinCommand(),   VersionCommand()};
+      ServerConfigCommand(), JoinCommand(), RotateCommand(), LeafConfigCommand(), UnjoinCommand(),   VersionCommand()};
   return *commands;
 }
 

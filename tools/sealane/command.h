@@ -80,6 +80,8 @@ Command EventsCommand();
 Command ResultCommand();
 Command ServerConfigCommand();
 Command JoinCommand();
+Command LeafConfigCommand();
+Command RotateCommand();
 Command UnjoinCommand();
 Command VersionCommand();
 

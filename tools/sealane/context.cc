@@ -43,11 +43,11 @@ absl::StatusOr<std::string> TextField(const YAML::Node& map, const char* field) 
 absl::StatusOr<Context> ParseContext(const YAML::Node& node, std::string_view directory) {
   for (const auto& item : node) {
     const std::string field = item.first.Scalar();
-    if (field != "name" && field != "url" && field != "user" && field != "password" &&
-        field != "password-file" && field != "namespace") {
-      return InvalidArgument(StrCat("unknown field \"", field,
-                                    "\"; allowed: name, url, user, password, password-file, "
-                                    "namespace"));
+    static constexpr std::string_view kAllowed[] = {
+        "name", "url", "user", "password", "password-file", "creds-file", "ca-file", "namespace"};
+    if (std::find(std::begin(kAllowed), std::end(kAllowed), field) == std::end(kAllowed)) {
+      return InvalidArgument(
+          StrCat("unknown field \"", field, "\"; allowed: ", StrJoin(kAllowed, ", ")));
     }
   }
   Context context;
@@ -57,9 +57,14 @@ absl::StatusOr<Context> ParseContext(const YAML::Node& node, std::string_view di
   SEALANE_ASSIGN_OR_RETURN(const std::string file, TextField(node, "password-file"));
   SEALANE_ASSIGN_OR_RETURN(const std::string ns, TextField(node, "namespace"));
   if (!ns.empty()) context.default_namespace = ns;
+  const std::filesystem::path folder(directory);
   if (!file.empty()) {
-    const std::filesystem::path path = std::filesystem::path(directory) / file;
-    SEALANE_ASSIGN_OR_RETURN(context.password, ReadPassword(path.string()));
+    SEALANE_ASSIGN_OR_RETURN(context.password, ReadPassword((folder / file).string()));
+  }
+  for (const auto& [field, path] : {std::pair("creds-file", &context.creds_file),
+                                    std::pair("ca-file", &context.ca_file)}) {
+    SEALANE_ASSIGN_OR_RETURN(*path, TextField(node, field));
+    if (!path->empty()) *path = (folder / *path).string();
   }
   return context;
 }
@@ -118,9 +123,11 @@ std::vector<FlagSpec> ContextFlags() {
   return {
       {"config", 0, "FILE", "the config file (default ~/.config/sealane/config.yaml)"},
       {"context", 0, "NAME", "a context of the config file, instead of its current-context"},
-      {"bus-url", 0, "URL", "the NATS server: nats://HOST:PORT"},
+      {"bus-url", 0, "URL", "the NATS server: nats://HOST:PORT or tls://HOST:PORT"},
       {"user", 0, "USER", "the platform's user on the bus"},
       {"password-file", 0, "FILE", "holds that user's password"},
+      {"creds-file", 0, "FILE", "credentials of an operator's bus, instead of user and password"},
+      {"bus-ca", 0, "FILE", "PEM of the authority that signed the bus' certificate"},
       {"timeout", 0, "DURATION", "how long to wait for the fleet (default 30s)"},
   };
 }
@@ -145,6 +152,8 @@ absl::StatusOr<Context> LoadContext(const Args& args, const Environment& environ
   };
   choose(context.url, "bus-url", "SEALANE_BUS_URL");
   choose(context.user, "user", "SEALANE_BUS_USER");
+  choose(context.creds_file, "creds-file", "SEALANE_BUS_CREDS");
+  choose(context.ca_file, "bus-ca", "SEALANE_BUS_CA");
   std::string password_file;
   choose(password_file, "password-file", "SEALANE_BUS_PASSWORD_FILE");
   if (const std::string set = Variable(environment, "SEALANE_BUS_PASSWORD"); !set.empty()) {

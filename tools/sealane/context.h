@@ -10,11 +10,13 @@
 namespace sealane::cli {
 
 // Which fleet the CLI talks to, and as whom. Each value comes from the first of: flag, environment
-// (SEALANE_BUS_URL, _USER, _PASSWORD, _PASSWORD_FILE), the chosen context of the config file.
+// (SEALANE_BUS_URL, _USER, _PASSWORD, _PASSWORD_FILE, _CREDS, _CA), the chosen context of the config file.
 struct Context {
   std::string url;
   std::string user;
   std::string password;
+  std::string creds_file;  // of an operator's bus, instead of user and password
+  std::string ca_file;     // PEM of the authority of the bus' certificate; empty: the system's
   std::string default_namespace;  // empty: all namespaces
 };
 
@@ -29,7 +31,9 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 //     - name: NAME
 //       url: nats://HOST:PORT
 //       user: USER
-//       password-file: FILE      (relative to the config file's folder), or password: TEXT
+//       password-file: FILE      (files: relative to the config file's folder), or password: TEXT
+//       creds-file: FILE         (instead of user and password)
+//       ca-file: FILE            (optional)
 //       namespace: NAMESPACE     (optional)
 // `name` empty: the current context. NOT_FOUND names the contexts there are; INVALID_ARGUMENT says
 // which field is wrong. `directory` is where the file is.

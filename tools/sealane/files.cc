@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
@@ -38,6 +40,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   }
   close(fd);
   return content;
+}
+
+absl::Status MakeDirectory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+  if (error) return FailedPrecondition(StrCat(path, ": ", error.message()));
+  return absl::OkStatus();
 }
 
 absl::Status WriteFile(const std::string& path, std::string_view content, unsigned mode) {

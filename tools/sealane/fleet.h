@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -43,6 +44,9 @@ class Fleet {
   using MessageHandler = std::function<bool(std::string_view subject, std::string_view payload)>;
   virtual absl::Status Follow(std::string_view filter, absl::Duration timeout,
                               const BeginHandler& begin, const MessageHandler& handler) = 0;
+  // One request of any subject that this user may ask, and its answer.
+  virtual absl::StatusOr<std::string> Call(std::string_view subject, std::string_view payload,
+                                           absl::Duration timeout) = 0;
   // The largest message that can be published, in bytes.
   [[nodiscard]] virtual size_t MaxPayload() const = 0;
 };

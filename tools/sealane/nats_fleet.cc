@@ -9,24 +9,38 @@
 
 namespace sealane::cli {
 
+namespace {
+
+NatsOptions OptionsOf(const Context& context) {
+  NatsOptions options;
+  options.urls = {context.url};
+  options.user = context.user;
+  options.password = context.password;
+  options.creds_file = context.creds_file;
+  options.tls_ca_file = context.ca_file;
+  options.name = "sealane";
+  return options;
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Fleet>> ConnectFleet(const Context& context,
                                                     absl::Duration timeout) {
   // The last thing the client complained about; written and read on the connection's thread.
   const auto complaint = std::make_shared<std::string>();
   const BusFleet::BusMaker make = [&](Env env) -> absl::StatusOr<std::unique_ptr<Bus>> {
-    NatsOptions options;
-    options.urls = {context.url};
-    options.user = context.user;
-    options.password = context.password;
-    options.name = "sealane";
+    NatsOptions options = OptionsOf(context);
     options.on_error = [complaint](std::string_view what) { *complaint = std::string(what); };
     SEALANE_ASSIGN_OR_RETURN(std::unique_ptr<Bus> bus, NatsBus::Create(env, std::move(options)));
     return bus;
   };
   return BusFleet::Connect(make, timeout, {}, [&context, complaint] {
     return StrCat(context.url, complaint->empty() ? "" : StrCat(" (", *complaint, ")"),
-                  "; is nats-server running there, and are user \"", context.user,
-                  "\" and its password right?");
+                  "; is nats-server running there, and is ",
+                  context.creds_file.empty()
+                      ? StrCat("the password of user \"", context.user, "\"")
+                      : context.creds_file,
+                  " right?");
   });
 }
 

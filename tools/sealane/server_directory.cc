@@ -1,22 +1,17 @@
 #include "tools/sealane/server_directory.h"
 
 #include <sys/random.h>
-#include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <set>
 
-#include "absl/strings/str_split.h"
-#include "lib/bus/server_config.h"
-#include "lib/core/json.h"
+#include "lib/accounts/server_config.h"
+#include "lib/core/event_loop.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "tools/sealane/files.h"
+#include "tools/sealane/operator_accounts.h"
+#include "tools/sealane/server_fleet.h"
 
 namespace sealane::cli {
 namespace {
@@ -24,79 +19,79 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kHubUser = "sealane";
-constexpr std::string_view kConfigFile = "nats-server.conf";
-// nats-server 2.9 binds what a new account imports to the accounts of before the reload: messages
-// of the new login reach nobody until the configuration is read once more.
-constexpr int kReloads = 2;
-constexpr absl::Duration kBetweenReloads = absl::Milliseconds(500);
 
-// fleet.json; an absent file is an empty fleet.
-struct Fleet {
-  std::string listen_host = "127.0.0.1";
-  int listen_port = 4222;
-  int monitor_port = 0;
-  std::string store_dir;
-  std::string server_name;
-  std::set<std::string> clusters;
-  std::set<std::string> platforms;
-};
+absl::StatusOr<std::set<int>*> GenerationsOf(const std::string& cluster, ServerFleet& fleet) {
+  const auto it = fleet.clusters.find(cluster);
+  if (it != fleet.clusters.end()) return &it->second;
+  std::vector<std::string> known;
+  for (const auto& item : fleet.clusters) known.push_back(item.first);
+  return NotFound(StrCat("there is no cluster ", cluster, "; there is: ", StrJoin(known, ", ")));
+}
 
-absl::StatusOr<Fleet> LoadFleet(const std::string& path) {
-  Fleet fleet;
-  const absl::StatusOr<std::string> text = ReadFile(path);
-  if (absl::IsNotFound(text.status())) return fleet;
-  SEALANE_RETURN_IF_ERROR(text.status());
-  try {
-    const Json json = Json::parse(*text);
-    fleet.listen_host = json.at("listenHost").get<std::string>();
-    fleet.listen_port = json.at("listenPort").get<int>();
-    fleet.monitor_port = json.at("monitorPort").get<int>();
-    fleet.store_dir = json.at("storeDirectory").get<std::string>();
-    fleet.server_name = json.at("serverName").get<std::string>();
-    fleet.clusters = json.at("clusters").get<std::set<std::string>>();
-    fleet.platforms = json.at("platforms").get<std::set<std::string>>();
-  } catch (const Json::exception& e) {
-    return InvalidArgument(StrCat(path, ": ", e.what()));
+// The generations that end, of every cluster.
+using Retired = std::map<std::string, std::set<int>>;
+
+absl::Status UpdateClusters(const ServerConfigRequest& request, ServerFleet& fleet,
+                            Retired& retired) {
+  for (const std::string& cluster : request.clusters) {
+    fleet.clusters.emplace(cluster, std::set<int>{1});
   }
-  return fleet;
+  for (const std::string& cluster : request.renew_clusters) {
+    SEALANE_ASSIGN_OR_RETURN(std::set<int>* const generations, GenerationsOf(cluster, fleet));
+    if (generations->size() > 1) {
+      return FailedPrecondition(
+          StrCat("cluster ", cluster, " has two logins already; retire the old one first"));
+    }
+    generations->insert(*generations->rbegin() + 1);
+  }
+  for (const std::string& cluster : request.retire_clusters) {
+    SEALANE_ASSIGN_OR_RETURN(std::set<int>* const generations, GenerationsOf(cluster, fleet));
+    const int newest = *generations->rbegin();
+    generations->erase(newest);
+    retired[cluster].swap(*generations);
+    *generations = {newest};
+  }
+  for (const std::string& cluster : request.remove_clusters) {
+    SEALANE_ASSIGN_OR_RETURN(std::set<int>* const generations, GenerationsOf(cluster, fleet));
+    retired[cluster] = *generations;
+    fleet.clusters.erase(cluster);
+  }
+  return absl::OkStatus();
 }
 
-std::string FleetText(const Fleet& fleet) {
-  const Json json = {{"listenHost", fleet.listen_host},   {"listenPort", fleet.listen_port},
-                     {"monitorPort", fleet.monitor_port}, {"storeDirectory", fleet.store_dir},
-                     {"serverName", fleet.server_name},   {"clusters", fleet.clusters},
-                     {"platforms", fleet.platforms}};
-  return json.dump(2) + "\n";
-}
-
-absl::Status Update(const ServerConfigRequest& request, Fleet& fleet) {
-  if (!request.listen_host.empty()) fleet.listen_host = request.listen_host;
+absl::Status Update(const ServerConfigRequest& request, bool is_new, ServerFleet& fleet,
+                    Retired& retired) {
+  const auto set = [](std::string& value, const std::string& wanted) {
+    if (!wanted.empty()) value = wanted;
+  };
+  const auto set_path = [&](std::string& value, const std::string& wanted) {
+    if (!wanted.empty()) value = fs::absolute(wanted).string();
+  };
+  if (!request.operator_name.empty() && request.operator_name != fleet.operator_name) {
+    if (!is_new) {
+      return FailedPrecondition(StrCat(
+          request.directory, " has its accounts ",
+          fleet.operator_name.empty() ? std::string("in the configuration file")
+                                      : StrCat("under operator ", fleet.operator_name),
+          "; that is chosen when the directory is made. Take a new directory"));
+    }
+    fleet.operator_name = request.operator_name;
+  }
+  set(fleet.listen_host, request.listen_host);
   if (request.listen_port != 0) fleet.listen_port = request.listen_port;
   if (request.monitor_port != 0) fleet.monitor_port = request.monitor_port;
-  if (!request.store_dir.empty()) fleet.store_dir = request.store_dir;
-  if (!request.server_name.empty()) fleet.server_name = request.server_name;
+  set(fleet.leaf_listen, request.leaf_listen);
+  set(fleet.server_name, request.server_name);
+  set_path(fleet.tls_cert, request.tls_cert);
+  set_path(fleet.tls_key, request.tls_key);
+  set_path(fleet.tls_client_ca, request.tls_client_ca);
+  set(fleet.store_dir, request.store_dir);
   if (fleet.store_dir.empty()) {
     fleet.store_dir = (fs::path(request.directory) / "jetstream").string();
   }
   fleet.store_dir = fs::absolute(fleet.store_dir).string();
-  fleet.clusters.insert(request.clusters.begin(), request.clusters.end());
   fleet.platforms.insert(request.platforms.begin(), request.platforms.end());
-  for (const std::string& cluster : request.remove_clusters) {
-    if (fleet.clusters.erase(cluster) == 0) {
-      std::string known = StrJoin(fleet.clusters, ", ");
-      return NotFound(StrCat("there is no cluster ", cluster, " to remove; there is: ", known));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status MakeDirectory(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return FailedPrecondition(StrCat(path.string(), ": ", error.message()));
-  fs::permissions(path, fs::perms::owner_all, error);
-  if (error) return FailedPrecondition(StrCat(path.string(), ": ", error.message()));
-  return absl::OkStatus();
+  return UpdateClusters(request, fleet, retired);
 }
 
 absl::StatusOr<std::string> ReadPassword(const std::string& path) {
@@ -129,90 +124,100 @@ class Passwords {
   std::vector<std::string>& made_;
 };
 
-// The nats-server of this machine that was started with this configuration; 0: there is none.
-pid_t ServerOf(const fs::path& config) {
-  std::error_code error;
-  const fs::path wanted = fs::canonical(config, error);
-  if (error) return 0;
-  for (fs::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
-    const fs::path process = it->path();
-    const pid_t pid = static_cast<pid_t>(std::atol(process.filename().c_str()));
-    const absl::StatusOr<std::string> name = ReadFile((process / "comm").string());
-    if (pid <= 1 || !name.ok() || !name->starts_with("nats-server")) continue;
-    const std::string line = ReadFile((process / "cmdline").string()).value_or("");
-    std::error_code unreadable;
-    const fs::path cwd = fs::read_symlink(process / "cwd", unreadable);
-    for (const auto argument : absl::StrSplit(line, '\0')) {
-      const std::string_view text = ToStd(argument);
-      const size_t equals = text.find('=');
-      const fs::path named(equals == std::string_view::npos ? text : text.substr(equals + 1));
-      if (named.filename() != wanted.filename()) continue;
-      if (fs::canonical(cwd / named, unreadable) == wanted) return pid;
-    }
-  }
-  return 0;
-}
-
-}  // namespace
-
-absl::Status WriteServerDirectory(const ServerConfigRequest& request,
-                                  const std::function<std::string()>& new_password,
-                                  ServerConfigOutcome* outcome) {
-  const fs::path directory(request.directory);
-  const std::string fleet_path = (directory / "fleet.json").string();
-  SEALANE_ASSIGN_OR_RETURN(Fleet fleet, LoadFleet(fleet_path));
-  SEALANE_RETURN_IF_ERROR(Update(request, fleet));
-  SEALANE_RETURN_IF_ERROR(MakeDirectory(directory));
-  SEALANE_RETURN_IF_ERROR(MakeDirectory(directory / "passwords"));
-
-  ServerConfigOptions options;
-  options.listen_host = fleet.listen_host;
-  options.listen_port = fleet.listen_port;
-  options.monitor_port = fleet.monitor_port;
-  options.store_dir = fleet.store_dir;
-  options.server_name = fleet.server_name;
+absl::Status AddPasswords(const fs::path& directory, const ServerFleet& fleet,
+                          const ServerDirectoryEnv& env, ServerConfigOptions& options,
+                          ServerConfigOutcome& outcome) {
+  SEALANE_RETURN_IF_ERROR(MakeDirectory(directory.string()));
+  Passwords passwords(directory, env.new_password, outcome.new_logins);
   options.hub_user = std::string(kHubUser);
-  Passwords passwords(directory / "passwords", new_password, outcome->new_logins);
   SEALANE_ASSIGN_OR_RETURN(options.hub_password, passwords.Of(options.hub_user));
-  for (const std::string& cluster : fleet.clusters) {
-    SEALANE_ASSIGN_OR_RETURN(std::string password, passwords.Of(ClusterUser(cluster)));
-    options.clusters.push_back({cluster, std::move(password)});
+  for (const auto& [cluster, generations] : fleet.clusters) {
+    AccountLogin& login = options.clusters.emplace_back();
+    login.name = cluster;
+    for (const int generation : generations) {
+      const std::string user = ClusterUser(cluster, generation);
+      SEALANE_ASSIGN_OR_RETURN(std::string password, passwords.Of(user));
+      login.more.push_back({user, std::move(password)});
+    }
   }
   for (const std::string& platform : fleet.platforms) {
     SEALANE_ASSIGN_OR_RETURN(std::string password, passwords.Of(PlatformUser(platform)));
     options.platforms.push_back({platform, std::move(password)});
   }
-  SEALANE_ASSIGN_OR_RETURN(const std::string config, MakeServerConfig(options));
+  return absl::OkStatus();
+}
 
-  outcome->config_path = (directory / kConfigFile).string();
+ServerConfigOptions OptionsOf(const ServerFleet& fleet) {
+  ServerConfigOptions options;
+  options.listen_host = fleet.listen_host;
+  options.listen_port = fleet.listen_port;
+  options.monitor_port = fleet.monitor_port;
+  options.leaf_listen = fleet.leaf_listen;
+  options.store_dir = fleet.store_dir;
+  options.server_name = fleet.server_name;
+  options.tls = {fleet.tls_cert, fleet.tls_key, fleet.tls_client_ca};
+  return options;
+}
+
+}  // namespace
+
+absl::Status WriteServerDirectory(const ServerConfigRequest& request, const ServerDirectoryEnv& env,
+                                  ServerConfigOutcome* outcome) {
+  const fs::path directory(request.directory);
+  const std::string fleet_path = (directory / "fleet.json").string();
+  std::error_code error;
+  const bool is_new = !fs::exists(fleet_path, error);
+  SEALANE_ASSIGN_OR_RETURN(ServerFleet fleet, LoadServerFleet(fleet_path));
+  Retired retired;
+  SEALANE_RETURN_IF_ERROR(Update(request, is_new, fleet, retired));
+  SEALANE_RETURN_IF_ERROR(MakeDirectory(directory.string()));
+
+  ServerConfigOptions options = OptionsOf(fleet);
+  outcome->with_operator = !fleet.operator_name.empty();
+  for (const auto& [cluster, generations] : retired) {
+    for (const int generation : generations) {
+      outcome->removed_logins.push_back(ClusterUser(cluster, generation));
+    }
+  }
+  const fs::path passwords = directory / "passwords";
+  if (outcome->with_operator) {
+    OperatorAccounts accounts(directory.string(), env.now(), *outcome);
+    SEALANE_RETURN_IF_ERROR(accounts.Write(retired, fleet, options.oper));
+  } else {
+    SEALANE_RETURN_IF_ERROR(AddPasswords(passwords, fleet, env, options, *outcome));
+  }
+  SEALANE_ASSIGN_OR_RETURN(const std::string config, MakeServerConfig(options));
+  outcome->config_path = (directory / kServerConfigFile).string();
   SEALANE_RETURN_IF_ERROR(WriteFile(outcome->config_path, config, 0600));
-  SEALANE_RETURN_IF_ERROR(WriteFile(fleet_path, FleetText(fleet), 0600));
-  for (const std::string& cluster : request.remove_clusters) {
-    std::error_code ignored;  // absent is what is wanted
-    fs::remove(directory / "passwords" / ClusterUser(cluster), ignored);
-    outcome->removed_logins.push_back(ClusterUser(cluster));
+  SEALANE_RETURN_IF_ERROR(WriteFile(fleet_path, ServerFleetText(fleet), 0600));
+  for (const std::string& user : outcome->removed_logins) {
+    // Absent is what is wanted.
+    fs::remove(passwords / user, error);
+    fs::remove(CredentialsPath(request.directory, user), error);
   }
   outcome->clusters = static_cast<int>(fleet.clusters.size());
   outcome->platforms = static_cast<int>(fleet.platforms.size());
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> PasswordOf(const std::string& directory, const std::string& user) {
-  return ReadPassword((fs::path(directory) / "passwords" / user).string());
+absl::StatusOr<ClusterLogin> LoginOf(const std::string& directory, const std::string& cluster) {
+  SEALANE_ASSIGN_OR_RETURN(ServerFleet fleet,
+                           LoadServerFleet((fs::path(directory) / "fleet.json").string()));
+  SEALANE_ASSIGN_OR_RETURN(std::set<int>* const generations, GenerationsOf(cluster, fleet));
+  ClusterLogin login;
+  login.user = ClusterUser(cluster, *generations->rbegin());
+  if (fleet.operator_name.empty()) {
+    SEALANE_ASSIGN_OR_RETURN(
+        login.password,
+        ReadPassword((fs::path(directory) / "passwords" / login.user).string()));
+  } else {
+    SEALANE_ASSIGN_OR_RETURN(login.creds, ReadFile(CredentialsPath(directory, login.user)));
+  }
+  return login;
 }
 
-absl::StatusOr<bool> ReloadServer(const std::string& directory,
-                                  const std::function<void(absl::Duration)>& wait) {
-  const pid_t pid = ServerOf(fs::path(directory) / kConfigFile);
-  if (pid == 0) return false;
-  for (int times = 0; times < kReloads; ++times) {
-    if (times > 0) wait(kBetweenReloads);
-    if (kill(pid, SIGHUP) != 0) {
-      return FailedPrecondition(
-          StrCat("SIGHUP to nats-server (", pid, "): ", std::generic_category().message(errno)));
-    }
-  }
-  return true;
+ServerDirectoryEnv SystemDirectoryEnv() {
+  return {RandomPassword, [] { return SystemClock().Now(); }};
 }
 
 std::string RandomPassword() {

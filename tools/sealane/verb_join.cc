@@ -1,6 +1,5 @@
 // sealane join, sealane unjoin: a member cluster comes, and goes.
 #include "absl/strings/str_split.h"
-#include "lib/bus/server_config.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
@@ -10,6 +9,7 @@
 #include "tools/sealane/files.h"
 #include "tools/sealane/lookup.h"
 #include "tools/sealane/server_directory.h"
+#include "tools/sealane/server_update.h"
 
 namespace sealane::cli {
 namespace {
@@ -88,25 +88,6 @@ v1::Operation Apply(std::string manifest) {
   return operation;
 }
 
-// Only lets the time pass.
-void Wait(Fleet& fleet, absl::Duration duration) {
-  (void)fleet.Follow(
-      "events.>", duration, [] { return true; },
-      [](std::string_view, std::string_view) { return true; });
-}
-
-// Tells the server; how to do it by hand when it is not one of this machine.
-absl::Status Reload(const std::string& directory, Fleet& fleet, Terminal& terminal) {
-  SEALANE_ASSIGN_OR_RETURN(const bool reloaded,
-                           ReloadServer(directory, [&](absl::Duration d) { Wait(fleet, d); }));
-  if (!reloaded) {
-    terminal.err << "note: no nats-server with " << directory
-                 << "/nats-server.conf runs on this machine; send SIGHUP, twice, to the one that "
-                    "reads it\n";
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::string> Directory(const Args& args) {
   if (args.Get("directory").empty() || !args.positional().empty() || args.Get("name").empty()) {
     return InvalidArgument(
@@ -116,6 +97,25 @@ absl::StatusOr<std::string> Directory(const Args& args) {
   return args.Get("directory");
 }
 
+// Writes what changes in the bus' directory and tells the server.
+absl::Status Change(ServerConfigRequest request, const Invocation& invocation,
+                    const Context& context, Fleet& fleet, ServerConfigOutcome* outcome) {
+  SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(invocation.args));
+  SEALANE_RETURN_IF_ERROR(WriteServerDirectory(request, SystemDirectoryEnv(), outcome));
+  return UpdateServer(request.directory, *outcome, context, timeout, fleet, invocation.terminal);
+}
+
+absl::StatusOr<AgentManifestOptions> ManifestOptions(const Args& args) {
+  AgentManifestOptions options;
+  options.cluster = args.Get("name");
+  options.cluster_scoped = args.Has("cluster-scoped");
+  if (args.Has("image")) options.image = args.Get("image");
+  if (args.Has("ca")) {
+    SEALANE_ASSIGN_OR_RETURN(options.bus_ca_pem, ReadFile(args.Get("ca")));
+  }
+  return options;
+}
+
 absl::Status JoinCluster(const Invocation& invocation) {
   const Args& args = invocation.args;
   Terminal& terminal = invocation.terminal;
@@ -123,14 +123,7 @@ absl::Status JoinCluster(const Invocation& invocation) {
   SEALANE_ASSIGN_OR_RETURN(const std::string directory, Directory(args));
   SEALANE_ASSIGN_OR_RETURN(std::string cluster, ClusterText(args));
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(args));
-  AgentManifestOptions options;
-  options.cluster = args.Get("name");
-  options.bus_user = ClusterUser(options.cluster);
-  options.cluster_scoped = args.Has("cluster-scoped");
-  if (args.Has("image")) options.image = args.Get("image");
-  if (args.Has("ca")) {
-    SEALANE_ASSIGN_OR_RETURN(options.bus_ca_pem, ReadFile(args.Get("ca")));
-  }
+  SEALANE_ASSIGN_OR_RETURN(AgentManifestOptions options, ManifestOptions(args));
   Context context;
   SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation, &context));
   options.bus_url = args.Has("url") ? args.Get("url") : context.url;
@@ -139,9 +132,8 @@ absl::Status JoinCluster(const Invocation& invocation) {
   request.directory = directory;
   request.clusters = {options.cluster};
   ServerConfigOutcome outcome;
-  SEALANE_RETURN_IF_ERROR(WriteServerDirectory(request, RandomPassword, &outcome));
-  SEALANE_RETURN_IF_ERROR(Reload(directory, *fleet, terminal));
-  SEALANE_ASSIGN_OR_RETURN(options.bus_password, PasswordOf(directory, options.bus_user));
+  SEALANE_RETURN_IF_ERROR(Change(std::move(request), invocation, context, *fleet, &outcome));
+  SEALANE_ASSIGN_OR_RETURN(options.login, LoginOf(directory, options.cluster));
   SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(cluster)), timeout));
   SEALANE_ASSIGN_OR_RETURN(const std::string text, AgentManifest(options));
   terminal.out << text;
@@ -191,7 +183,8 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   SEALANE_ASSIGN_OR_RETURN(const std::string directory, Directory(args));
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(args));
   const std::string cluster = args.Get("name");
-  SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation));
+  Context context;
+  SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation, &context));
   if (args.Has("keep-workloads")) {
     SEALANE_ASSIGN_OR_RETURN(std::string manifest, WithKeepMark(*fleet, cluster, timeout));
     SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(manifest)), timeout));
@@ -205,10 +198,10 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   SEALANE_RETURN_IF_ERROR(WaitUntilEmpty(*fleet, cluster, timeout));
   ServerConfigRequest request;
   request.directory = directory;
-  request.remove_clusters = {cluster};
+  // Absent: an earlier run wrote it and could not tell the server.
+  if (LoginOf(directory, cluster).ok()) request.remove_clusters = {cluster};
   ServerConfigOutcome outcome;
-  SEALANE_RETURN_IF_ERROR(WriteServerDirectory(request, RandomPassword, &outcome));
-  SEALANE_RETURN_IF_ERROR(Reload(directory, *fleet, invocation.terminal));
+  SEALANE_RETURN_IF_ERROR(Change(std::move(request), invocation, context, *fleet, &outcome));
   invocation.terminal.out << "cluster " << cluster << " has left; its login works no more\n";
   return absl::OkStatus();
 }

@@ -1,26 +1,12 @@
 // sealane server-config: what nats-server needs to serve a fleet.
-#include <charconv>
-
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "tools/sealane/address.h"
 #include "tools/sealane/command.h"
 #include "tools/sealane/server_directory.h"
 
 namespace sealane::cli {
 namespace {
-
-// "HOST:PORT"; the port alone is enough for `host` to stay as it is.
-absl::Status ParseAddress(std::string_view flag, std::string_view text, std::string* host,
-                          int* port) {
-  const size_t colon = text.rfind(':');
-  const std::string_view digits = colon == std::string_view::npos ? text : text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), *port);
-  if (error != std::errc() || end != digits.data() + digits.size() || *port < 1 || *port > 65535) {
-    return InvalidArgument(StrCat("--", flag, " is \"", text, "\"; expected HOST:PORT"));
-  }
-  if (colon != std::string_view::npos) *host = std::string(text.substr(0, colon));
-  return absl::OkStatus();
-}
 
 absl::StatusOr<ServerConfigRequest> ParseRequest(const Args& args) {
   ServerConfigRequest request;
@@ -30,6 +16,11 @@ absl::StatusOr<ServerConfigRequest> ParseRequest(const Args& args) {
   }
   request.store_dir = args.Get("store");
   request.server_name = args.Get("server-name");
+  request.leaf_listen = args.Get("leaf-listen");
+  request.operator_name = args.Get("operator");
+  request.tls_cert = args.Get("tls-cert");
+  request.tls_key = args.Get("tls-key");
+  request.tls_client_ca = args.Get("tls-client-ca");
   request.clusters = args.All("cluster");
   request.platforms = args.All("platform");
   request.remove_clusters = args.All("remove-cluster");
@@ -50,19 +41,22 @@ int ServerConfig(const Invocation& invocation) {
   const auto request = ParseRequest(invocation.args);
   if (!request.ok()) return Fail(terminal, request.status());
   ServerConfigOutcome outcome;
-  const absl::Status status = WriteServerDirectory(*request, RandomPassword, &outcome);
+  const absl::Status status = WriteServerDirectory(*request, SystemDirectoryEnv(), &outcome);
   if (!status.ok()) return Fail(terminal, status);
   terminal.out << outcome.config_path << "  clusters: " << outcome.clusters
                << "  platforms: " << outcome.platforms << "\n";
   for (const std::string& user : outcome.new_logins) {
-    terminal.out << "new login " << user << ", password in " << request->directory << "/passwords/"
-                 << user << "\n";
+    terminal.out << "new login " << user << ", in " << request->directory
+                 << (outcome.with_operator ? "/creds/" : "/passwords/") << user
+                 << (outcome.with_operator ? ".creds" : "") << "\n";
   }
   for (const std::string& user : outcome.removed_logins) {
     terminal.out << "removed login " << user << "\n";
   }
   terminal.out << "Start: nats-server -c " << outcome.config_path
-               << "   (a running one takes the change on SIGHUP, twice)\n";
+               << (outcome.with_operator
+                       ? "   (`sealane join` tells a running one of a new cluster)\n"
+                       : "   (a running one takes the change on SIGHUP, twice)\n");
   return kOk;
 }
 
@@ -72,7 +66,8 @@ Command ServerConfigCommand() {
   return {"server-config",
           "--directory DIR [--cluster NAME]... [--platform NAME]...",
           "Write the NATS server's configuration: accounts, logins, passwords",
-          "May be run again: clusters and platforms add to those there are, passwords stay.\n\n"
+          "May be run again: clusters and platforms add to those there are, logins stay.\n"
+          "docs/bus.md tells of accounts, TLS, operator mode, rotation and leaf nodes.\n\n"
           "  sealane server-config --directory bus --cluster aws-virginia --platform paas\n"
           "  nats-server -c bus/nats-server.conf\n"
           "  sealane server-config --directory bus --cluster tencent-shanghai\n"
@@ -82,6 +77,12 @@ Command ServerConfigCommand() {
            {"platform", 0, "NAME", "a publishing platform: an account for it", true},
            {"remove-cluster", 0, "NAME", "take a cluster's account away", true},
            {"listen", 0, "HOST:PORT", "where the server listens (default 127.0.0.1:4222)"},
+           {"leaf-listen", 0, "HOST:PORT", "where leaf nodes of tenants connect (default nowhere)"},
+           {"tls-cert", 0, "FILE", "PEM of the server's certificate: clients must use TLS then"},
+           {"tls-key", 0, "FILE", "PEM of its private key"},
+           {"tls-client-ca", 0, "FILE", "clients must show a certificate of this authority, too"},
+           {"operator", 0, "NAME",
+            "accounts as signed JWTs (operator mode): clusters come and go without a reload"},
            {"monitor", 0, "HOST:PORT", "the server's HTTP endpoints (default none)"},
            {"store", 0, "DIR", "JetStream's files (default DIR/jetstream)"},
            {"server-name", 0, "NAME", "the server's name"}},

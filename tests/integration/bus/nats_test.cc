@@ -94,6 +94,41 @@ TEST_F(NatsRulesTest, AWrongPasswordIsToldAndTriedForever) {
   EXPECT_EQ(Stats().connects, 0u);
 }
 
+// A rotated secret: the files change, and the bus goes on as who they say.
+TEST_F(NatsRulesTest, ALoginOfFilesIsTakenWhenTheyChange) {
+  TempDir files;
+  const auto write = [&](const std::string& user, const std::string& password) {
+    std::ofstream(files.path() + "/user") << user << "\n";
+    std::ofstream(files.path() + "/password") << password << "\n";
+  };
+  write(ClusterUser("a"), "a-secret");
+  NatsOptions options = world_.Options(BusIdentity::Hub(), world_.port());
+  options.user.clear();
+  options.password.clear();
+  options.user_file = files.path() + "/user";
+  options.password_file = files.path() + "/password";
+  Open(options);
+  ASSERT_TRUE(WaitConnected(world_, *bus_));
+  int heartbeats = 0;
+  std::unique_ptr<NatsBus> hub;
+  world_.Do([&] {
+    EXPECT_EQ(bus_->User(), ClusterUser("a"));
+    hub = world_.ConnectNats(world_.Options(BusIdentity::Hub(), world_.port()));
+    subscriptions_.push_back(
+        hub->Subscribe("heartbeats.b", [&](const BusMessage&) { ++heartbeats; }));
+  });
+  ASSERT_TRUE(WaitConnected(world_, *hub));
+  write(ClusterUser("b"), "b-secret");
+  ASSERT_TRUE(world_.Wait([&] {
+    (void)bus_->Publish("hb", "alive");
+    return heartbeats > 0 && bus_->User() == ClusterUser("b");
+  }));
+  world_.Do([&] {
+    subscriptions_.clear();
+    hub.reset();
+  });
+}
+
 // The library crashes when a subscription is destroyed while messages arrive for it.
 TEST_F(NatsRulesTest, SubscriptionsComeAndGoUnderTraffic) {
   ASSERT_TRUE(WaitConnected(world_, *bus_));

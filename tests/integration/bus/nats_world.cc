@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "tools/sealane/operator_accounts.h"
 
 namespace sealane {
 namespace {
@@ -118,6 +119,23 @@ void TcpProxy::Run() {
   close_all();
 }
 
+// An authority, and a certificate of it for 127.0.0.1: ca.pem, server.pem, server.key.
+void MakeTestCertificates(const std::string& directory) {
+  const auto openssl = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "openssl");
+    const auto done = RunProcess(arguments);
+    ASSERT_TRUE(done.ok() && done->exit_code == 0) << (done.ok() ? done->output : "no openssl");
+  };
+  const auto in = [&](const char* name) { return StrCat(directory, "/", name); };
+  std::ofstream(in("san.cnf")) << "subjectAltName=IP:127.0.0.1,DNS:localhost\n";
+  openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+           "2", "-subj", "/CN=test authority", "-keyout", in("ca.key"), "-out", in("ca.pem")});
+  openssl({"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+           "/CN=127.0.0.1", "-keyout", in("server.key"), "-out", in("server.csr")});
+  openssl({"x509", "-req", "-in", in("server.csr"), "-CA", in("ca.pem"), "-CAkey", in("ca.key"),
+           "-CAcreateserial", "-days", "2", "-extfile", in("san.cnf"), "-out", in("server.pem")});
+}
+
 // --- NatsWorld
 // -------------------------------------------------------------------------------------------
 
@@ -138,35 +156,107 @@ ServerConfigOptions NatsWorld::FleetOptions(int port, const std::string& store_d
   return options;
 }
 
+BusLayout LayoutToTest() {
+  const char* name = getenv("SEALANE_BUS_LAYOUT");
+  const std::string layout = name == nullptr ? "config" : name;
+  if (layout == "operator") return BusLayout::kOperator;
+  if (layout == "tls") return BusLayout::kTls;
+  if (layout == "leaf") return BusLayout::kLeaf;
+  EXPECT_EQ(layout, "config") << "SEALANE_BUS_LAYOUT";
+  return BusLayout::kConfig;
+}
+
 NatsWorld::NatsWorld() : port_(FreePort()) {
-  const auto config = MakeServerConfig(FleetOptions(port_, StrCat(dir_.path(), "/js")));
-  EXPECT_TRUE(config.ok()) << config.status();
-  std::ofstream(StrCat(dir_.path(), "/server.conf")) << *config;
+  WriteConfig();
   StartServer();
   loop_.Start();
 }
 
 NatsWorld::~NatsWorld() { loop_.Stop(); }
 
-void NatsWorld::StartServer() {
-  auto started = Subprocess::Start({NatsServerPath(), "-c", StrCat(dir_.path(), "/server.conf")},
-                                   StrCat(dir_.path(), "/server.log"));
-  ASSERT_TRUE(started.ok()) << started.status();
-  server_.emplace(std::move(*started));
+void NatsWorld::WriteConfig() {
+  if (layout_ == BusLayout::kOperator) {
+    cli::ServerConfigRequest request;
+    request.directory = dir_.path();
+    request.listen_port = port_;
+    request.operator_name = "test";
+    const ServerConfigOptions fleet = FleetOptions(port_, "/");
+    for (const AccountLogin& one : fleet.clusters) request.clusters.push_back(one.name);
+    for (const AccountLogin& one : fleet.platforms) request.platforms.push_back(one.name);
+    cli::ServerConfigOutcome outcome;
+    const absl::Status status =
+        cli::WriteServerDirectory(request, cli::SystemDirectoryEnv(), &outcome);
+    EXPECT_TRUE(status.ok()) << status;
+    return;
+  }
+  ServerConfigOptions options = FleetOptions(port_, StrCat(dir_.path(), "/js"));
+  if (layout_ == BusLayout::kTls) {
+    MakeTestCertificates(dir_.path());
+    options.tls.cert_file = StrCat(dir_.path(), "/server.pem");
+    options.tls.key_file = StrCat(dir_.path(), "/server.key");
+  }
+  if (layout_ == BusLayout::kLeaf) {
+    leaf_port_ = FreePort();
+    options.leaf_listen = StrCat("127.0.0.1:", leaf_port_);
+  }
+  const auto config = MakeServerConfig(options);
+  EXPECT_TRUE(config.ok()) << config.status();
+  std::ofstream(StrCat(dir_.path(), "/nats-server.conf")) << *config;
+}
+
+Subprocess NatsWorld::Run(const std::string& config, const std::string& log, int port) {
+  auto server = Subprocess::Start({NatsServerPath(), "-c", StrCat(dir_.path(), "/", config)},
+                                  StrCat(dir_.path(), "/", log));
+  EXPECT_TRUE(server.ok()) << server.status();
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   for (;;) {
-    const int fd = ConnectTo(port_);
+    const int fd = ConnectTo(port);
     if (fd >= 0) {
       close(fd);
-      return;
+      return *std::move(server);
     }
-    if (!server_->Running() || std::chrono::steady_clock::now() > deadline) {
-      std::ifstream log(StrCat(dir_.path(), "/server.log"));
-      FAIL() << "nats-server does not listen: "
-             << std::string(std::istreambuf_iterator<char>(log), {});
+    if (!server->Running() || std::chrono::steady_clock::now() > deadline) {
+      std::ifstream text(StrCat(dir_.path(), "/", log));
+      ADD_FAILURE() << "nats-server does not listen: "
+                    << std::string(std::istreambuf_iterator<char>(text), {});
+      return *std::move(server);
     }
     poll(nullptr, 0, 10);
   }
+}
+
+void NatsWorld::StartServer() {
+  server_.emplace(Run("nats-server.conf", "server.log", port_));
+}
+
+int NatsWorld::PortFor(const BusIdentity& identity) {
+  if (layout_ != BusLayout::kLeaf || identity.kind != BusIdentity::Kind::kCluster) return port_;
+  const auto known = leaves_.find(identity.name);
+  if (known != leaves_.end()) return known->second.port;
+  LeafConfigOptions options;
+  options.listen_port = FreePort();
+  options.hub_url = StrCat("nats-leaf://127.0.0.1:", leaf_port_);
+  options.user = ClusterUser(identity.name);
+  options.password = RawLoginOf(identity).password;
+  const auto config = MakeLeafConfig(options);
+  EXPECT_TRUE(config.ok()) << config.status();
+  const std::string file = StrCat("leaf-", leaves_.size());
+  std::ofstream(StrCat(dir_.path(), "/", file, ".conf")) << *config;
+  Subprocess server = Run(file + ".conf", file + ".log", options.listen_port);
+  // Until the hub has taken the connection.
+  const std::string log = StrCat(dir_.path(), "/", file, ".log");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (std::string text; text.find("Leafnode connection created") == std::string::npos;) {
+    std::ifstream now(log);
+    text.assign(std::istreambuf_iterator<char>(now), {});
+    if (std::chrono::steady_clock::now() > deadline) {
+      ADD_FAILURE() << "the leaf node does not connect: " << text;
+      break;
+    }
+    poll(nullptr, 0, 10);
+  }
+  leaves_.emplace(identity.name, Leaf{options.listen_port, std::move(server)});
+  return options.listen_port;
 }
 
 void NatsWorld::StopServer() { server_->Kill(9); }
@@ -216,30 +306,56 @@ std::string NatsWorld::Errors() {
   return text;
 }
 
-NatsOptions NatsWorld::Options(const BusIdentity& identity, int port) const {
-  NatsOptions options;
-  options.urls = {StrCat("nats://127.0.0.1:", port)};
-  options.name = "test";
-  options.check_every = absl::Seconds(1);
+std::string NatsWorld::CredsOf(const BusIdentity& identity) const {
+  std::string user = "sealane";
+  if (identity.kind == BusIdentity::Kind::kCluster) user = ClusterUser(identity.name);
+  if (identity.kind == BusIdentity::Kind::kPlatform) user = PlatformUser(identity.name);
+  return cli::CredentialsPath(dir_.path(), user);
+}
+
+RawLogin NatsWorld::RawLoginOf(const BusIdentity& identity) const {
+  RawLogin login;
+  if (layout_ == BusLayout::kOperator) {
+    std::ifstream file(CredsOf(identity));
+    login.creds.assign(std::istreambuf_iterator<char>(file), {});
+    return login;
+  }
+  if (layout_ == BusLayout::kTls) login.ca_file = StrCat(dir_.path(), "/ca.pem");
   const ServerConfigOptions fleet = FleetOptions(0, "/");
   switch (identity.kind) {
     case BusIdentity::Kind::kHub:
-      options.user = fleet.hub_user;
-      options.password = fleet.hub_password;
+      login.user = fleet.hub_user;
+      login.password = fleet.hub_password;
       break;
     case BusIdentity::Kind::kCluster:
-      options.user = ClusterUser(identity.name);
-      for (const auto& login : fleet.clusters) {
-        if (login.name == identity.name) options.password = login.password;
+      login.user = ClusterUser(identity.name);
+      for (const auto& known : fleet.clusters) {
+        if (known.name == identity.name) login.password = known.password;
       }
       break;
     case BusIdentity::Kind::kPlatform:
-      options.user = PlatformUser(identity.name);
-      for (const auto& login : fleet.platforms) {
-        if (login.name == identity.name) options.password = login.password;
+      login.user = PlatformUser(identity.name);
+      for (const auto& known : fleet.platforms) {
+        if (known.name == identity.name) login.password = known.password;
       }
       break;
   }
+  return login;
+}
+
+NatsOptions NatsWorld::Options(const BusIdentity& identity, int port) const {
+  NatsOptions options;
+  options.urls = {StrCat(layout_ == BusLayout::kTls ? "tls" : "nats", "://127.0.0.1:", port)};
+  options.name = "test";
+  options.check_every = absl::Seconds(1);
+  if (layout_ == BusLayout::kOperator) {
+    options.creds_file = CredsOf(identity);
+    return options;
+  }
+  const RawLogin login = RawLoginOf(identity);
+  options.user = login.user;
+  options.password = login.password;
+  options.tls_ca_file = login.ca_file;
   return options;
 }
 
@@ -251,7 +367,8 @@ std::unique_ptr<NatsBus> NatsWorld::ConnectNats(NatsOptions options) {
 }
 
 std::unique_ptr<Bus> NatsWorld::Connect(BusIdentity identity) {
-  return ConnectNats(Options(identity, port_));
+  const int port = PortFor(identity);
+  return ConnectNats(Options(identity, port));
 }
 
 TcpProxy& NatsWorld::proxy() {

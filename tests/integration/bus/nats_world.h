@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,8 +10,9 @@
 
 #include "lib/bus/nats_bus.h"
 #include "lib/bus/nats_requests.h"
-#include "lib/bus/server_config.h"
+#include "lib/accounts/server_config.h"
 #include "lib/core/event_loop.h"
+#include "tests/integration/bus/raw_client.h"
 #include "tests/support/subprocess.h"
 #include "tests/unit/lib/bus/bus_contract.h"
 
@@ -38,6 +40,16 @@ class TcpProxy {
   std::thread thread_;
 };
 
+// How the fleet reaches the server, and who holds its accounts.
+enum class BusLayout {
+  kConfig,    // accounts in the configuration file
+  kOperator,  // accounts signed by an operator, as `sealane server-config --operator` makes them
+  kTls,       // kConfig over TLS, with an authority of our own
+  kLeaf,      // kConfig; every agent is behind a leaf node of its own
+};
+// The one named by $SEALANE_BUS_LAYOUT (config, operator, tls, leaf), else kConfig.
+[[nodiscard]] BusLayout LayoutToTest();
+
 // The server to test: the path in $NATS_SERVER, else nats-server of PATH.
 [[nodiscard]] std::string NatsServerPath();
 
@@ -58,6 +70,10 @@ class NatsWorld final : public ContractWorld {
   void Cut(bool cut) override;
   void RecreateStream(const StreamConfig& config) override;
 
+  [[nodiscard]] BusLayout layout() const { return layout_; }
+  // Where this identity connects, and how as a RawClient.
+  [[nodiscard]] int PortFor(const BusIdentity& identity);
+  [[nodiscard]] RawLogin RawLoginOf(const BusIdentity& identity) const;
   [[nodiscard]] NatsOptions Options(const BusIdentity& identity, int port) const;
   std::unique_ptr<NatsBus> ConnectNats(NatsOptions options);
   void StopServer();
@@ -74,8 +90,19 @@ class NatsWorld final : public ContractWorld {
   static ServerConfigOptions FleetOptions(int port, const std::string& store_dir);
 
  private:
+  struct Leaf {
+    int port;
+    Subprocess server;
+  };
+  void WriteConfig();
+  [[nodiscard]] std::string CredsOf(const BusIdentity& identity) const;  // the file's path
+  Subprocess Run(const std::string& config, const std::string& log, int port);
+
+  const BusLayout layout_ = LayoutToTest();
   TempDir dir_;
   int port_;
+  int leaf_port_ = 0;
+  std::map<std::string, Leaf> leaves_;  // by cluster
   std::optional<Subprocess> server_;
   std::unique_ptr<TcpProxy> proxy_;
   std::vector<std::string> errors_;  // of the loop's thread

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "lib/bus/server_config.h"
 #include "tests/support/status_matchers.h"
 
 namespace sealane {
@@ -50,31 +49,6 @@ TEST(SubjectsTest, NamesAndTheirParts) {
   EXPECT_EQ(agent::Verb("ctl.capacity"), "capacity");
   EXPECT_EQ(SubjectToken("a.b.c", 2), "c");
   EXPECT_EQ(SubjectToken("a.b.c", 3), "");
-}
-
-TEST(ServerConfigTest, RefusesWhatCannotWork) {
-  ServerConfigOptions good;
-  good.store_dir = "/var/lib/x";
-  good.hub_password = "p";
-  good.clusters = {{"a", "p"}};
-  EXPECT_OK(MakeServerConfig(good));
-  const auto refused = [&](const std::function<void(ServerConfigOptions&)>& change,
-                           const std::string& field) {
-    ServerConfigOptions options = good;
-    change(options);
-    EXPECT_THAT(MakeServerConfig(options).status(),
-                StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr(field)));
-  };
-  refused([](auto& o) { o.store_dir = ""; }, "store_dir");
-  refused([](auto& o) { o.hub_password = ""; }, "hub_password");
-  refused([](auto& o) { o.hub_password = "a\nb"; }, "hub_password");
-  refused([](auto& o) { o.clusters.push_back({"a", "q"}); }, "clusters[1].name");
-  refused([](auto& o) { o.clusters[0].password = ""; }, "clusters[0].password");
-  refused([](auto& o) { o.platforms = {{"", "q"}}; }, "platforms[0].name");
-  refused([](auto& o) { o.listen_port = 70000; }, "listen_port");
-  refused([](auto& o) { o.max_payload = 10; }, "max_payload");
-  refused([](auto& o) { o.tls.cert_file = "x"; }, "tls");
-  refused([](auto& o) { o.cluster_name = "x"; }, "cluster_name");
 }
 
 }  // namespace

@@ -62,6 +62,10 @@ class FakeFleet final : public Fleet {
     }
     return go_on ? absl::DeadlineExceededError("") : absl::OkStatus();
   }
+  absl::StatusOr<std::string> Call(std::string_view subject, std::string_view,
+                                   absl::Duration) override {
+    return NotFound(StrCat("nobody answers ", subject));
+  }
   size_t MaxPayload() const override { return 1 << 20; }
 
  private:

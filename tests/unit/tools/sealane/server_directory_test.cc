@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <cstdio>
+#include <functional>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
@@ -23,7 +26,9 @@ class ServerDirectoryTest : public ::testing::Test {
     request.directory = directory_.path() + "/bus";
     ServerConfigOutcome outcome;
     const absl::Status status = WriteServerDirectory(
-        request, [this] { return "password" + std::to_string(++passwords_); }, &outcome);
+        request,
+        {[this] { return "password" + std::to_string(++passwords_); }, [this] { return now_; }},
+        &outcome);
     if (!status.ok()) return status;
     return outcome;
   }
@@ -32,6 +37,7 @@ class ServerDirectoryTest : public ::testing::Test {
   }
   TempDir directory_;
   int passwords_ = 0;
+  absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
 };
 
 TEST_F(ServerDirectoryTest, AddsClustersAndKeepsPasswords) {
@@ -71,6 +77,89 @@ TEST_F(ServerDirectoryTest, RemovesAClusterForGood) {
   EXPECT_EQ(Read("passwords/cluster-a"), "");
   EXPECT_THAT(Write(removal).status(),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("there is: b")));
+}
+
+TEST_F(ServerDirectoryTest, ALoginIsReplacedInTwoSteps) {
+  for (const char* name : {"", "acme"}) {
+    TempDir fresh;
+    const std::string bus = fresh.path() + "/bus";
+    const auto write = [&](const std::function<void(ServerConfigRequest&)>& change) {
+      ServerConfigRequest request;
+      request.directory = bus;
+      request.operator_name = name;
+      change(request);
+      ServerConfigOutcome outcome;
+      const absl::Status status = WriteServerDirectory(
+          request, {[] { return std::string("secret"); }, [this] { return now_; }}, &outcome);
+      return status.ok() ? absl::StatusOr<ServerConfigOutcome>(outcome) : status;
+    };
+    ASSERT_OK(write([](auto& r) { r.clusters = {"a"}; }));
+    EXPECT_EQ(LoginOf(bus, "a")->user, "cluster-a");
+    const auto renewed = write([](auto& r) { r.renew_clusters = {"a"}; });
+    ASSERT_OK(renewed);
+    EXPECT_THAT(renewed->new_logins, ElementsAre("cluster-a.2"));
+    EXPECT_THAT(renewed->removed_logins, IsEmpty());
+    EXPECT_EQ(LoginOf(bus, "a")->user, "cluster-a.2");
+    EXPECT_THAT(write([](auto& r) { r.renew_clusters = {"a"}; }).status(),
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("retire the old one")));
+    const auto retired = write([](auto& r) { r.retire_clusters = {"a"}; });
+    ASSERT_OK(retired);
+    EXPECT_THAT(retired->removed_logins, ElementsAre("cluster-a"));
+    EXPECT_EQ(LoginOf(bus, "a")->user, "cluster-a.2");
+    // Nothing is left to retire; a third generation follows the second.
+    EXPECT_THAT(write([](auto& r) { r.retire_clusters = {"a"}; })->removed_logins, IsEmpty());
+    EXPECT_THAT(write([](auto& r) { r.renew_clusters = {"a"}; })->new_logins,
+                ElementsAre("cluster-a.3"));
+  }
+}
+
+TEST_F(ServerDirectoryTest, AnOperatorSignsEveryAccount) {
+  ServerConfigRequest first;
+  first.operator_name = "acme";
+  first.clusters = {"a", "b"};
+  first.platforms = {"paas"};
+  const auto made = Write(first);
+  ASSERT_OK(made);
+  EXPECT_TRUE(made->with_operator);
+  EXPECT_THAT(made->new_logins, testing::UnorderedElementsAre("system", "sealane", "cluster-a",
+                                                              "cluster-b", "platform-paas"));
+  EXPECT_THAT(Read("nats-server.conf"), AllOf(HasSubstr("operator: ey"), Not(HasSubstr("CL_a"))));
+  EXPECT_EQ(made->claims.accounts.size(), 4U);  // CL_a, CL_b, PL_paas, HUB
+  EXPECT_EQ(made->claims.deletion, "");
+  const std::string config = Read("nats-server.conf");
+  const std::string creds = Read("creds/cluster-a.creds");
+  // The same again changes nothing, whenever it is.
+  now_ += absl::Hours(1);
+  const auto again = Write({});
+  ASSERT_OK(again);
+  EXPECT_EQ(Read("nats-server.conf"), config);
+  EXPECT_EQ(Read("creds/cluster-a.creds"), creds);
+  EXPECT_EQ(again->claims.accounts, made->claims.accounts);
+  // A cluster that goes is told to be deleted until the server has done so.
+  ServerConfigRequest removal;
+  removal.remove_clusters = {"a"};
+  const auto removed = Write(removal);
+  ASSERT_OK(removed);
+  EXPECT_THAT(removed->removed_logins, ElementsAre("cluster-a"));
+  EXPECT_EQ(removed->claims.spent.size(), 1U);
+  EXPECT_NE(removed->claims.deletion, "");
+  EXPECT_NE(Write({})->claims.deletion, "");
+  for (const std::string& file : removed->claims.spent) std::remove(file.c_str());
+  EXPECT_EQ(Write({})->claims.deletion, "");
+  // One of that name that comes later is another.
+  ServerConfigRequest back;
+  back.clusters = {"a"};
+  ASSERT_OK(Write(back));
+  EXPECT_NE(Read("creds/cluster-a.creds"), creds);
+  EXPECT_EQ(LoginOf(directory_.path() + "/bus", "a")->creds, Read("creds/cluster-a.creds"));
+}
+
+TEST_F(ServerDirectoryTest, WhoHoldsTheAccountsIsChosenOnce) {
+  ASSERT_OK(Write({}));
+  ServerConfigRequest late;
+  late.operator_name = "acme";
+  EXPECT_THAT(Write(late).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("Take a new directory")));
 }
 
 TEST_F(ServerDirectoryTest, SecretsAreForTheOwnerOnly) {
