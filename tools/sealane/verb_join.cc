@@ -160,6 +160,22 @@ absl::StatusOr<std::string> WithKeepMark(Fleet& fleet, const std::string& cluste
   return object.dump();
 }
 
+// What the fleet delivered to a cluster, a line each.
+absl::StatusOr<std::string> WorksIn(Fleet& fleet, const std::string& cluster,
+                                    absl::Duration timeout) {
+  v1::QueryRequest request;
+  request.set_what("works");
+  request.set_cluster(cluster);
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply, fleet.Query("policy", request, timeout));
+  std::string lines;
+  for (const v1::Work& work : reply.works()) {
+    const v1::ObjectRef& ref = work.ref();
+    lines += StrCat("  ", ref.kind(), " ", ref.namespace_(), ref.namespace_().empty() ? "" : "/",
+                    ref.name(), "\n");
+  }
+  return lines;
+}
+
 // Waits until the policy service has let the Cluster object go: then nothing is left there of what
 // the fleet delivered.
 absl::Status WaitUntilEmpty(Fleet& fleet, const std::string& cluster, absl::Duration timeout) {
@@ -191,8 +207,13 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   }
   v1::Operation deletion;
   deletion.set_type(v1::Operation::DELETE);
-  const Json identity = {
+  Json identity = {
       {"apiVersion", kClusterVersion}, {"kind", "Cluster"}, {"metadata", {{"name", cluster}}}};
+  std::string left;
+  if (args.Has("force")) {
+    identity["metadata"]["annotations"]["sealane.io/abandon"] = "true";
+    SEALANE_ASSIGN_OR_RETURN(left, WorksIn(*fleet, cluster, timeout));
+  }
   deletion.set_manifest(identity.dump());
   SEALANE_RETURN_IF_ERROR(Send(*fleet, std::move(deletion), timeout));
   SEALANE_RETURN_IF_ERROR(WaitUntilEmpty(*fleet, cluster, timeout));
@@ -203,6 +224,7 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   ServerConfigOutcome outcome;
   SEALANE_RETURN_IF_ERROR(Change(std::move(request), invocation, context, *fleet, &outcome));
   invocation.terminal.out << "cluster " << cluster << " has left; its login works no more\n";
+  if (!left.empty()) invocation.terminal.out << "abandoned there:\n" << left;
   return absl::OkStatus();
 }
 
@@ -241,16 +263,19 @@ Command JoinCommand() {
 
 Command UnjoinCommand() {
   return {"unjoin",
-          "--name CLUSTER --directory DIR [--keep-workloads]",
+          "--name CLUSTER --directory DIR [--keep-workloads|--force]",
           "Take a cluster out of the fleet and its login away",
           "Applications move away, what was delivered there is removed (or left, without Sealane's "
           "marks),\n"
           "and when nothing is left the cluster's account on the bus goes. The agent must run "
-          "meanwhile.\n\n"
+          "meanwhile;\n"
+          "a cluster that never returns is given up with --force, which lists what may still be "
+          "there.\n\n"
           "  sealane unjoin --name aws-virginia --directory bus --timeout 5m\n",
           {{"name", 0, "CLUSTER", "the cluster's name"},
            {"directory", 'd', "DIR", "the bus' directory, as server-config wrote it"},
-           {"keep-workloads", 0, "", "leave running what was delivered there"}},
+           {"keep-workloads", 0, "", "leave running what was delivered there"},
+           {"force", 0, "", "the cluster never returns: forget what was delivered there"}},
           true,
           Unjoin};
 }
