@@ -366,6 +366,7 @@ class FailoverPlanner {
       copy.set_since_micros(in_.now_micros);
       copy.set_moved(true);
       copy.set_replicas(had);
+      *copy.mutable_before() = BaseClusters();
       if (!out_.plan.step && (taint == nullptr || taint->grace_until_micros() > 0)) {
         copy.set_grace_until_micros(in_.now_micros + kDefaultGraceMicros);
         Again(copy.grace_until_micros());
@@ -380,6 +381,13 @@ class FailoverPlanner {
       failover_.standing.push_back(std::move(copy));
       failover_.staying.push_back(name);
     }
+  }
+
+  // The placement that is left, without copies.
+  [[nodiscard]] google::protobuf::RepeatedPtrField<v1::TargetCluster> BaseClusters() const {
+    v1::Placed base;
+    SetTargets(base_, base);
+    return base.clusters();
   }
 
   [[nodiscard]] bool RunsIn(const Targets& targets) const {

@@ -255,6 +255,17 @@ spec:
   EXPECT_EQ(of("b", "parallelism"), 3);
   EXPECT_EQ(of("a", "completions") + of("b", "completions"), 10);
   EXPECT_THAT(of("a", "completions"), ::testing::AnyOf(2, 3));
+  // A copy that only stays for a while keeps its share, and the others do all of it.
+  const std::string key = KeyOfText("Job shop/work");
+  v1::Placed placed = placements_.Find(key)->value;
+  v1::Eviction& copy = *placed.add_evictions();
+  copy.set_cluster("a");
+  copy.add_replaced_by("b");
+  *copy.mutable_before() = placed.clusters();
+  placements_.Put(key, placed);
+  Settle();
+  EXPECT_THAT(of("a", "completions"), ::testing::AnyOf(2, 3));
+  EXPECT_EQ(of("b", "completions"), 10);
   // Duplicated: every cluster does all of it.
   MustApply(job + PolicyFor("Job", "batch/v1",
                             "  placement: {replicaScheduling: "

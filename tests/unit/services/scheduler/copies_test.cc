@@ -30,6 +30,8 @@ TEST_F(CopiesTest, AChangedPolicyMovesWithoutAGap) {
   EXPECT_THAT(result.plan.cause, HasSubstr("cluster a: ClusterAffinity"));
   EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
   EXPECT_EQ(result.plan.again_at_micros, now_ + 600 * kSecond);
+  ASSERT_EQ(placed_.evictions(0).before_size(), 1);
+  EXPECT_EQ(placed_.evictions(0).before(0).name(), "a");
   Say({Part("a", "Healthy", 0, 3), Part("b", "Unhealthy", now_)});
   EXPECT_FALSE(Act().plan.write);
   Say({Part("a", "Healthy", 0, 3), Part("b", "Healthy", 0, 3)});
