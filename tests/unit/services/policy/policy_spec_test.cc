@@ -311,6 +311,7 @@ TEST(Admission, StateIsPreservedFromPathsToOneValue) {
   policy["spec"]["propagateDeps"] = true;
   policy["spec"]["failover"] = {{"application", rules("{.list[*]}")},
                                 {"cluster", rules("{.list[0].id}")}};
+  policy["spec"]["failover"]["application"]["decisionConditions"] = Json::object();
   const auto errors = kube::Admit(policy).errors;
   ASSERT_EQ(errors.size(), 1U);
   EXPECT_EQ(errors[0].field(), "spec.failover.application.statePreservation.rules[0].jsonPath");

@@ -55,7 +55,7 @@ TEST_F(ClusterFailoverTest, ADrainWaitsForTheReplacementAndForNothingElse) {
   const FailoverPlan result = Act();
   ASSERT_EQ(result.failovers.size(), 1u);
   EXPECT_THAT(result.failovers[0].message(), HasSubstr("goes when the new one is healthy"));
-  Say({Part("a", "Healthy", 0, 3), Part("b", "Unhealthy", now_, 1)});
+  Say({Part("a", "Unhealthy", now_, 2), Part("b", "Unhealthy", now_, 1)});
   After(100000);
   EXPECT_FALSE(Act().plan.write);
   EXPECT_EQ(Act().plan.again_at_micros, 0);
