@@ -462,18 +462,16 @@ std::map<std::string, int32_t> TargetsWithoutCopies(const v1::Placed& placed) {
   return targets;
 }
 
-std::vector<std::string> EvictedFrom(const v1::Placed& placed) {
-  std::vector<std::string> names;
-  for (const v1::Eviction& eviction : placed.evictions()) names.push_back(eviction.cluster());
-  return names;
-}
-
 std::vector<std::string> Refused(const std::vector<v1::Eviction>& evictions) {
   std::vector<std::string> names;
   for (const v1::Eviction& eviction : evictions) {
     if (!eviction.moved() && eviction.recovered_micros() == 0) names.push_back(eviction.cluster());
   }
   return names;
+}
+
+std::vector<std::string> EvictedFrom(const v1::Placed& placed) {
+  return Refused({placed.evictions().begin(), placed.evictions().end()});
 }
 
 }  // namespace sealane::scheduler

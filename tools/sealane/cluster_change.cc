@@ -42,6 +42,8 @@ std::string Unhealthy(const v1::QueryReply& apps, const std::string& cluster, co
   int shown = 0;
   for (const v1::AppStatus& app : apps.apps()) {
     const v1::ClusterAppStatus* part = PartOf(app, cluster);
+    // A namespace goes where its content goes, and says nothing about health.
+    if (app.ref().kind() == "Namespace" && app.policy().empty()) continue;
     if (part == nullptr || (part->health() == "Healthy" && part->state() == "Applied")) continue;
     if (++shown > kShown) {
       ++more;

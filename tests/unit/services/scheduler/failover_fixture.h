@@ -78,7 +78,11 @@ class FailoverTest : public ::testing::Test {
     if (result.plan.write) placed_ = result.plan.row;
     return result;
   }
-  std::vector<std::string> Evicted() const { return EvictedFrom(placed_); }
+  std::vector<std::string> Evicted() const {
+    std::vector<std::string> names;
+    for (const v1::Eviction& eviction : placed_.evictions()) names.push_back(eviction.cluster());
+    return names;
+  }
   // Failed in a, moved to b, a copy in a.
   void MoveToB() {
     Place();

@@ -250,6 +250,29 @@ TEST_F(LostClusterTest, EverythingLeavesAtThePaceOfTheOptions) {
   EXPECT_EQ(left(), 40);
 }
 
+TEST_F(LostClusterTest, AnExplanationDoesNotCountCopies) {
+  all_is_well_ = false;
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  v1::Binding binding = MakeBinding(6, kDynamic);
+  (*binding.mutable_options())["sealane.io/rebalance"] = "WhenClustersJoin";
+  const std::string key = PutBinding(binding);
+  Settle();
+  sim_.RunFor(absl::Seconds(10));
+  v1::ClusterStatus joined = MakeRoomy("b", 100);
+  v1::Condition& settled = *joined.add_conditions();
+  settled.set_type("Settled");
+  settled.set_last_transition_micros(ToMicros(sim_.env().clock.Now()));
+  PutCluster(joined);
+  Settle();
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("a", 6), Pair("b", 1)));
+  v1::QueryRequest request;
+  request.set_what("explain");
+  request.set_name("web");
+  const v1::QueryReply reply = Ask(request);
+  EXPECT_THAT(reply.body(), HasSubstr(R"("would":{"a":5,"b":1})"));
+}
+
 TEST_F(LostClusterTest, ACopyGoesOnlyWhenItsReplacementIsHealthyWhateverIsKnownFirst) {
   all_is_well_ = false;
   StartService();

@@ -129,7 +129,12 @@ TEST_F(ClusterVerbTest, StatusOfACluster) {
   part.set_state("Applied");
   part.set_health("Unhealthy");
   part.set_message("2 pods: Pending");
+  v1::AppStatus& ns = AddApp("Pending");
+  ns.mutable_ref()->set_kind("Namespace");
+  ns.mutable_ref()->set_name("follows-its-content");
+  ns.add_clusters()->set_cluster("a");
   EXPECT_EQ(Run({"status", "--cluster", "a"}), kNotHealthy);
+  EXPECT_THAT(out_.str(), Not(HasSubstr("follows-its-content")));
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("12 of 40 base services healthy, 20 applied"),
                                 HasSubstr("2 pods: Pending")));
   // Lost: its last good word is not shown.
