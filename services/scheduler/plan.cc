@@ -213,11 +213,21 @@ class Planner {
     return {};
   }
 
+  // Whether every cluster of the goal still takes the object: else the goal waits.
+  [[nodiscard]] bool IsOpen(const Targets& goal, size_t term) const {
+    const FilterContext context{request_, request_.terms[term], in_.groups, in_.now_micros};
+    const Filters filters(context);
+    return std::all_of(goal.begin(), goal.end(), [&](const auto& entry) {
+      const ClusterInfo* cluster = in_.snapshot.Find(entry.first);
+      return cluster != nullptr && filters.Run(*cluster) == 0;
+    });
+  }
+
   // Moves a tenth of the replicas, from where most are too many to where most are missing.
   void Spread(const ScheduleInput& input) {
     if (in_.settling) return;
     const Targets goal = Goal(input);
-    if (goal.empty()) return;
+    if (goal.empty() || !IsOpen(goal, input.first_term)) return;
     const Targets now = TargetsOf(placed_->clusters());
     std::string from;
     std::string to;

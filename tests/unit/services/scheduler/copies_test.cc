@@ -205,6 +205,20 @@ TEST_F(JoinTest, OneStepAtATimeAndNeverBelowWhatIsWanted) {
   EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 11), Pair("b", 9)));
 }
 
+TEST_F(JoinTest, NothingMovesOntoAClusterThatTakesNothingAnyMore) {
+  Join("b");
+  Act();
+  Settle();
+  v1::ClusterStatus cordoned = MakeRoomy("b", 100);
+  cordoned.add_taints()->set_effect("NoSchedule");
+  snapshot_.Set(cordoned);
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 18), Pair("b", 2)));
+  snapshot_.Set(MakeRoomy("b", 100));
+  Act();
+  EXPECT_EQ(ToMap(placed_).at("b"), 4) << "the goal has waited";
+}
+
 TEST_F(JoinTest, AnotherNumberOfReplicasOnTheWayDoesNotEndIt) {
   Join("b");
   Act();
