@@ -10,6 +10,7 @@
 #include "lib/kube/expansion.h"
 #include "lib/kube/json_access.h"
 #include "lib/kube/json_patch.h"
+#include "lib/kube/json_path.h"
 #include "lib/kube/manifest.h"
 #include "lib/kube/own_annotations.h"
 #include "lib/kube/policy_schema.h"
@@ -251,6 +252,11 @@ void CheckStatePreservation(const Json* failover, const std::string& path, Error
         !problem.empty()) {
       AddFieldError(errors, StrCat(path, ".statePreservation.rules[", i, "].aliasLabelName"),
                     "Invalid", problem);
+    }
+    const auto json_path = JsonPath::Parse(GetString(rules[i], {"jsonPath"}));
+    if (!json_path.ok()) {
+      AddFieldError(errors, StrCat(path, ".statePreservation.rules[", i, "].jsonPath"), "Invalid",
+                    ToStd(json_path.status().message()));
     }
   }
 }

@@ -1,5 +1,6 @@
 #include "lib/model/failback.h"
 
+#include "lib/core/hash.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 
@@ -16,6 +17,11 @@ absl::StatusOr<absl::Duration> ParseFailback(std::string_view text) {
   }
   return InvalidArgument(
       StrCat("\"", text, "\" is neither Never nor WhenHealthyFor=<duration> (such as 5m)"));
+}
+
+absl::Duration FailbackDelay(std::string_view uid, absl::Duration spread) {
+  constexpr uint64_t kSteps = 1024;
+  return spread * static_cast<int64_t>(Fnv1a64(uid) % kSteps) / static_cast<int64_t>(kSteps);
 }
 
 }  // namespace sealane

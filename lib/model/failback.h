@@ -12,4 +12,8 @@ namespace sealane {
 // INVALID_ARGUMENT.
 [[nodiscard]] absl::StatusOr<absl::Duration> ParseFailback(std::string_view text);
 
+// How much later than others an object returns, so that not everything moves at once: between zero
+// and `spread`, always the same for one uid.
+[[nodiscard]] absl::Duration FailbackDelay(std::string_view uid, absl::Duration spread);
+
 }  // namespace sealane

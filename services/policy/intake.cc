@@ -7,10 +7,13 @@
 #include "lib/core/hash.h"
 #include "lib/core/ids.h"
 #include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/time.h"
 #include "lib/kube/admission.h"
+#include "lib/kube/json_access.h"
 #include "lib/kube/manifest.h"
 #include "lib/kube/object_marks.h"
+#include "lib/model/cluster_marks.h"
 #include "sealane/v1/app.pb.h"
 #include "services/policy/advice.h"
 
@@ -49,6 +52,28 @@ std::string EventError(const v1::DeployEvent& request, bool parsed) {
   if (request.id().size() > 128) return "id is longer than 128 characters";
   if (request.operations().empty()) return "operations: at least one is required";
   return "";
+}
+
+// How a cluster leaves may be said when it is deleted, also when it is on its way out already:
+// takes these annotations over. False when nothing changed.
+bool MarkLeavingCluster(const Json& deletion, v1::StoredObject& cluster) {
+  if (cluster.ref().kind() != "Cluster") return false;
+  std::vector<std::string> marks;
+  for (const std::string_view mark : {kAbandonAnnotation, kKeepWorkloadsAnnotation}) {
+    const std::string name(mark);
+    if (kube::GetString(deletion, {"metadata", "annotations", name}) == "true") {
+      marks.push_back(name);
+    }
+  }
+  if (marks.empty()) return false;
+  Json manifest = Json::parse(cluster.manifest(), nullptr, /*allow_exceptions=*/false);
+  if (!manifest.is_object()) return false;
+  for (const std::string& mark : marks) manifest["metadata"]["annotations"][mark] = "true";
+  std::string text = WriteJson(manifest);
+  if (text == cluster.manifest()) return false;
+  cluster.set_manifest_hash(Fnv1a64(text));
+  cluster.set_manifest(std::move(text));
+  return true;
 }
 
 }  // namespace
@@ -180,7 +205,9 @@ bool Intake::Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEven
       !PreconditionsHold(operation.precondition(), row, result)) {
     return false;
   }
-  if (operation.type() == v1::Operation::DELETE) return Delete(event, request, result, commit);
+  if (operation.type() == v1::Operation::DELETE) {
+    return Delete(event, request, *manifest, result, commit);
+  }
   if (!Apply(event, request, manifest, result, commit)) return false;
   event->admitted.emplace_back(event->result.results_size() - 1, manifest);
   return true;
@@ -238,7 +265,7 @@ bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent
 }
 
 bool Intake::Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
-                    v1::OperationResult& result, bool commit) {
+                    const Json& manifest, v1::OperationResult& result, bool commit) {
   const std::string key = RowKey(result.object());
   const Row<v1::StoredObject>* row = state_.objects.Find(key);
   if (row != nullptr && !row->value.deleting() &&
@@ -248,7 +275,10 @@ bool Intake::Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEven
     return false;
   }
   result.set_accepted(true);
-  if (row == nullptr || row->value.deleting()) {
+  v1::StoredObject stored;
+  if (row != nullptr) stored = row->value;
+  const bool marked = row != nullptr && MarkLeavingCluster(manifest, stored);
+  if (row == nullptr || (row->value.deleting() && !marked)) {
     if (row == nullptr) result.add_warnings("there is no such object: nothing to delete");
     return true;
   }
@@ -256,7 +286,6 @@ bool Intake::Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEven
   result.set_generation(row->value.generation());
   result.set_revision(row->revision);
   if (!commit) return true;
-  v1::StoredObject stored = row->value;
   stored.set_deleting(true);
   stored.set_event_id(request.id());
   stored.set_trace_id(event->result.trace_id());

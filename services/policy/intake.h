@@ -59,7 +59,7 @@ class Intake {
   bool Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
              const std::shared_ptr<Json>& parsed, v1::OperationResult& result, bool commit);
   bool Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
-              v1::OperationResult& result, bool commit);
+              const Json& manifest, v1::OperationResult& result, bool commit);
   void Write(const std::shared_ptr<InFlight>& event, const std::string& key, v1::StoredObject row);
   // Takes an event one step on: its writes are durable, then its answer is, then it is
   // acknowledged.

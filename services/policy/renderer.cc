@@ -35,6 +35,12 @@ bool IsJob(const Json& manifest) {
          kube::GetString(manifest, {"kind"}) == "Job";
 }
 
+void AddLabels(const ObjectRenderer::Labels& labels, Json& manifest) {
+  Json& own = manifest["metadata"]["labels"];
+  if (!own.is_object()) own = Json::object();
+  for (const auto& [name, value] : labels) own[name] = value;
+}
+
 // The platform said that this Namespace is none of our business where only its content is ours.
 bool LeavesNamespaceAlone(const Row<v1::StoredObject>* object) {
   return object != nullptr && object->value.ref().kind() == "Namespace" &&
@@ -65,9 +71,10 @@ ObjectRenderer::ObjectRenderer(Json manifest, std::vector<const OverridePolicy*>
 ObjectRenderer::~ObjectRenderer() = default;
 
 absl::StatusOr<const Rendering*> ObjectRenderer::Render(const v1::ClusterStatus& cluster,
-                                                        Share share) {
-  const std::string cache_key =
+                                                        Share share, const Labels& labels) {
+  std::string cache_key =
       StrCat(share.replicas, "|", share.completions, "|", OverrideKey(overrides_, cluster));
+  for (const auto& [name, value] : labels) cache_key += StrCat("|", name, "=", value);
   auto found = cache_.find(cache_key);
   if (found == cache_.end()) {
     Json manifest = *base_;
@@ -77,6 +84,7 @@ absl::StatusOr<const Rendering*> ObjectRenderer::Render(const v1::ClusterStatus&
       status = kube::ReviseReplicas(manifest, share.replicas);
     }
     if (status.ok() && share.completions >= 0) kube::ReviseCompletions(manifest, share.completions);
+    if (status.ok() && !labels.empty()) AddLabels(labels, manifest);
     if (status.ok()) status = ApplyOverrides(overrides_, cluster, manifest, &rendering.applied);
     if (status.ok() && !manifest["metadata"].is_object()) {
       status = InvalidArgument("overrides left no metadata");
@@ -129,7 +137,9 @@ bool Renderer::FindTargets(const std::string& key, const v1::Binding* binding,
     return false;
   }
   const auto add = [&](const v1::TargetCluster& cluster, int32_t replicas) {
-    Target& target = (*targets)[EncodeToken(cluster.name())];
+    const std::string token = EncodeToken(cluster.name());
+    if (state_.IsAbandoned(token)) return;
+    Target& target = (*targets)[token];
     target.cluster = cluster.name();
     target.share.replicas = std::max(target.share.replicas, replicas);
     const v1::Suspension& suspension = binding->suspension();
@@ -142,6 +152,14 @@ bool Renderer::FindTargets(const std::string& key, const v1::Binding* binding,
   if (answered) {
     for (const v1::TargetCluster& cluster : row->value.clusters()) {
       add(cluster, binding->replicas() > 0 ? cluster.replicas() : -1);
+    }
+    for (const v1::Eviction& eviction : row->value.evictions()) {
+      for (const std::string& name : eviction.replaced_by()) {
+        const auto target = targets->find(EncodeToken(name));
+        if (target == targets->end()) continue;
+        target->second.labels.insert(eviction.preserved_labels().begin(),
+                                     eviction.preserved_labels().end());
+      }
     }
   }
   for (const v1::BindingSnapshot& parent : binding->required_by()) {
@@ -194,7 +212,8 @@ absl::StatusOr<Renderer::Source> Renderer::SourceOf(const std::string& key,
     const Row<v1::Placed>* placed = state_.placements.Find(key);
     if (placed != nullptr) common.set_placement_revision(placed->value.revision());
     if (binding->placement().replica_scheduling().replica_scheduling_type() == "Divided") {
-      ShareCompletions(kube::CompletionsOf(manifest), binding->uid(), targets);
+      ShareCompletions(kube::CompletionsOf(manifest), binding->uid(),
+                       placed == nullptr ? nullptr : &placed->value, targets);
     }
   }
   const ObjectView view{common.ref(), manifest};
@@ -217,7 +236,8 @@ void Renderer::AddAppliedOverrides(std::string_view work_key, v1::Work& work) co
   if (target == targets.end()) return;
   const auto source = SourceOf(key, binding, targets);
   if (!source.ok() || source->renderer == nullptr) return;
-  const auto rendering = source->renderer->Render(cluster->value, target->second.share);
+  const auto rendering =
+      source->renderer->Render(cluster->value, target->second.share, target->second.labels);
   if (!rendering.ok() || (*rendering)->manifest != work.manifest()) return;
   *work.mutable_applied_overrides() = {(*rendering)->applied.begin(), (*rendering)->applied.end()};
 }
@@ -237,7 +257,7 @@ absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* bi
     }
     const std::string work_key = StrCat(token, ".", key);
     const absl::StatusOr<const Rendering*> rendering =
-        renderer.Render(cluster->value, target.share);
+        renderer.Render(cluster->value, target.share, target.labels);
     if (!rendering.ok()) {
       metrics_.render_failures.Increment();
       unrendered_[token].insert(key);
@@ -250,11 +270,20 @@ absl::Status Renderer::WriteWanted(const std::string& key, const v1::Binding* bi
   return absl::OkStatus();
 }
 
-void Renderer::ShareCompletions(int64_t completions, std::string_view uid, Targets& targets) {
+void Renderer::ShareCompletions(int64_t completions, std::string_view uid, const v1::Placed* placed,
+                                Targets& targets) {
   if (completions <= 0) return;
+  // A copy that only stays for a while keeps the share that it had.
+  std::map<std::string, const v1::Eviction*> copies;
+  if (placed != nullptr) {
+    for (const v1::Eviction& eviction : placed->evictions()) {
+      if (eviction.replaced_by().empty() || eviction.planned() > 0) continue;
+      copies[EncodeToken(eviction.cluster())] = &eviction;
+    }
+  }
   std::vector<int32_t> replicas;
   for (const auto& [token, target] : targets) {
-    replicas.push_back(std::max(target.share.replicas, 0));
+    replicas.push_back(copies.contains(token) ? 0 : std::max(target.share.replicas, 0));
   }
   const std::vector<int64_t> divided = DivideCompletions(completions, replicas, uid);
   size_t i = 0;
@@ -262,7 +291,30 @@ void Renderer::ShareCompletions(int64_t completions, std::string_view uid, Targe
     // Where it is not divided it is as it was published.
     if (target.share.replicas >= 0) target.share.completions = divided[i];
     ++i;
+    const auto copy = copies.find(token);
+    if (copy == copies.end()) continue;
+    std::vector<int32_t> before;
+    size_t own = 0;
+    for (const v1::TargetCluster& cluster : copy->second->before()) {
+      if (cluster.name() == target.cluster) own = before.size();
+      before.push_back(cluster.replicas());
+    }
+    if (!before.empty()) {
+      target.share.completions = DivideCompletions(completions, before, uid)[own];
+    }
   }
+}
+
+void Renderer::Abandon(const std::string& work_key, const v1::Work& work) {
+  v1::Event event;
+  event.set_type("Warning");
+  event.set_reason("Abandoned");
+  *event.mutable_ref() = work.ref();
+  event.set_trace_id(work.trace_id());
+  event.set_cluster(work.cluster());
+  event.set_message("the cluster was given up; what was delivered there is not managed any more");
+  events_.Emit(std::move(event));
+  state_.works.Remove(work_key);
 }
 
 void Renderer::WriteWork(const std::string& work_key, const Target& target, const v1::Work& common,
@@ -306,6 +358,10 @@ void Renderer::Withdraw(const std::string& key, const v1::Binding* binding,
     const std::string work_key = StrCat(*token, ".", key);
     const Row<v1::Work>* row = state_.works.Find(work_key);
     if (row == nullptr) continue;
+    if (state_.IsAbandoned(*token)) {
+      Abandon(work_key, row->value);
+      continue;
+    }
     if (!row->value.deleting()) {
       v1::Work work = row->value;
       work.set_deleting(true);

@@ -39,7 +39,10 @@ class ObjectRenderer {
   ~ObjectRenderer();
 
   // The error names policy, rule and path.
-  absl::StatusOr<const Rendering*> Render(const v1::ClusterStatus& cluster, Share share);
+  // `labels`: the object gets them in addition, what overrides say wins.
+  using Labels = std::map<std::string, std::string>;
+  absl::StatusOr<const Rendering*> Render(const v1::ClusterStatus& cluster, Share share,
+                                          const Labels& labels = {});
   [[nodiscard]] size_t distinct() const { return cache_.size(); }
   [[nodiscard]] const Json& base() const { return *base_; }
 
@@ -82,6 +85,7 @@ class Renderer {
     std::string cluster;
     Share share;
     bool suspended = false;
+    ObjectRenderer::Labels labels;  // the state that a failover preserves
   };
   using Targets = std::map<std::string, Target>;  // by encoded cluster
 
@@ -98,7 +102,11 @@ class Renderer {
                                   Targets& targets) const;
   absl::Status WriteWanted(const std::string& key, const v1::Binding* binding, Targets& targets,
                            Errors* errors);
-  static void ShareCompletions(int64_t completions, std::string_view uid, Targets& targets);
+  // Divides the completions of a Job. `placed`: which clusters only keep a copy for a while.
+  static void ShareCompletions(int64_t completions, std::string_view uid, const v1::Placed* placed,
+                               Targets& targets);
+  // The cluster was given up: the work is forgotten, and told.
+  void Abandon(const std::string& work_key, const v1::Work& work);
   void WriteWork(const std::string& work_key, const Target& target, const v1::Work& common,
                  const Rendering& rendering);
   void Withdraw(const std::string& key, const v1::Binding* binding, const Targets& targets);

@@ -5,13 +5,12 @@
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/kube/json_access.h"
+#include "lib/model/cluster_marks.h"
 #include "lib/model/identity.h"
 #include "services/policy/override_rules.h"
 
 namespace sealane::policy {
 namespace {
-
-constexpr const char* kKeepWorkloads = "sealane.io/keep-workloads";
 
 bool ByName(const std::string* a, const std::string* b) { return *a < *b; }
 
@@ -80,10 +79,18 @@ bool State::KeepsWorkloads(const std::string& cluster_token) const {
   const std::string name = DecodeToken(cluster_token).value_or("");
   const Row<v1::StoredObject>* row = objects.Find(RowKey(ClusterObject(name)));
   if (row == nullptr || !row->value.deleting()) return false;
-  if (row->value.manifest().find(kKeepWorkloads) == std::string::npos) return false;
+  const std::string mark(kKeepWorkloadsAnnotation);
+  if (row->value.manifest().find(mark) == std::string::npos) return false;
   const Json manifest = Json::parse(row->value.manifest(), nullptr, /*allow_exceptions=*/false);
   return manifest.is_object() &&
-         kube::GetString(manifest, {"metadata", "annotations", kKeepWorkloads}) == "true";
+         kube::GetString(manifest, {"metadata", "annotations", mark}) == "true";
+}
+
+bool State::IsAbandoned(const std::string& cluster_token) const {
+  const Row<v1::ClusterStatus>* row = clusters.Find(cluster_token);
+  if (row == nullptr || !row->value.deleting()) return false;
+  const auto mark = row->value.annotations().find(std::string(kAbandonAnnotation));
+  return mark != row->value.annotations().end() && mark->second == "true";
 }
 
 bool State::NoteCluster(const std::string& cluster_key) {
@@ -95,6 +102,7 @@ bool State::NoteCluster(const std::string& cluster_key) {
     const std::map<std::string, std::string> sorted(cluster.labels().begin(),
                                                     cluster.labels().end());
     for (const auto& [name, value] : sorted) facts += StrCat("\n", name, "=", value);
+    if (IsAbandoned(cluster_key)) facts += "\nabandoned";
   }
   std::string& known = cluster_facts_[cluster_key];
   const bool changed = known != facts;

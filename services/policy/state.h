@@ -53,8 +53,11 @@ struct State {
   // Whether what was delivered to the cluster (encoded) is to be left there: its Cluster object is
   // on its way out and annotated sealane.io/keep-workloads: "true" (`sealane unjoin`).
   [[nodiscard]] bool KeepsWorkloads(const std::string& cluster_token) const;
+  // Whether the cluster (encoded) was given up: it is on its way out and annotated
+  // sealane.io/abandon: "true" (`sealane unjoin --force`). Nobody waits for its agent.
+  [[nodiscard]] bool IsAbandoned(const std::string& cluster_token) const;
   // True when what overrides can see of the cluster (labels, provider, region, zones) changed since
-  // the last call: most changes of a cluster's status are about its capacity.
+  // the last call, or it was given up: most changes of a cluster's status are about its capacity.
   bool NoteCluster(const std::string& cluster_key);
   // Row keys of the objects that a policy with these selectors may concern, in order: found by
   // name, by label or by kind, never by looking at everything.

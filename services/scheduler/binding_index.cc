@@ -18,8 +18,8 @@ struct BindingIndex::Shape {
   bool all_clusters = false;
   Keys following;  // they follow clusters that come: not divided by room
   Keys others;
-  // May return to an earlier group; looked at on every change.
-  Keys failing_back;
+  // May return to an earlier group, or spread onto clusters that join; looked at on every change.
+  Keys looking_on;
 
   [[nodiscard]] bool Matches(const ClusterInfo* cluster) const {
     if (cluster == nullptr) return false;
@@ -78,6 +78,11 @@ std::string ShapeKey(const v1::Binding& binding) {
   return StrCat(binding.explicit_all_clusters() ? "all" : "", Serialize(affinity));
 }
 
+bool Spreads(const v1::Binding& binding) {
+  const auto it = binding.options().find(std::string(kRebalanceOption));
+  return it != binding.options().end() && it->second == "WhenClustersJoin";
+}
+
 bool FailsBack(const v1::Binding& binding) {
   const auto it = binding.options().find(std::string(kFailbackOption));
   if (it == binding.options().end()) return false;
@@ -104,7 +109,7 @@ void BindingIndex::Unlink(const std::string& key, Entry& entry) {
   if (const auto it = shapes_.find(entry.shape); entry.has_binding && it != shapes_.end()) {
     it->second->following.erase(key);
     it->second->others.erase(key);
-    it->second->failing_back.erase(key);
+    it->second->looking_on.erase(key);
     if (it->second->empty()) shapes_.erase(it);
   }
   if (!entry.affinity_group.empty()) Erase(affinity_groups_, entry.affinity_group, key);
@@ -148,7 +153,7 @@ void BindingIndex::SetBinding(const std::string& key, const v1::Binding& binding
   }
   (request.FollowsClusters() ? shape->following : shape->others).insert(own_key);
   entry.fails_back = FailsBack(binding);
-  if (entry.fails_back) shape->failing_back.insert(own_key);
+  if (entry.fails_back || Spreads(binding)) shape->looking_on.insert(own_key);
   entry.affinity_group = request.affinity_group;
   entry.anti_affinity_group = request.anti_affinity_group;
   if (!entry.affinity_group.empty()) affinity_groups_[entry.affinity_group].insert(own_key);
@@ -199,7 +204,7 @@ void BindingIndex::ConcernedBy(const ClusterInfo* before, const ClusterInfo* aft
     if (!shape->Matches(before) && !shape->Matches(after)) continue;
     matching.insert(text);
     concerned.insert(shape->following.begin(), shape->following.end());
-    concerned.insert(shape->failing_back.begin(), shape->failing_back.end());
+    concerned.insert(shape->looking_on.begin(), shape->looking_on.end());
   }
   for (std::string_view key : waiting_) {
     const auto entry = entries_.find(key);

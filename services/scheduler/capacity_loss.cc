@@ -5,6 +5,7 @@
 
 #include "sealane/v1/tables.pb.h"
 #include "services/scheduler/assumed.h"
+#include "services/scheduler/failover.h"
 
 namespace sealane::scheduler {
 namespace {
@@ -120,11 +121,11 @@ std::map<std::string, int64_t> CapacityLoss::Claims(const std::string& key,
 void CapacityLoss::Left(const std::string& key, const v1::Binding& binding,
                         const v1::Placed& before, const v1::Placed& after) {
   if (clusters_.empty()) return;
-  const Previous old(before.clusters());
-  const Previous now(after.clusters());
+  // Copies that stay for a while are on their way.
+  auto old = TargetsWithoutCopies(before);
+  auto now = TargetsWithoutCopies(after);
   for (auto& [name, cluster] : clusters_) {
-    const int64_t count =
-        std::max<int64_t>(0, old.Replicas(name)) - std::max<int64_t>(0, now.Replicas(name));
+    const int64_t count = int64_t{old[name]} - now[name];
     if (count <= 0) continue;
     cluster.asked.erase(key);
     Relief& relief = cluster.relief[key];

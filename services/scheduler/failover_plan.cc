@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -9,7 +10,10 @@
 #include "lib/core/strings.h"
 #include "lib/model/identity.h"
 #include "lib/model/same_message.h"
+#include "services/scheduler/copies.h"
+#include "services/scheduler/estimator.h"
 #include "services/scheduler/failover.h"
+#include "services/scheduler/filter.h"
 #include "services/scheduler/placement_event.h"
 #include "services/scheduler/reasons.h"
 
@@ -46,6 +50,7 @@ bool Same(const v1::Placed& a, const v1::Placed& b) {
          (a.message() == b.message() || a.state() == Name(Outcome::kScheduled)) &&
          a.failover_generation() == b.failover_generation() &&
          a.failover_since_micros() == b.failover_since_micros() &&
+         a.failover_held() == b.failover_held() &&
          std::equal(a.evictions().begin(), a.evictions().end(), b.evictions().begin(),
                     b.evictions().end(), SameMessage<v1::Eviction>);
 }
@@ -58,13 +63,29 @@ v1::Placed WithoutDetails(v1::Placed row) {
   return row;
 }
 
+void Remove(std::string_view cluster, std::vector<v1::Eviction>& evictions) {
+  std::erase_if(evictions, [&](const v1::Eviction& e) { return e.cluster() == cluster; });
+}
+
+std::string ScopeOf(const v1::Binding& binding) {
+  const auto option = binding.options().find(std::string(kFailoverScopeOption));
+  return option == binding.options().end() ? "" : option->second;
+}
+
 class FailoverPlanner {
  public:
   FailoverPlanner(const PlanInput& input, const v1::AppStatus* status, bool status_known)
-      : in_(input), placed_(*input.placed), request_(input.binding), core_(*input.placed) {
+      : in_(input),
+        placed_(*input.placed),
+        request_(input.binding),
+        copies_(input.binding, status_known ? status : nullptr),
+        before_(TargetsOf(placed_)),
+        core_(*input.placed) {
     FailoverInput judged{input.binding, placed_, input.snapshot, status, status_known};
     judged.rules_changed = !RulesChanged(input.binding, placed_).empty();
     judged.rebalance_micros = input.rebalance_micros;
+    judged.limit = input.failover_limit;
+    judged.failback_spread = input.failback_spread;
     judged.now_micros = input.now_micros;
     failover_ = JudgeFailover(judged);
     MakeCore();
@@ -77,18 +98,21 @@ class FailoverPlanner {
   }
 
  private:
+  [[nodiscard]] bool divided() const {
+    return request_.workload && request_.strategy != Strategy::kDuplicated;
+  }
+
+  void Again(int64_t at_micros) {
+    int64_t& again = failover_.again_at_micros;
+    if (at_micros > 0 && (again == 0 || at_micros < again)) again = at_micros;
+  }
+
   // The row without what only failover knows about.
   void MakeCore() {
-    Targets targets = TargetsOf(placed_);
-    bool waited = false;
-    for (const v1::Eviction& eviction : placed_.evictions()) {
-      if (eviction.replaced_by().empty()) {
-        waited = true;
-      } else {
-        targets.erase(eviction.cluster());
-      }
-    }
-    SetTargets(targets, core_);
+    base_ = TargetsWithoutCopies(placed_);
+    const bool waited = std::any_of(placed_.evictions().begin(), placed_.evictions().end(),
+                                    [](const v1::Eviction& e) { return e.replaced_by().empty(); });
+    SetTargets(base_, core_);
     core_.clear_evictions();
     // It was well placed, but for what failover asked in vain: no reason to schedule it anew.
     if (waited && core_.state() != Name(Outcome::kScheduled)) {
@@ -96,51 +120,126 @@ class FailoverPlanner {
       core_.set_state(std::string(Name(Outcome::kScheduled)));
       core_.clear_message();
     }
+    if (!failover_.restore.empty()) Restore();
   }
 
-  [[nodiscard]] Plan PlanWithout(std::vector<std::string> clusters) const {
+  // Takes the placement that was left as the one in force.
+  void Restore() {
+    Targets targets;
+    for (const v1::TargetCluster& target : failover_.restore) {
+      targets[target.name()] = target.replicas();
+    }
+    if (!HasRoom(targets)) {
+      failover_.restore.clear();
+      Again(in_.now_micros + kLookAgainMicros);
+      return;
+    }
+    for (const auto& entry : targets) {
+      Remove(entry.first, failover_.standing);
+      std::erase(failover_.staying, entry.first);
+    }
+    std::erase_if(failover_.due,
+                  [&](const v1::Eviction& due) { return targets.count(due.cluster()) == 0; });
+    SetTargets(targets, core_);
+    core_.set_affinity_name(failover_.restore_group);
+  }
+
+  // Whether clusters that the object would return to can take it.
+  [[nodiscard]] bool HasRoom(const Targets& targets) const {
+    const AffinityTerm& term = request_.terms[TermIndex(request_, failover_.restore_group)];
+    const FilterContext context{request_, term, in_.groups, in_.now_micros};
+    const Filters filters(context);
+    for (const auto& [name, replicas] : targets) {
+      if (before_.count(name) > 0) continue;
+      const ClusterInfo* cluster = in_.snapshot.Find(name);
+      if (cluster == nullptr || filters.Run(*cluster) != 0) return false;
+      if (!request_.workload || !request_.CountsCapacity()) continue;
+      const AssumedLoad* assumed = nullptr;
+      if (in_.assumed != nullptr) {
+        if (const auto it = in_.assumed->find(name); it != in_.assumed->end()) {
+          assumed = &it->second;
+        }
+      }
+      if (EstimateReplicas(request_, *cluster, assumed) < replicas) return false;
+    }
+    return true;
+  }
+
+  [[nodiscard]] Plan PlanWithout(std::vector<std::string> clusters,
+                                 const Vicinity* vicinity = nullptr) const {
     PlanInput input = in_;
     input.placed = &core_;
     input.evicting = std::move(clusters);
+    input.vicinity = vicinity;
+    input.settling = !failover_.staying.empty();
     return PlanPlacement(input);
   }
 
-  // Leaves as many of the clusters that are due as can be replaced, the longest failed first.
+  // How far from the clusters that are left their replacements may be, in the order in which it is
+  // tried; nullopt: anywhere.
+  [[nodiscard]] std::vector<std::optional<Vicinity>> Scopes(size_t count) const {
+    const std::string scope = ScopeOf(in_.binding);
+    if (scope.empty()) return {std::nullopt};
+    std::set<std::string> providers;
+    std::set<std::string> regions;
+    for (size_t i = 0; i < count; ++i) {
+      const ClusterInfo* cluster = in_.snapshot.Find(failover_.due[i].cluster());
+      if (cluster == nullptr) continue;
+      if (scope != "SameRegion" && !cluster->provider.empty()) providers.insert(cluster->provider);
+      if (scope != "SameProvider" && !cluster->region.empty()) regions.insert(cluster->region);
+    }
+    Vicinity near{{providers.begin(), providers.end()}, {regions.begin(), regions.end()}};
+    std::vector<std::optional<Vicinity>> scopes = {std::move(near)};
+    if (scope == "Any") scopes.emplace_back();
+    return scopes;
+  }
+
+  // Leaves as many of the clusters that are due as can be replaced, the longest failed first, and
+  // as near as the policy wants it.
   bool Evict() {
     const std::vector<v1::Eviction>& due = failover_.due;
-    for (size_t count = due.size(); count > 0; --count) {
-      std::vector<std::string> without = NamesOf(failover_.standing);
+    size_t most = due.size();
+    // Those with taints come first.
+    while (!failover_.held.empty() && most > 0 && !due[most - 1].tainted()) --most;
+    for (size_t count = most; count > 0; --count) {
+      std::vector<std::string> without = Refused(failover_.standing);
       for (size_t i = 0; i < count; ++i) without.push_back(due[i].cluster());
-      Plan plan = PlanWithout(std::move(without));
-      std::vector<std::string> gained = Gained(plan);
-      if (Replaces(plan, gained, count)) {
-        out_.plan = std::move(plan);
-        Carry(count, gained);
-        return true;
+      for (const std::optional<Vicinity>& scope : Scopes(count)) {
+        const Vicinity* vicinity = scope.has_value() ? &*scope : nullptr;
+        Plan plan = PlanWithout(without, vicinity);
+        std::vector<std::string> gained = Gained(plan);
+        if (Replaces(plan, gained, count, vicinity)) {
+          out_.plan = std::move(plan);
+          Carry(count, gained);
+          return true;
+        }
+        failed_ = std::move(plan);
       }
-      failed_ = std::move(plan);
     }
     return false;
   }
 
   // Clusters that take over: new ones, and of divided replicas those that get more.
   [[nodiscard]] std::vector<std::string> Gained(const Plan& plan) const {
-    const bool divided = request_.workload && request_.strategy != Strategy::kDuplicated;
     const Targets before = TargetsOf(core_);
     std::vector<std::string> gained;
     for (const auto& [name, replicas] : TargetsOf(plan.row)) {
       const auto had = before.find(name);
-      if (had == before.end() || (divided && replicas > had->second)) gained.push_back(name);
+      if (had == before.end() || (divided() && replicas > had->second)) gained.push_back(name);
     }
     return gained;
   }
 
-  // Nothing is left for nobody, and nothing moves to where it failed, too.
+  // Nothing is left for nobody, and nothing moves to where it failed, too, or too far.
   [[nodiscard]] bool Replaces(const Plan& plan, const std::vector<std::string>& gained,
-                              size_t count) const {
+                              size_t count, const Vicinity* vicinity) const {
     if (plan.outcome != Outcome::kScheduled || !plan.moved) return false;
-    const bool divided = request_.workload && request_.strategy != Strategy::kDuplicated;
-    if (gained.size() < (divided ? 1 : count)) return false;
+    if (gained.size() < (divided() ? 1 : count)) return false;
+    if (vicinity != nullptr && !std::all_of(gained.begin(), gained.end(), [&](const auto& name) {
+          return vicinity->Has(*in_.snapshot.Find(name));
+        })) {
+      return false;
+    }
     return std::none_of(failover_.due.begin(), failover_.due.end(), [&](const v1::Eviction& due) {
       return std::find(gained.begin(), gained.end(), due.cluster()) != gained.end();
     });
@@ -148,17 +247,18 @@ class FailoverPlanner {
 
   // The first `count` of those that are due are replaced.
   void Carry(size_t count, const std::vector<std::string>& gained) {
-    const Targets before = TargetsOf(core_);
     std::vector<v1::Eviction> carried;
     for (size_t i = 0; i < count; ++i) {
       v1::Eviction eviction = failover_.due[i];
       StartGrace(in_.now_micros, eviction);
       for (const std::string& name : gained) eviction.add_replaced_by(name);
+      *eviction.mutable_before() = core_.clusters();
+      eviction.set_before_group(core_.affinity_name());
       out_.failovers.push_back(EventOf(eviction));
+      Remove(eviction.cluster(), failover_.standing);
+      std::erase(failover_.staying, eviction.cluster());
       if (LeavesCopy(eviction)) failover_.staying.push_back(eviction.cluster());
-      const int64_t until = eviction.grace_until_micros();
-      int64_t& again = failover_.again_at_micros;
-      if (until > 0 && (again == 0 || until < again)) again = until;
+      Again(eviction.grace_until_micros());
       carried.push_back(std::move(eviction));
     }
     out_.plan.cause = StrCat(NameOf(carried), ": ", DescribeFailures(carried));
@@ -168,19 +268,26 @@ class FailoverPlanner {
     failover_.standing.insert(failover_.standing.end(), carried.begin(), carried.end());
   }
 
-  [[nodiscard]] v1::Event EventOf(const v1::Eviction& eviction) const {
+  [[nodiscard]] v1::Event NewEvent(std::string_view reason) const {
     v1::Event event;
     *event.mutable_ref() = in_.binding.ref();
     event.set_trace_id(in_.binding.trace_id());
     event.set_type("Warning");
-    event.set_reason(eviction.tainted() ? std::string(kClusterFailoverEvent)
-                                        : "ApplicationFailover");
+    event.set_reason(std::string(reason));
+    return event;
+  }
+
+  [[nodiscard]] v1::Event EventOf(const v1::Eviction& eviction) const {
+    v1::Event event = NewEvent(eviction.tainted() ? kClusterFailoverEvent : "ApplicationFailover");
     event.set_cluster(eviction.cluster());
     std::string copy = "; the copy there goes";
     if (eviction.purge_mode() == "Never") copy = "; the copy there stays";
+    if (eviction.purge_mode() == "Gracefully") {
+      copy = "; the copy there goes when the new one is healthy";
+    }
     if (eviction.grace_until_micros() > 0) {
-      copy = StrCat("; the copy there goes when the new one is healthy, or after ",
-                    (eviction.grace_until_micros() - eviction.since_micros()) / 1'000'000, "s");
+      copy += StrCat(", or after ",
+                     (eviction.grace_until_micros() - eviction.since_micros()) / 1'000'000, "s");
     }
     event.set_message(StrCat(Describe(KeyOf(in_.binding.ref())), ": ", DescribeFailures({eviction}),
                              "; it runs in ", DescribeClusters(out_.plan.row), " now", copy));
@@ -189,30 +296,135 @@ class FailoverPlanner {
 
   // Plans without leaving anything more.
   void Stay() {
-    out_.plan = PlanWithout(NamesOf(failover_.standing));
+    // The planner leaves clusters with taints, too: no farther than failover does.
+    const bool tainted = !failover_.due.empty() && failover_.due.front().tainted();
+    const std::optional<Vicinity> scope =
+        tainted ? Scopes(failover_.due.size()).back() : std::nullopt;
+    out_.plan = PlanWithout(Refused(failover_.standing), scope.has_value() ? &*scope : nullptr);
     LeaveTainted();
     if (out_.plan.outcome == Outcome::kScheduled || !failover_.due.empty()) return;
     // Better where it failed once than nowhere: only copies that are still there do not count.
-    Plan anywhere = PlanWithout(failover_.staying);
+    std::vector<v1::Eviction> copies = failover_.standing;
+    std::erase_if(copies, [&](const v1::Eviction& e) {
+      return std::find(failover_.staying.begin(), failover_.staying.end(), e.cluster()) ==
+             failover_.staying.end();
+    });
+    Plan anywhere = PlanWithout(Refused(copies));
     if (anywhere.outcome != Outcome::kScheduled || !anywhere.moved) return;
-    const Targets used = TargetsOf(anywhere.row);
-    std::vector<v1::Eviction>& standing = failover_.standing;
-    standing.erase(
-        std::remove_if(standing.begin(), standing.end(),
-                       [&](const v1::Eviction& e) { return used.count(e.cluster()) > 0; }),
-        standing.end());
+    for (const auto& entry : TargetsOf(anywhere.row)) Remove(entry.first, failover_.standing);
     out_.plan = std::move(anywhere);
   }
 
   // A taint drives out also what nothing takes over, as long as the object runs elsewhere.
   void LeaveTainted() {
     const Targets kept = TargetsOf(out_.plan.row);
-    std::vector<v1::Eviction>& due = failover_.due;
-    due.erase(std::remove_if(due.begin(), due.end(),
-                             [&](const v1::Eviction& eviction) {
-                               return eviction.tainted() && kept.count(eviction.cluster()) == 0;
-                             }),
-              due.end());
+    for (const v1::Eviction& eviction : failover_.due) {
+      if (eviction.tainted() && kept.count(eviction.cluster()) == 0) left_.push_back(eviction);
+    }
+    for (const v1::Eviction& eviction : left_) Remove(eviction.cluster(), failover_.due);
+  }
+
+  // --- Copies that stay
+
+  [[nodiscard]] const v1::Eviction* Standing(const std::string& cluster) const {
+    for (const v1::Eviction& eviction : failover_.standing) {
+      if (eviction.cluster() == cluster) return &eviction;
+    }
+    return nullptr;
+  }
+
+  // Whatever made the placement move: what was taken from a cluster stays there until what takes
+  // its place is healthy.
+  void HoldCopies(const Targets& targets) {
+    // Nothing is wanted anywhere.
+    if (out_.plan.outcome != Outcome::kScheduled || targets.empty()) return;
+    std::vector<std::string> gained;
+    for (const auto& [name, replicas] : targets) {
+      const auto had = base_.find(name);
+      if (had == base_.end() || (divided() && replicas > had->second)) gained.push_back(name);
+    }
+    for (const auto& [name, had] : base_) {
+      const auto now = targets.find(name);
+      const bool leaves = now == targets.end();
+      if (!leaves && (!divided() || now->second >= had || gained.empty())) continue;
+      if (Standing(name) != nullptr && leaves) continue;
+      const ClusterInfo* cluster = in_.snapshot.Find(name);
+      if (cluster == nullptr || cluster->abandoned) continue;
+      // What waits there for room runs nowhere.
+      const bool lost_room = in_.capacity_lost != nullptr && in_.capacity_lost->count(name) > 0;
+      if (lost_room && (!leaves || RunsIn(targets))) continue;
+      const v1::Eviction* taint = nullptr;
+      for (const v1::Eviction& left : left_) {
+        if (left.cluster() == name) taint = &left;
+      }
+      if (taint != nullptr && !LeavesCopy(*taint)) continue;
+      if (IsReplaced(name, gained, targets)) continue;
+      v1::Eviction copy;
+      copy.set_cluster(name);
+      copy.set_reason(out_.plan.cause.empty() ? failover_.restore_cause : out_.plan.cause);
+      copy.set_purge_mode("Gracefully");
+      copy.set_since_micros(in_.now_micros);
+      copy.set_moved(true);
+      copy.set_replicas(had);
+      *copy.mutable_before() = BaseClusters();
+      if (!out_.plan.step && (taint == nullptr || taint->grace_until_micros() > 0)) {
+        copy.set_grace_until_micros(in_.now_micros + kDefaultGraceMicros);
+        Again(copy.grace_until_micros());
+      }
+      const auto add = [&](const std::string& other) { copy.add_replaced_by(other); };
+      if (gained.empty()) {
+        for (const auto& entry : targets) add(entry.first);
+      } else {
+        std::for_each(gained.begin(), gained.end(), add);
+      }
+      Remove(name, failover_.standing);
+      failover_.standing.push_back(std::move(copy));
+      failover_.staying.push_back(name);
+    }
+  }
+
+  // The placement that is left, without copies.
+  [[nodiscard]] google::protobuf::RepeatedPtrField<v1::TargetCluster> BaseClusters() const {
+    v1::Placed base;
+    SetTargets(base_, base);
+    return base.clusters();
+  }
+
+  [[nodiscard]] bool RunsIn(const Targets& targets) const {
+    return std::any_of(targets.begin(), targets.end(),
+                       [&](const auto& entry) { return copies_.Runs(entry.first); });
+  }
+
+  // Whether nothing would be missed if the copy went now.
+  [[nodiscard]] bool IsReplaced(const std::string& cluster, const std::vector<std::string>& gained,
+                                const Targets& targets) const {
+    if (!copies_.known()) return false;
+    if (!copies_.MayRun(cluster)) return true;
+    return std::all_of(targets.begin(), targets.end(), [&](const auto& entry) {
+      const bool asked =
+          gained.empty() || std::find(gained.begin(), gained.end(), entry.first) != gained.end();
+      return !asked || copies_.Healthy(entry.first, entry.second);
+    });
+  }
+
+  // Adds the copies that stay to what is planned.
+  void AddCopies(Targets& targets) {
+    std::sort(failover_.staying.begin(), failover_.staying.end());
+    for (const std::string& name : failover_.staying) {
+      const auto copy = before_.find(name);
+      if (copy == before_.end()) continue;
+      const auto planned = targets.find(name);
+      if (planned != targets.end() && planned->second >= copy->second) {
+        Remove(name, failover_.standing);  // it is wanted again
+        continue;
+      }
+      for (v1::Eviction& eviction : failover_.standing) {
+        if (eviction.cluster() == name) {
+          eviction.set_planned(planned == targets.end() ? 0 : planned->second);
+        }
+      }
+      targets[name] = copy->second;
+    }
   }
 
   void Finish() {
@@ -220,19 +432,19 @@ class FailoverPlanner {
     v1::Placed& row = plan.row;
     SayWhyItStays();
     Targets targets = TargetsOf(row);
-    const Targets before = TargetsOf(placed_);
-    for (const std::string& name : failover_.staying) {
-      const auto copy = before.find(name);
-      if (copy != before.end()) targets.insert(*copy);
+    if (!in_.settled) {
+      HoldCopies(targets);
+      AddCopies(targets);
     }
     SetTargets(targets, row);
     SetEvictions(row);
     row.set_failover_generation(failover_.generation);
     row.set_failover_since_micros(failover_.since_micros);
-    const bool moved = targets != before;
+    const bool moved = targets != before_;
     if (moved && !plan.moved) {
-      plan.cause = failover_.leaving;
-      row.set_cause(plan.cause);
+      // That a copy goes is no other reason to run where it runs.
+      plan.cause = failover_.restore.empty() ? failover_.leaving : failover_.restore_cause;
+      if (!failover_.restore.empty()) row.set_cause(plan.cause);
     }
     plan.moved = moved;
     row.set_revision(placed_.revision() + (moved ? 1 : 0));
@@ -248,19 +460,38 @@ class FailoverPlanner {
     }
   }
 
+  [[nodiscard]] std::string WhyItStays(bool planned) const {
+    const bool failed = std::any_of(failover_.due.begin(), failover_.due.end(),
+                                    [](const v1::Eviction& due) { return !due.tainted(); });
+    if (!failover_.held.empty() && failed) return failover_.held;
+    const std::string scope = ScopeOf(in_.binding);
+    return StrCat(planned ? "no other cluster can take over" : failed_.row.message(),
+                  scope.empty() || scope == "Any" ? "" : StrCat(" (failover-scope ", scope, ")"));
+  }
+
   void SayWhyItStays() {
-    if (failover_.due.empty()) return;
     v1::Placed& row = out_.plan.row;
+    row.clear_failover_held();
+    if (failover_.due.empty()) return;
+    if (!failover_.held.empty()) {
+      row.set_failover_held(failover_.held);
+      if (placed_.failover_held().empty()) {
+        v1::Event event = NewEvent(kFailoverHeldEvent);
+        event.set_cluster(failover_.due.back().cluster());
+        event.set_message(StrCat(Describe(KeyOf(in_.binding.ref())), ": ", failover_.held));
+        out_.failovers.push_back(std::move(event));
+      }
+    }
     const bool planned = failed_.outcome == Outcome::kScheduled;
     std::vector<v1::Eviction> failures = failover_.standing;
+    std::erase_if(failures, [](const v1::Eviction& e) { return e.moved(); });
     failures.insert(failures.end(), failover_.due.begin(), failover_.due.end());
     std::sort(failures.begin(), failures.end(), [](const v1::Eviction& a, const v1::Eviction& b) {
       return a.cluster() < b.cluster();
     });
     const std::string text =
         StrCat(NameOf(failures), ": ", DescribeFailures(failures), "; it stays in ",
-               StrJoin(NamesOf(failover_.due), ", "), ": ",
-               planned ? "no other cluster can take over" : failed_.row.message());
+               StrJoin(NamesOf(failover_.due), ", "), ": ", WhyItStays(planned));
     if (row.state() != Name(Outcome::kScheduled)) {
       row.set_message(StrCat(row.message(), "; ", text));
       return;
@@ -278,13 +509,19 @@ class FailoverPlanner {
     for (const auto& entry : all) *row.add_evictions() = *entry.second;
   }
 
+  static constexpr int64_t kLookAgainMicros = 60'000'000;
+
   const PlanInput& in_;
   const v1::Placed& placed_;
   const Request request_;
-  v1::Placed core_;
-  bool reset_ = false;  // its state is not that of the row
+  const Copies copies_;
+  const Targets before_;  // in force, with the copies that stay
+  Targets base_;          // ... without
+  v1::Placed core_;       // what is planned from
+  bool reset_ = false;    // its state is not that of the row
   Failover failover_;
-  Plan failed_;  // the last attempt that replaced nothing
+  std::vector<v1::Eviction> left_;  // because of a taint, and nothing takes over
+  Plan failed_;                     // the last attempt that replaced nothing
   FailoverPlan out_;
 };
 
@@ -295,13 +532,15 @@ FailoverPlan PlanWithFailover(const PlanInput& input, const v1::AppStatus* statu
   const v1::Binding& binding = input.binding;
   const v1::Placed* placed = input.placed;
   const bool timed = binding.failover().has_application();
-  const bool wanted = timed || LeavesTaintedGracefully(binding);
-  const bool held =
-      placed != nullptr && (placed->evictions_size() > 0 || placed->failover_since_micros() != 0);
   const bool rests = binding.deleting() || binding.suspension().scheduling() ||
                      (!binding.has_policy() && !binding.explicit_all_clusters());
-  if ((!wanted && !held) || rests) return {PlanPlacement(input), {}};
+  if (rests) return {PlanPlacement(input), {}};
   if (placed != nullptr && placed->uid() == binding.uid()) {
+    const bool known = placed->evictions_size() > 0 || placed->failover_since_micros() != 0;
+    if (!timed && !known && !RunsInTainted(binding, *placed, input.snapshot)) {
+      Plan plan = PlanPlacement(input);
+      if (!plan.moved || placed->clusters().empty()) return {std::move(plan), {}};
+    }
     return FailoverPlanner(input, status, status_known).Run();
   }
   FailoverPlan first{PlanPlacement(input), {}};

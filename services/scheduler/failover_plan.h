@@ -10,15 +10,18 @@ namespace sealane::scheduler {
 
 // Reason of the event of a cluster that is left because of a taint; of others ApplicationFailover.
 inline constexpr std::string_view kClusterFailoverEvent = "ClusterFailover";
+// ... of an application that is not moved any more, because it failed in too many clusters.
+inline constexpr std::string_view kFailoverHeldEvent = "FailoverHeld";
 
 struct FailoverPlan {
   Plan plan;
-  std::vector<v1::Event> failovers;  // one per cluster that is left
+  std::vector<v1::Event> failovers;  // one per cluster that is left, and one when it is held
 };
 
-// PlanPlacement, with application failover before and after it: clusters where the application
-// failed are left when others take over, copies stay beside their replacement as the policy says,
-// and what cannot be replaced stays where it is, and the row says why. Pure. See docs/failover.md.
+// PlanPlacement, with failover before and after it: clusters where the application failed, and
+// tainted ones, are left when others take over; what cannot be replaced stays where it is, and the
+// row says why. Whatever the reason of a move, copies stay until what replaces them is healthy.
+// Pure. See docs/failover.md.
 // `status`, `status_known`: as in FailoverInput.
 [[nodiscard]] FailoverPlan PlanWithFailover(const PlanInput& input, const v1::AppStatus* status,
                                             bool status_known);

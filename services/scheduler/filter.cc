@@ -6,9 +6,9 @@ namespace sealane::scheduler {
 
 const std::array<FilterPlugin, kFilterCount>& FilterPlugins() {
   static const std::array<FilterPlugin, kFilterCount> plugins = {
-      kClusterDeletionFilter,  kApiEnablementFilter,       kTaintTolerationFilter,
-      kClusterAffinityFilter,  kSpreadConstraintFilter,    kClusterEvictionFilter,
-      kWorkloadAffinityFilter, kWorkloadAntiAffinityFilter};
+      kClusterDeletionFilter, kApiEnablementFilter,    kTaintTolerationFilter,
+      kClusterAffinityFilter, kSpreadConstraintFilter, kClusterEvictionFilter,
+      kFailoverScopeFilter,   kWorkloadAffinityFilter, kWorkloadAntiAffinityFilter};
   return plugins;
 }
 

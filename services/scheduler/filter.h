@@ -69,7 +69,7 @@ struct FilterPlugin {
 
 // The order is fixed: it is the order in which reasons are told. Every filter looks at every
 // cluster, so that all reasons are known.
-inline constexpr size_t kFilterCount = 8;
+inline constexpr size_t kFilterCount = 9;
 [[nodiscard]] const std::array<FilterPlugin, kFilterCount>& FilterPlugins();
 
 // Bit i is set when filter i refuses the cluster; 0: feasible.
@@ -104,6 +104,7 @@ extern const FilterPlugin kTaintTolerationFilter;
 extern const FilterPlugin kClusterAffinityFilter;
 extern const FilterPlugin kSpreadConstraintFilter;
 extern const FilterPlugin kClusterEvictionFilter;
+extern const FilterPlugin kFailoverScopeFilter;
 extern const FilterPlugin kWorkloadAffinityFilter;
 extern const FilterPlugin kWorkloadAntiAffinityFilter;
 

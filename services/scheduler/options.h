@@ -5,6 +5,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "lib/runtime/flags.h"
+#include "services/scheduler/pace.h"
 
 namespace sealane::scheduler {
 
@@ -22,6 +23,13 @@ struct Options {
   // How long a decision that depends on capacity waits for the agents to count; zero: agents are
   // not asked, heartbeats alone count.
   absl::Duration capacity_wait = absl::Milliseconds(500);
+  // After failures in so many clusters for the same reason, application failover holds an
+  // application where it is; 0: never.
+  int failover_limit = 3;
+  // Over how long returns (sealane.io/failback) are spread.
+  absl::Duration failback_spread = absl::Minutes(5);
+  // At which pace objects leave tainted clusters.
+  PaceOptions pace;
   // Take part in the election of one leader; without it, this process always leads.
   bool elect_leader = true;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
+#include <utility>
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
@@ -47,6 +49,7 @@ class Planner {
     }
     if (input.placed != nullptr) old_revision_ = input.placed->revision();
     request_.Evict(input.evicting);
+    request_.vicinity = input.vicinity;
   }
 
   Plan Run() {
@@ -113,7 +116,8 @@ class Planner {
     input.now_micros = in_.now_micros;
     input.fresh = fresh;
     input.new_rules = !rules.empty();
-    input.full = in_.capacity_lost;
+    const ReplicaCounts full = FullClusters();
+    input.full = full.empty() ? nullptr : &full;
     input.steady = true;
     input.first_term = fresh ? 0 : term;
     // Also when it must be scheduled anyway: that does not stop the clocks.
@@ -123,7 +127,21 @@ class Planner {
       Apply(input, Schedule(input), fresh);
     } else if (request_.FollowsClusters()) {
       Grow(input);
+    } else if (OptionText(in_.binding, kRebalanceOption) == "WhenClustersJoin") {
+      Spread(input);
     }
+  }
+
+  // Clusters that get nothing more: they lack room, or are too far from those that are left.
+  [[nodiscard]] ReplicaCounts FullClusters() const {
+    ReplicaCounts full;
+    if (in_.capacity_lost != nullptr) full = *in_.capacity_lost;
+    if (in_.vicinity == nullptr || placed_ == nullptr) return full;
+    for (const v1::TargetCluster& target : placed_->clusters()) {
+      const ClusterInfo* cluster = in_.snapshot.Find(target.name());
+      if (cluster != nullptr && !in_.vicinity->Has(*cluster)) full[target.name()] = 0;
+    }
+    return full;
   }
 
   // Takes from the placement what has to leave clusters that lost capacity.
@@ -162,6 +180,96 @@ class Planner {
     Apply(input, result, false);
   }
 
+  // --- Onto clusters that joined, step by step
+
+  [[nodiscard]] int64_t JoinedUntil() const {
+    const auto it = placed_->observed_options().find(std::string(kJoinedKey));
+    return it == placed_->observed_options().end() ? placed_->last_scheduled_micros()
+                                                   : std::atoll(it->second.c_str());
+  }
+
+  // Where the replicas should go because clusters joined; empty: nowhere else.
+  Targets Goal(ScheduleInput input) {
+    if (!placed_->rebalancing_to().empty()) return TargetsOf(placed_->rebalancing_to());
+    const int64_t until = JoinedUntil();
+    const auto& clusters = in_.snapshot.clusters();
+    if (std::none_of(clusters.begin(), clusters.end(),
+                     [&](const auto& c) { return c->joined_micros > until; })) {
+      return {};
+    }
+    input.fresh = true;
+    input.term_count = 1;
+    const ScheduleResult result = Schedule(input);
+    if (result.outcome != Outcome::kScheduled) return {};
+    const Targets now = TargetsOf(placed_->clusters());
+    Targets goal = TargetsOf(result);
+    for (const auto& [name, replicas] : goal) {
+      const auto had = now.find(name);
+      if (in_.snapshot.Find(name)->joined_micros > until &&
+          replicas > (had == now.end() ? 0 : had->second)) {
+        return goal;
+      }
+    }
+    return {};
+  }
+
+  // Whether every cluster of the goal still takes the object: else the goal waits.
+  [[nodiscard]] bool IsOpen(const Targets& goal, size_t term) const {
+    const FilterContext context{request_, request_.terms[term], in_.groups, in_.now_micros};
+    const Filters filters(context);
+    return std::all_of(goal.begin(), goal.end(), [&](const auto& entry) {
+      const ClusterInfo* cluster = in_.snapshot.Find(entry.first);
+      return cluster != nullptr && filters.Run(*cluster) == 0;
+    });
+  }
+
+  // Moves a tenth of the replicas, from where most are too many to where most are missing.
+  void Spread(const ScheduleInput& input) {
+    if (in_.settling) return;
+    const Targets goal = Goal(input);
+    if (goal.empty() || !IsOpen(goal, input.first_term)) return;
+    const Targets now = TargetsOf(placed_->clusters());
+    std::string from;
+    std::string to;
+    int64_t surplus = 0;
+    int64_t missing = 0;
+    Targets both = now;
+    both.insert(goal.begin(), goal.end());
+    const auto count = [](const Targets& targets, const std::string& name) {
+      const auto it = targets.find(name);
+      return it == targets.end() ? int64_t{0} : it->second;
+    };
+    for (const auto& entry : both) {
+      const int64_t difference = count(now, entry.first) - count(goal, entry.first);
+      if (difference > surplus) std::tie(surplus, from) = std::pair(difference, entry.first);
+      if (-difference > missing) std::tie(missing, to) = std::pair(-difference, entry.first);
+    }
+    const int64_t step = std::min({surplus, missing, std::max<int64_t>(1, request_.replicas / 10)});
+    v1::Placed& row = plan_.row;
+    Targets next = now;
+    if (step > 0) {
+      next[to] += step;
+      if ((next[from] -= step) == 0) next.erase(from);
+      plan_.step = true;
+      Adopt(next, StrCat("clusters joined: ", step, " of ", request_.replicas,
+                         " replicas move from ", from, " to ", to));
+    }
+    row.clear_rebalancing_to();
+    auto& options = *row.mutable_observed_options();
+    if (step == 0 || next == goal) {
+      int64_t newest = JoinedUntil();
+      for (const auto& c : in_.snapshot.clusters()) newest = std::max(newest, c->joined_micros);
+      options[std::string(kJoinedKey)] = std::to_string(newest);
+      return;
+    }
+    options[std::string(kJoinedKey)] = std::to_string(JoinedUntil());
+    for (const auto& [name, replicas] : goal) {
+      v1::TargetCluster& target = *row.add_rebalancing_to();
+      target.set_name(name);
+      target.set_replicas(static_cast<int32_t>(replicas));
+    }
+  }
+
   // Returns to the first of the earlier groups that has been able to take the object for long
   // enough. Each has its own clock.
   bool TryFailback(ScheduleInput input, size_t term) {
@@ -176,7 +284,9 @@ class Planner {
       const std::string& group = request_.terms[i].name;
       const int64_t since = FailbackSince(group);
       plan_.failback[group] = since;
-      const int64_t due = since + absl::ToInt64Microseconds(*after);
+      const int64_t due =
+          since +
+          absl::ToInt64Microseconds(*after + FailbackDelay(in_.binding.uid(), in_.failback_spread));
       if (in_.now_micros < due) {
         if (plan_.again_at_micros == 0 || due < plan_.again_at_micros) plan_.again_at_micros = due;
         continue;
@@ -213,9 +323,15 @@ class Planner {
     if (result.outcome != Outcome::kScheduled) return;
     plan_.unknown_capacity = result.unknown_capacity;
     row.set_affinity_name(request_.terms[result.term].name);
+    row.clear_rebalancing_to();
     row.set_last_scheduled_micros(in_.now_micros);
     *row.mutable_observed_placement() = in_.binding.placement();
+    const auto joined = row.observed_options().find(std::string(kJoinedKey));
+    const std::string joined_until =
+        joined == row.observed_options().end() || fresh ? "" : joined->second;
     row.mutable_observed_options()->clear();
+    if (!joined_until.empty())
+      (*row.mutable_observed_options())[std::string(kJoinedKey)] = joined_until;
     for (std::string_view option : {kHonourSpreadOption, kRespectCapacityOption}) {
       const std::string text = OptionText(in_.binding, option);
       if (!text.empty()) (*row.mutable_observed_options())[std::string(option)] = text;

@@ -16,9 +16,15 @@ inline constexpr size_t kMaxDecisions = 32;
 // Key in Placed.observed_options: the rebalance (its time, micros) that the placement answers.
 inline constexpr std::string_view kRebalancedKey = "sealane.io/rebalanced-at";
 
+// ... the newest join of a cluster (micros) that the placement has been spread onto, or was made
+// after.
+inline constexpr std::string_view kJoinedKey = "sealane.io/joined-until";
+
 // Since when (micros) each earlier group of clusterAffinities could take an object back without a
 // break, by the group's name.
 using FailbackClocks = std::map<std::string, int64_t>;
+
+inline constexpr int kDefaultFailoverLimit = 3;
 
 struct PlanInput {
   const v1::Binding& binding;
@@ -34,6 +40,15 @@ struct PlanInput {
   const ReplicaCounts* capacity_lost = nullptr;
   const FailbackClocks* failback = nullptr;  // of the last plan; nullptr: none runs
   std::vector<std::string> evicting = {};    // clusters to leave, besides those of the binding
+  const Vicinity* vicinity = nullptr;        // see Request
+  bool settling = false;                     // copies still stay because of an earlier move
+  // Copies that only stay for a while are left out: the plan says where everything ends.
+  bool settled = false;
+  // After failures in so many clusters for the same reason application failover holds an object
+  // where it is; 0: never.
+  int failover_limit = kDefaultFailoverLimit;
+  // Over how long returns to a cluster or group that is available again are spread.
+  absl::Duration failback_spread = absl::ZeroDuration();
 };
 
 // What to do about one binding.
@@ -47,6 +62,7 @@ struct Plan {
   FailbackClocks failback;      // to be handed in with the next plan
   // Clusters whose agents could tell how many replicas fit, when the plan depends on it.
   std::vector<std::string> unknown_capacity;
+  bool step = false;    // of a rebalance: nothing goes before what takes its place is ready
   int64_t evicted = 0;  // clusters that were left because of taints or because they went
 };
 

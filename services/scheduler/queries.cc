@@ -101,7 +101,13 @@ void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
   if (row != nullptr && row->value.uid() == binding.uid()) {
     request.Evict(EvictedFrom(row->value));
     term = TermIndex(request, row->value.affinity_name());
-    previous = RemainingPlacement(request, request.terms[term], row->value, world.snapshot,
+    v1::Placed placement;  // without copies that only stay for a while
+    for (const auto& [name, replicas] : TargetsWithoutCopies(row->value)) {
+      v1::TargetCluster& target = *placement.add_clusters();
+      target.set_name(name);
+      target.set_replicas(replicas);
+    }
+    previous = RemainingPlacement(request, request.terms[term], placement, world.snapshot,
                                   &world.index, now_micros)
                    .previous;
   }

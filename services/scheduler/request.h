@@ -16,6 +16,8 @@ namespace sealane::scheduler {
 inline constexpr std::string_view kHonourSpreadOption = "sealane.io/honour-spread";
 inline constexpr std::string_view kRespectCapacityOption = "sealane.io/respect-capacity";
 inline constexpr std::string_view kFailbackOption = "sealane.io/failback";
+inline constexpr std::string_view kRebalanceOption = "sealane.io/rebalance";
+inline constexpr std::string_view kFailoverScopeOption = "sealane.io/failover-scope";
 
 // How replicas come to clusters.
 enum class Strategy { kDuplicated, kStaticWeight, kDynamicWeight, kAggregated, kUnsupported };
@@ -77,6 +79,18 @@ struct ComponentRequest {
   ResourceList request;
 };
 
+// Clusters that are near those that are left: of the same provider, the same region, or one of
+// both.
+struct Vicinity {
+  std::vector<std::string> providers;  // sorted; empty: the provider does not make a cluster near
+  std::vector<std::string> regions;    // likewise
+
+  [[nodiscard]] bool Has(const ClusterInfo& cluster) const {
+    return std::binary_search(providers.begin(), providers.end(), cluster.provider) ||
+           std::binary_search(regions.begin(), regions.end(), cluster.region);
+  }
+};
+
 // A binding, read once into the form that the pipeline uses. Keeps a pointer to the binding.
 class Request {
  public:
@@ -97,7 +111,9 @@ class Request {
   ResourceList request;  // of one replica
   std::vector<ComponentRequest> component_requests;
   std::vector<std::string> evicting;  // clusters that are being left, sorted
-  std::string affinity_group;         // "<namespace>/<key>=<value>"; empty: none
+  const Vicinity* vicinity =
+      nullptr;                 // where it may go besides the clusters in use; null: anywhere
+  std::string affinity_group;  // "<namespace>/<key>=<value>"; empty: none
   std::string anti_affinity_group;
   bool names_descending = false;  // how ties of the division are broken
   bool honour_spread = false;

@@ -36,7 +36,10 @@ SchedulerMetrics::SchedulerMetrics(Registry& r)
       failovers(r.AddCounter("sealane_scheduler_application_failovers_total",
                              "Clusters that applications left because they failed there.")),
       cluster_failovers(r.AddCounter("sealane_scheduler_cluster_failovers_total",
-                                     "Clusters that applications left gracefully for a taint.")),
+                                     "Clusters that objects left because of a taint.")),
+      held(r.AddCounter("sealane_scheduler_failovers_held_total",
+                        "Applications that are not moved any more, because they failed in several "
+                        "clusters for the same reason.")),
       cluster_events(r.AddCounter("sealane_scheduler_cluster_events_total",
                                   "Changes of clusters that filters see.")),
       capacity_events(r.AddCounter("sealane_scheduler_capacity_events_total",
@@ -65,6 +68,8 @@ SchedulerMetrics::SchedulerMetrics(Registry& r)
       short_of_room(r.AddGauge("sealane_scheduler_short_clusters",
                                "Clusters that lack room for what runs there, for so long that "
                                "replicas are asked to leave.")),
+      pace_waiting(r.AddGauge("sealane_scheduler_failovers_waiting",
+                              "Objects that wait for their turn to leave a tainted cluster.")),
       leader(r.AddGauge("sealane_scheduler_leader", "1 when this process leads.")) {}
 
 }  // namespace sealane::scheduler

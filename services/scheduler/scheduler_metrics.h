@@ -23,7 +23,8 @@ struct SchedulerMetrics {
   Counter& moves;              // placements whose clusters changed
   Counter& evictions;          // clusters that were left because they went or were tainted
   Counter& failovers;          // clusters that applications left because they failed there
-  Counter& cluster_failovers;  // ... gracefully, because of a taint
+  Counter& cluster_failovers;  // ... because of a taint
+  Counter& held;               // applications held after failures in several clusters
   Counter& cluster_events;     // changes that filters see
   Counter& capacity_events;    // heartbeats that only change capacity
   Counter& concerned;          // bindings looked at because of cluster events
@@ -40,6 +41,7 @@ struct SchedulerMetrics {
   Gauge& clusters;
   Gauge& assumed;
   Gauge& short_of_room;
+  Gauge& pace_waiting;  // objects that wait for their turn to leave a tainted cluster
   Gauge& leader;
 };
 

@@ -22,6 +22,7 @@
 #include "services/scheduler/capacity_asker.h"
 #include "services/scheduler/capacity_loss.h"
 #include "services/scheduler/failover_plan.h"
+#include "services/scheduler/pace.h"
 #include "services/scheduler/placement_event.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/queries.h"
@@ -68,6 +69,7 @@ class SchedulerService final : public Service {
               [this](const std::string& name) { AskThose(name, &BindingIndex::WaitingFor); }),
         back_(env_, kFailbackDelay,
               [this](const std::string& name) { AskThose(name, &BindingIndex::AwayFrom); }),
+        pace_(env_, options.pace, [this](const std::string& key) { queue_.Add(key); }),
         wakes_(env_, [this](const std::string& key) { queue_.Add(key); }) {
     if (options_.capacity_wait > absl::ZeroDuration()) {
       world_.accurate = [this](const v1::Binding& binding) -> const AccurateAnswers* {
@@ -100,7 +102,7 @@ class SchedulerService final : public Service {
     if (!synced_) return false;
     if (!leading_) return true;  // another process works
     return queue_.idle() && !room_.pending() && world_.placements.in_flight() == 0 &&
-           asker_.waiting() == 0;
+           asker_.waiting() == 0 && pace_.waiting() == 0;
   }
 
  private:
@@ -145,6 +147,12 @@ class SchedulerService final : public Service {
              const KeyedQueue::Done& done);
   // True when the plan waits for agents to count; it is made again then.
   bool WaitForCapacity(const std::string& key, const v1::Binding& binding, const Plan& plan);
+  // False when it has to wait for its turn to leave a tainted cluster.
+  bool MayLeave(const std::string& key, const v1::Binding& binding, const v1::Placed& row,
+                const std::vector<v1::Event>& failovers);
+  // From now on the health of what may move is known.
+  void FollowApps();
+  Counter& CounterOf(const v1::Event& failover);
   void UpdateGauges();
 
   ScopedExecutor executor_;
@@ -162,6 +170,7 @@ class SchedulerService final : public Service {
   // Clusters whose room changed, gathered until those are looked at that may use it.
   Gathering room_;  // what waits
   Gathering back_;  // what may return to an earlier group
+  Pace pace_;
   Wakes wakes_;
   std::set<std::string> waited_;  // bindings that have waited for agents once
   std::unique_ptr<LeaderLease> lease_;
@@ -368,9 +377,9 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
   const auto failback = world_.failback.find(key);
   if (failback != world_.failback.end()) input.failback = &failback->second;
 
-  if (world_.FailsOver(key)) {
-    world_.FollowApps([this](const std::string& failing) { queue_.Add(failing); });
-  }
+  input.failover_limit = options_.failover_limit;
+  input.failback_spread = options_.failback_spread;
+  if (world_.FailsOver(key)) FollowApps();
 
   std::map<std::string, int64_t> claims;
   if (placed != nullptr) claims = loss_.Claims(key, binding, placed->value);
@@ -389,6 +398,10 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
     done(ReconcileResult::Done());
     return;
   }
+  if (plan.write && !MayLeave(key, binding, plan.row, failovers)) {
+    done(ReconcileResult::Done());
+    return;
+  }
   if (plan.cause.empty()) {
     metrics_.unchanged.Increment();
   } else {
@@ -404,11 +417,37 @@ void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done&
     return;
   }
   for (v1::Event& event : failovers) {
-    const bool tainted = event.reason() == kClusterFailoverEvent;
-    (tainted ? metrics_.cluster_failovers : metrics_.failovers).Increment();
+    CounterOf(event).Increment();
     events_.Emit(std::move(event));
   }
   Write(key, binding, std::move(plan), done);
+}
+
+bool SchedulerService::MayLeave(const std::string& key, const v1::Binding& binding,
+                                const v1::Placed& row, const std::vector<v1::Event>& failovers) {
+  for (const v1::Event& event : failovers) {
+    if (event.reason() != kClusterFailoverEvent) continue;
+    std::vector<Pace::Target> targets;
+    for (const v1::Eviction& eviction : row.evictions()) {
+      if (eviction.cluster() != event.cluster()) continue;
+      for (const std::string& name : eviction.replaced_by()) {
+        const ClusterInfo* cluster = world_.snapshot.Find(name);
+        targets.emplace_back(name, cluster == nullptr ? 0 : cluster->free_pods);
+      }
+    }
+    // Of several at once the first one counts.
+    return pace_.MayLeave(key, binding.schedule_priority(), event.cluster(), targets);
+  }
+  return true;
+}
+
+void SchedulerService::FollowApps() {
+  world_.FollowApps([this](const std::string& key) { queue_.Add(key); });
+}
+
+Counter& SchedulerService::CounterOf(const v1::Event& failover) {
+  if (failover.reason() == kClusterFailoverEvent) return metrics_.cluster_failovers;
+  return failover.reason() == kFailoverHeldEvent ? metrics_.held : metrics_.failovers;
 }
 
 bool SchedulerService::WaitForCapacity(const std::string& key, const v1::Binding& binding,
@@ -453,12 +492,17 @@ void SchedulerService::Write(const std::string& key, const v1::Binding& binding,
   // At once, so that the next decision about a workload of the same group sees it.
   world_.index.SetPlaced(key, &plan.row);
   const absl::Duration begin = env_.clock.Monotonic();
+  const bool copies_stay = plan.row.evictions_size() > 0;
+  if (copies_stay) FollowApps();
   world_.placements.PutIf(
       key, std::move(plan.row), expected,
-      [this, key, begin, done, given = std::move(given)](const absl::StatusOr<uint64_t>& revision) {
+      [this, key, begin, done, copies_stay,
+       given = std::move(given)](const absl::StatusOr<uint64_t>& revision) {
         if (revision.ok()) {
           metrics_.writes.Increment();
           metrics_.placement_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
+          // What was said of its health while it was written concerned nobody.
+          if (copies_stay) queue_.Add(key);
           done(ReconcileResult::Done());
           return;
         }
@@ -482,6 +526,7 @@ void SchedulerService::UpdateGauges() {
   env_.executor.After(kGaugeInterval, [this] { UpdateGauges(); });
   metrics_.bindings.Set(static_cast<double>(world_.bindings.size()));
   metrics_.short_of_room.Set(static_cast<double>(loss_.short_of_room()));
+  metrics_.pace_waiting.Set(static_cast<double>(pace_.waiting()));
   metrics_.unscheduled.Set(static_cast<double>(world_.index.waiting()));
   const CapacityAskerStats& asked = asker_.stats();
   const auto catch_up = [](Counter& counter, uint64_t value) {

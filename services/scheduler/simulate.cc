@@ -147,6 +147,7 @@ class Simulator {
     if (world_.accurate_now) input.accurate_now = world_.accurate_now();
     input.now_micros = now_micros_;
     input.rebalance_micros = world_.rebalancers.TriggeredFor(binding);
+    input.settled = true;
     Plan plan = PlanWithFailover(input, nullptr, false).plan;
     state.failed = !plan.cause.empty() && plan.outcome != Outcome::kScheduled;
     state.moved = state.moved || plan.moved;

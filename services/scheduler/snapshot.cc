@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lib/core/hash.h"
+#include "lib/model/cluster_marks.h"
 #include "lib/model/quantity.h"
 #include "lib/model/toleration.h"
 
@@ -118,8 +119,15 @@ void Snapshot::Set(const v1::ClusterStatus& status) {
   info->zones.assign(status.zones().begin(), status.zones().end());
   for (const v1::Taint& taint : status.taints()) {
     if (TaintForbidsScheduling(taint)) info->taints.push_back(taint);
+    if (taint.effect() == "NoExecute") info->evicts = true;
+  }
+  for (const v1::Condition& condition : status.conditions()) {
+    if (condition.type() == "Settled") info->joined_micros = condition.last_transition_micros();
   }
   info->deleting = status.deleting();
+  const auto abandon = status.annotations().find(std::string(kAbandonAnnotation));
+  info->abandoned =
+      status.deleting() && abandon != status.annotations().end() && abandon->second == "true";
   info->apis = InternApis(status);
   info->has_summary = status.has_resource_summary();
   info->free = FreeResources(status.resource_summary());
@@ -133,7 +141,9 @@ void Snapshot::Set(const v1::ClusterStatus& status) {
 
   auto at = Position(info->name);
   const auto index = at - clusters_.begin();
+  evicting_ += info->evicts ? 1 : 0;
   if (at != clusters_.end() && (*at)->name == info->name) {
+    evicting_ -= (*at)->evicts ? 1 : 0;
     if (!SameForFilters(**at, *info)) {
       for (auto& entry : memos_.by_key) {
         entry.second->known_[static_cast<size_t>(index)] = MatchMemo::kUnknown;
@@ -170,6 +180,7 @@ bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b) {
   };
   return a.labels == b.labels && a.provider == b.provider && a.region == b.region &&
          a.zones == b.zones && a.deleting == b.deleting && a.drained == b.drained &&
+         a.abandoned == b.abandoned &&
          std::equal(a.taints.begin(), a.taints.end(), b.taints.begin(), b.taints.end(),
                     same_taint) &&
          (a.apis == b.apis || *a.apis == *b.apis);
@@ -192,6 +203,7 @@ void Snapshot::Remove(std::string_view name) {
   auto at = Position(name);
   if (at != clusters_.end() && (*at)->name == name) {
     const auto index = at - clusters_.begin();
+    evicting_ -= (*at)->evicts ? 1 : 0;
     clusters_.erase(at);
     for (auto& entry : memos_.by_key) {
       entry.second->known_.erase(entry.second->known_.begin() + index);

@@ -44,8 +44,11 @@ struct ClusterInfo {
   std::shared_ptr<const ApiSet> apis;
   std::vector<v1::Taint> taints;  // those that forbid scheduling
   bool deleting = false;
-  bool drained = false;  // in a what-if question: everything must leave, whatever it tolerates
+  bool drained = false;    // in a what-if question: everything must leave, whatever it tolerates
+  bool evicts = false;     // has a NoExecute taint
+  bool abandoned = false;  // on its way out, and nobody waits for what is there: `unjoin --force`
   std::string name;
+  int64_t joined_micros = 0;  // when it was ready for the first time, or settled; 0: not yet
   // What is free: allocatable - allocated - allocating. Without a summary nothing is.
   bool has_summary = false;
   int64_t free_pods = 0;
@@ -111,6 +114,8 @@ class Snapshot {
   [[nodiscard]] const ClusterInfo* Find(std::string_view name) const;
   // As Find, but the cluster stays alive when the snapshot changes.
   [[nodiscard]] ClusterPtr Share(std::string_view name) const;
+  // Whether any cluster has a NoExecute taint.
+  [[nodiscard]] bool any_evicts() const { return evicting_ > 0; }
   // In name order. A cluster's place in it is its index until the next change.
   [[nodiscard]] const std::vector<ClusterPtr>& clusters() const { return clusters_; }
   // What is remembered of the affinity that `key` stands for (its serialized form). It follows the
@@ -122,6 +127,7 @@ class Snapshot {
   std::shared_ptr<const ApiSet> InternApis(const v1::ClusterStatus& status);
 
   std::vector<ClusterPtr> clusters_;
+  size_t evicting_ = 0;                                       // clusters with a NoExecute taint
   std::map<uint64_t, std::weak_ptr<const ApiSet>> api_sets_;  // by fingerprint
 
   // Not copied: a copy is changed and asks anew.

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "lib/bus/subjects.h"
-#include "services/scheduler/failover.h"
 
 namespace sealane::scheduler {
 namespace {
@@ -24,6 +23,7 @@ void TrimApp(v1::AppStatus& row) {
     out.set_unhealthy_since_micros(part.unhealthy_since_micros());
     out.set_applied_generation(part.applied_generation());
     if (part.replicas().ready() != 0) out.mutable_replicas()->set_ready(part.replicas().ready());
+    *out.mutable_preserved_labels() = part.preserved_labels();
     if (part.unhealthy_since_micros() == 0) continue;
     out.set_reason(part.reason());
     if (part.reason().empty()) out.set_message(part.message());
@@ -47,9 +47,7 @@ World::World(Bus& bus, Env env, absl::Duration assume_for)
 bool World::FailsOver(const std::string& key) const {
   const Row<v1::Binding>* binding = bindings.Find(key);
   if (binding == nullptr) return false;
-  if (binding->value.failover().has_application() || LeavesTaintedGracefully(binding->value)) {
-    return true;
-  }
+  if (binding->value.failover().has_application()) return true;
   const Row<v1::Placed>* placed = placements.Find(key);
   return placed != nullptr && placed->value.evictions_size() > 0;
 }

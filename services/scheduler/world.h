@@ -60,7 +60,7 @@ struct World {
   // The bindings that can give up replicas when the cluster lacks room, in the order in which they
   // have to: lower schedulePriority first. Only those whose replicas are divided by room.
   [[nodiscard]] std::vector<std::string> GivingWay(const std::string& cluster) const;
-  // Whether application failover looks at it.
+  // Whether its health matters to its placement: it may fail over, or copies of it stay or return.
   [[nodiscard]] bool FailsOver(const std::string& key) const;
   // Follows app_status from now on: fleets in which nothing fails over do without. `look`: the
   // health of an object that fails over may be another.

@@ -84,6 +84,15 @@ BindingFacts FactsOf(const v1::Binding& binding, ClusterNames& names) {
   facts.suspended = suspension.dispatching();
   const auto& clusters = suspension.dispatching_on_clusters().cluster_names();
   facts.suspended_in = {clusters.begin(), clusters.end()};
+  const v1::FailoverBehavior& failover = binding.failover();
+  for (const v1::StatePreservation* part :
+       {&failover.application().state_preservation(), &failover.cluster().state_preservation()}) {
+    for (const v1::StatePreservationRule& rule : part->rules()) {
+      // Admission refused what is no path.
+      auto path = kube::JsonPath::Parse(rule.json_path());
+      if (path.ok()) facts.state_rules.emplace_back(rule.alias_label_name(), *std::move(path));
+    }
+  }
   facts.render_errors = {binding.render_errors().begin(), binding.render_errors().end()};
   return facts;
 }

@@ -6,10 +6,12 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lib/core/json_fwd.h"
 #include "lib/kube/health.h"
+#include "lib/kube/json_path.h"
 #include "lib/model/identity.h"
 #include "lib/model/labels_view.h"
 
@@ -52,6 +54,8 @@ struct BindingFacts {
   // Where its policy suspends dispatching: everywhere, or in these clusters.
   bool suspended = false;
   std::set<std::string, std::less<>> suspended_in;
+  // failover.*.statePreservation: label -> where in the status its value is.
+  std::vector<std::pair<std::string, kube::JsonPath>> state_rules;
 };
 
 // Of a row of `placements`.

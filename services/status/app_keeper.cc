@@ -331,6 +331,8 @@ AppKeeper::Progress AppKeeper::ProgressOf(std::string_view cluster) const {
     for (const PlacementFacts::Target& target : app.placement->targets) {
       if (names_.Name(target.cluster) != cluster) continue;
       ++progress.placed;
+      // Nobody knows how it is now.
+      if (word_of_(target.cluster).readiness != Readiness::kTrue) continue;
       for (const WorkFacts& work : app.works) {
         if (work.cluster != target.cluster || work.state != WorkFacts::State::kApplied) continue;
         if (work.object_generation < app.object->generation) continue;

@@ -11,6 +11,7 @@
 #include "lib/core/time.h"
 #include "lib/kube/aggregate_status.h"
 #include "lib/kube/health.h"
+#include "lib/model/label_syntax.h"
 #include "sealane/v1/common.pb.h"
 
 namespace sealane::status {
@@ -32,7 +33,8 @@ struct Part {
   bool held = false;  // dispatching is suspended, and it does not run the newest generation
   ClusterWord word;
 
-  [[nodiscard]] bool lost() const { return word.readiness == Readiness::kUnknown; }
+  // Nobody knows what is there now: the agent is silent, or its API server does not answer it.
+  [[nodiscard]] bool lost() const { return word.readiness != Readiness::kTrue; }
 };
 
 bool Suspended(const AppInput& in, uint32_t cluster) {
@@ -104,6 +106,9 @@ void SayState(const Part& part, v1::ClusterAppStatus& out) {
   const WorkFacts* work = part.work;
   if (!part.word.registered) {
     Say(out, kPartLost, "ClusterNotRegistered", "no such cluster is registered");
+  } else if (part.word.readiness == Readiness::kFalse) {
+    Say(out, kPartLost, "ClusterNotReady",
+        "the cluster's API server does not answer; this is its last word");
   } else if (part.lost()) {
     Say(out, kPartLost, "ClusterLost", "the cluster's agent is silent; this is its last word");
   } else if (part.target == nullptr) {
@@ -125,6 +130,18 @@ void SayState(const Part& part, v1::ClusterAppStatus& out) {
         work->words == nullptr        ? ""
         : work->words->detail.empty() ? work->words->message
                                       : work->words->detail);
+  }
+}
+
+// What the application takes along when it leaves the cluster. Only what can be a label is.
+void PreserveState(const AppInput& in, const WorkFacts& work, v1::ClusterAppStatus& out) {
+  if (in.binding == nullptr || in.binding->state_rules.empty() || work.status_json.empty()) return;
+  const Json status = Json::parse(work.status_json, nullptr, /*allow_exceptions=*/false);
+  for (const auto& [label, path] : in.binding->state_rules) {
+    const Json* value = path.Find(status);
+    if (value == nullptr || value->is_structured() || value->is_null()) continue;
+    const std::string text = value->is_string() ? value->get<std::string>() : value->dump();
+    if (CheckLabelValue(text).empty()) (*out.mutable_preserved_labels())[label] = text;
   }
 }
 
@@ -150,7 +167,8 @@ v1::ClusterAppStatus DescribePart(const AppInput& in, const Part& part, bool wit
     out.set_applied_generation(part.work->object_generation);
     out.set_applied_micros(part.work->applied_micros);
     last_word = std::max(last_word, part.work->received_micros);
-    if (with_status) out.set_status_json(part.work->status_json);
+    if (with_status && heard) out.set_status_json(part.work->status_json);
+    PreserveState(in, *part.work, out);
   }
   if (part.lost()) last_word = std::max(last_word, part.word.last_heartbeat_micros);
   out.set_last_word_micros(last_word);

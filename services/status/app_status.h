@@ -45,9 +45,9 @@ struct AppInput {
 };
 
 // The row of `app_status`: one picture of an object in all its clusters. Pure: the same input gives
-// the same row. The part of a lost cluster is marked Lost, with the time of its last word, and
-// counts as nothing; observed_generation grows only when every cluster that should run the object
-// does run its newest generation.
+// the same row. The part of a cluster that is not ready is marked Lost, with the time of its last
+// word, and counts as nothing; observed_generation grows only when every cluster that should run
+// the object does run its newest generation.
 [[nodiscard]] v1::AppStatus ComputeAppStatus(const AppInput& input);
 
 }  // namespace sealane::status

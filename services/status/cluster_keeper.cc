@@ -75,6 +75,7 @@ void ClusterKeeper::SetRegistered(const std::string& name,
     if (cluster.registered.uid() != registered->uid()) {
       cluster.lease.reset();
       cluster.heartbeat.reset();
+      cluster.well_micros = 0;
       cluster.settled.clear();
     }
     cluster.registered = *std::move(registered);
@@ -193,6 +194,7 @@ void ClusterKeeper::OnHeartbeat(const BusMessage& message) {
     cluster.lease->Heard(now, heartbeat->api_healthy(), absl::Seconds(heartbeat->lease_seconds()));
   }
   cluster.heard_micros = ToMicros(env_.clock.Now());
+  if (heartbeat->api_healthy()) cluster.well_micros = cluster.heard_micros;
   cluster.heartbeat = std::move(heartbeat);
   queue_.Add(name);
 }
@@ -228,13 +230,14 @@ void ClusterKeeper::Reconcile(const std::string& name) {
                                              .heard_micros = cluster.heard_micros,
                                              .readiness = readiness,
                                              .storm = storm_,
+                                             .well_micros = cluster.well_micros,
                                              .settled = cluster.settled,
                                              .default_models = options_.default_resource_models,
                                              .policies = policies_,
                                              .now_micros = now_micros});
 
   absl::Duration next = cluster.lease->NextChange();
-  if (const int64_t taints = NextTaintChangeMicros(options_.failover, wanted);
+  if (const int64_t taints = NextTaintChangeMicros(options_.failover, wanted, cluster.well_micros);
       taints > now_micros) {
     next = std::min(next, now + absl::Microseconds(taints - now_micros));
   }

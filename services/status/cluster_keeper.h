@@ -73,8 +73,9 @@ class ClusterKeeper {
     std::unique_ptr<ClusterLease> lease;
     std::unique_ptr<v1::Heartbeat> heartbeat;  // the last one
     int64_t heard_micros = 0;
-    int64_t placed = -1;  // when everything was healthy at the last look; else -1
-    std::string settled;  // see ClusterInput
+    int64_t well_micros = 0;  // see TaintInput
+    int64_t placed = -1;      // when everything was healthy at the last look; else -1
+    std::string settled;      // see ClusterInput
     absl::Duration written_at = -absl::InfiniteDuration();
     absl::Duration check_at = absl::InfiniteDuration();
   };

@@ -93,11 +93,21 @@ v1::ClusterStatus BuildClusterStatus(const FailoverOptions& options, const Clust
   } else if (!input.settled.empty()) {
     SetCondition(row, kSettledCondition, "True", "Joined", input.settled, input.now_micros);
   }
+  if (input.storm && input.readiness != Readiness::kTrue && row.last_heartbeat_micros() != 0) {
+    SetCondition(row, kFailoverPausedCondition, "True", "TooManyClustersNotReady",
+                 "so many clusters are not ready that the fault is likely on this side: nothing is "
+                 "moved away",
+                 input.now_micros);
+  } else if (FindCondition(row, kFailoverPausedCondition) != nullptr) {
+    SetCondition(row, kFailoverPausedCondition, "False", "Resumed", "failover is not paused",
+                 input.now_micros);
+  }
   const std::vector<v1::Taint> taints = ComputeTaints(options, {.registered = input.registered,
                                                                 .previous = previous,
                                                                 .conditions = row,
                                                                 .readiness = input.readiness,
                                                                 .storm = input.storm,
+                                                                .well_micros = input.well_micros,
                                                                 .policies = input.policies,
                                                                 .now_micros = input.now_micros});
   row.clear_taints();

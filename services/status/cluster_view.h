@@ -28,6 +28,7 @@ struct ClusterInput {
   int64_t heard_micros = 0;                     // when it came, by our clock
   Readiness readiness = Readiness::kUnknown;
   bool storm = false;
+  int64_t well_micros = 0;  // see TaintInput
   // Everything that is placed in the cluster is healthy; empty: not, or not yet. What to say of it.
   std::string settled;
   bool default_models = false;  // a Cluster without resource models gets Karmada's

@@ -24,6 +24,10 @@ inline constexpr std::string_view kApiEnablementsCondition = "CompleteAPIEnablem
 // healthy for the first time, then True for good.
 inline constexpr std::string_view kSettledCondition = "Settled";
 
+// Sealane's own: True on clusters that are not ready while nothing is moved away from them, because
+// too many are not ready at once.
+inline constexpr std::string_view kFailoverPausedCondition = "FailoverPaused";
+
 // nullptr when the cluster has no such condition.
 [[nodiscard]] const v1::Condition* FindCondition(const v1::ClusterStatus& cluster,
                                                  std::string_view type);

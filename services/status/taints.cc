@@ -85,7 +85,9 @@ void AddFromCondition(const FailoverOptions& options, const TaintInput& input, T
   const v1::Taint no_schedule = MakeTaint(key, "", "NoSchedule", kConditionSource, since);
   taints.emplace(KeyOf(no_schedule), no_schedule);
   if (!options.enabled || input.storm) return;
-  if (input.now_micros - since < absl::ToInt64Microseconds(options.after)) return;
+  if (input.now_micros - std::max(since, input.well_micros) <
+      absl::ToInt64Microseconds(options.after))
+    return;
   const v1::Taint no_execute =
       MakeTaint(key, "", "NoExecute", kFailoverSource,
                 AddedBefore(input.previous, kFailoverSource, input.now_micros));
@@ -190,14 +192,16 @@ std::vector<v1::Taint> ComputeTaints(const FailoverOptions& options, const Taint
   return result;
 }
 
-int64_t NextTaintChangeMicros(const FailoverOptions& options, const v1::ClusterStatus& row) {
+int64_t NextTaintChangeMicros(const FailoverOptions& options, const v1::ClusterStatus& row,
+                              int64_t well_micros) {
   if (!options.enabled) return 0;
   int64_t since = 0;
   for (const v1::Taint& taint : row.taints()) {
     if (taint.source() == kFailoverSource) return 0;
     if (taint.source() == kConditionSource) since = taint.time_added_micros();
   }
-  return since == 0 ? 0 : since + absl::ToInt64Microseconds(options.after);
+  if (since == 0) return 0;
+  return std::max(since, well_micros) + absl::ToInt64Microseconds(options.after);
 }
 
 }  // namespace sealane::status

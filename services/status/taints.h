@@ -71,6 +71,9 @@ struct TaintInput {
   const v1::ClusterStatus& conditions;
   Readiness readiness = Readiness::kUnknown;
   bool storm = false;
+  // When the agent last said that its cluster is well, microseconds; 0: not in this process' life.
+  // Failover counts from there: a link that flaps moves nothing.
+  int64_t well_micros = 0;
   // Sorted by creation, then name.
   const std::vector<TaintPolicy>& policies;
   int64_t now_micros = 0;
@@ -86,7 +89,7 @@ struct TaintInput {
 // When ComputeTaints will say something else if nothing else changes: when the tolerated time ends.
 // Microseconds since the epoch; 0: never.
 [[nodiscard]] int64_t NextTaintChangeMicros(const FailoverOptions& options,
-                                            const v1::ClusterStatus& row);
+                                            const v1::ClusterStatus& row, int64_t well_micros);
 
 }  // namespace status
 }  // namespace sealane

@@ -99,12 +99,26 @@ class JoinTest(FleetTest):
         except Exception:  # pylint: disable=broad-except
             return False
 
+    def test_a_cluster_that_never_returns_is_given_up(self):
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=self.join())
+        shutil.rmtree(self.home / "agent", ignore_errors=True)
+        agent = self.start_agent()
+        wait_until("what is meant for every cluster", self.has_object)
+        agent.kill()
+        said = self.unjoin("--force")
+        self.assertIn("ConfigMap base/everywhere", said)
+        self.assertIsNone(self.guest())
+        self.assertTrue(self.has_object(), "nobody was there to remove it")
+        self.assertFalse(self.secret("cluster-guest-1").exists())
+        self.kubectl("delete", "-n", "base", "configmap", "everywhere")
+
     def unjoin(self, *flags):
         done = subprocess.run(
             [BIN / "sealane", "unjoin", "--config", self.stack.config, "--name", GUEST.name,
              "--directory", self.stack.accounts, *flags], capture_output=True, text=True,
             timeout=90, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
 
     def test_a_cluster_joins_works_and_leaves(self):
         manifests = self.join()

@@ -100,6 +100,7 @@ std::string FormatAppDetails(const AppDetails& details, const ViewOptions& optio
     Line(out, "scheduling",
          StrCat(options.style.Word(details.placed->state()),
                 details.placed->message().empty() ? "" : StrCat("  ", details.placed->message())));
+    for (const std::string& text : FormatEvictions(*details.placed)) Line(out, "moves", text);
   } else if (!app.schedule_state().empty()) {
     Line(out, "scheduling",
          StrCat(options.style.Word(app.schedule_state()),

@@ -14,7 +14,8 @@ constexpr std::string_view kExitCodes =
     "  1  the fleet refused something (validate: would refuse it), or there is no such thing\n"
     "  2  the command line or an input file is wrong\n"
     "  3  the bus or a service did not answer in time\n"
-    "  4  status: the application is not healthy; simulate: something would not fit\n";
+    "  4  status: something is not healthy; simulate: something would not fit; drain: something\n"
+    "     stays\n";
 
 std::string Overview(const Style& style) {
   std::string out =
@@ -83,9 +84,11 @@ int UnknownCommand(std::string_view name, Terminal& terminal) {
 
 const std::vector<Command>& Commands() {
   static const auto* commands = new std::vector<Command>{
-      ApplyCommand(),        DeleteCommand(), ValidateCommand(), GetCommand(),    StatusCommand(),
-      ExplainCommand(),      RenderCommand(), SimulateCommand(), EventsCommand(), ResultCommand(),
-      ServerConfigCommand(), JoinCommand(), RotateCommand(), LeafConfigCommand(), UnjoinCommand(),   VersionCommand()};
+      ApplyCommand(),    DeleteCommand(),     ValidateCommand(),     GetCommand(),
+      StatusCommand(),   ExplainCommand(),    RenderCommand(),       SimulateCommand(),
+      EventsCommand(),   ResultCommand(),     ServerConfigCommand(), JoinCommand(),
+      RotateCommand(),   LeafConfigCommand(), UnjoinCommand(),       CordonCommand(),
+      UncordonCommand(), DrainCommand(),      TaintCommand(),        VersionCommand()};
   return *commands;
 }
 

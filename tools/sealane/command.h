@@ -20,7 +20,8 @@ inline constexpr int kOk = 0;
 inline constexpr int kRefused = 1;      // the fleet refused something, or there is no such thing
 inline constexpr int kUsage = 2;        // the command line or an input file is wrong
 inline constexpr int kUnreachable = 3;  // the bus or a service did not answer in time
-inline constexpr int kNotHealthy = 4;   // status: not (or not yet) healthy; simulate: does not fit
+inline constexpr int kNotHealthy =
+    4;  // status: not healthy; simulate: does not fit; drain: not empty
 
 using Connector =
     std::function<absl::StatusOr<std::unique_ptr<Fleet>>(const Context&, absl::Duration timeout)>;
@@ -83,6 +84,10 @@ Command JoinCommand();
 Command LeafConfigCommand();
 Command RotateCommand();
 Command UnjoinCommand();
+Command CordonCommand();
+Command UncordonCommand();
+Command DrainCommand();
+Command TaintCommand();
 Command VersionCommand();
 
 }  // namespace sealane::cli

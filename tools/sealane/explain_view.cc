@@ -73,6 +73,7 @@ std::string Placement(const ExplainDetails& details, const ViewOptions& options)
   const Json in_force = InForce(placed);
   Line(out, "in force", Targets(in_force));
   if (!placed.cause().empty()) Line(out, "because", placed.cause());
+  for (const std::string& text : FormatEvictions(placed)) Line(out, "moves", text);
   const Json now = Json::parse(details.decision, nullptr, /*allow_exceptions=*/false);
   Line(out, "rules", Text(now, "strategy"));
   const std::string group = Text(now, "group");

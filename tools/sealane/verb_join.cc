@@ -4,6 +4,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kube/admission.h"
+#include "lib/model/cluster_marks.h"
 #include "tools/sealane/agent_manifest.h"
 #include "tools/sealane/command.h"
 #include "tools/sealane/files.h"
@@ -156,7 +157,7 @@ absl::StatusOr<std::string> WithKeepMark(Fleet& fleet, const std::string& cluste
   if (reply.objects().empty()) return NotFound(StrCat("there is no cluster ", cluster));
   Json object = Json::parse(reply.objects(0).manifest(), nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return Internal("the Cluster object is not JSON");
-  object["metadata"]["annotations"]["sealane.io/keep-workloads"] = "true";
+  object["metadata"]["annotations"][std::string(kKeepWorkloadsAnnotation)] = "true";
   return object.dump();
 }
 
@@ -211,7 +212,7 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
       {"apiVersion", kClusterVersion}, {"kind", "Cluster"}, {"metadata", {{"name", cluster}}}};
   std::string left;
   if (args.Has("force")) {
-    identity["metadata"]["annotations"]["sealane.io/abandon"] = "true";
+    identity["metadata"]["annotations"][std::string(kAbandonAnnotation)] = "true";
     SEALANE_ASSIGN_OR_RETURN(left, WorksIn(*fleet, cluster, timeout));
   }
   deletion.set_manifest(identity.dump());

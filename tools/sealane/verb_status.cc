@@ -9,6 +9,7 @@
 #include "lib/kube/manifest.h"
 #include "lib/model/identity.h"
 #include "tools/sealane/apps.h"
+#include "tools/sealane/cluster_change.h"
 #include "tools/sealane/command.h"
 #include "tools/sealane/lookup.h"
 #include "tools/sealane/render_message.h"
@@ -139,9 +140,24 @@ absl::Status Watch(Terminal& terminal, Fleet& fleet, const Target& target, bool 
   return done ? absl::OkStatus() : status;
 }
 
+int StatusOfCluster(const Invocation& invocation) {
+  Terminal& terminal = invocation.terminal;
+  if (!invocation.args.positional().empty() || invocation.args.Has("watch") ||
+      invocation.args.Has("wait") || invocation.args.Has("output")) {
+    return Fail(terminal, InvalidArgument("--cluster stands alone: an application's status tells "
+                                          "of each of its clusters"));
+  }
+  const auto timeout = Timeout(invocation.args);
+  if (!timeout.ok()) return Fail(terminal, timeout.status());
+  const auto fleet = Connect(invocation);
+  if (!fleet.ok()) return Fail(terminal, fleet.status());
+  return ShowCluster(invocation, **fleet, invocation.args.Get("cluster"), *timeout);
+}
+
 int Status(const Invocation& invocation) {
   const Args& args = invocation.args;
   Terminal& terminal = invocation.terminal;
+  if (args.Has("cluster")) return StatusOfCluster(invocation);
   if (args.positional().size() != 1) {
     return Fail(terminal, InvalidArgument("status of what? Give NAME or KIND/NAME; "
                                           "`sealane get apps -A` lists what there is"));
@@ -175,13 +191,16 @@ int Status(const Invocation& invocation) {
 
 Command StatusCommand() {
   return {"status",
-          "[KIND/]NAME",
+          "[KIND/]NAME | --cluster CLUSTER",
           "Show one application: health per cluster, replicas, differences, and why it runs there",
-          "Ends with exit code 0 when the application is healthy, with 4 when it is not.\n\n"
+          "Ends with exit code 0 when the application is healthy, with 4 when it is not. With\n"
+          "--cluster: how the cluster is, and how far what is placed there.\n\n"
           "  sealane status classroom -n classroom\n"
           "  sealane status deployment/classroom --wait --timeout 2m\n"
-          "  sealane status classroom --watch\n",
+          "  sealane status classroom --watch\n"
+          "  sealane status --cluster aws-virginia\n",
           {{"namespace", 'n', "NAMESPACE", "only this namespace (default: the context's, or all)"},
+           {"cluster", 0, "CLUSTER", "show this cluster instead"},
            {"output", 'o', "FORMAT", "wide, json or yaml"},
            {"watch", 'w', "", "print a line at each change, until interrupted"},
            {"wait", 0, "", "print a line at each change, until healthy or --timeout"}},

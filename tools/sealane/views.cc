@@ -26,7 +26,9 @@ std::string ReadyWord(const v1::ClusterStatus& cluster) {
   for (const v1::Condition& condition : cluster.conditions()) {
     if (condition.type() != "Ready") continue;
     if (condition.status() == "True") return "Ready";
-    return condition.status() == "False" ? "NotReady" : "Unknown";
+    if (condition.status() == "False") return "NotReady";
+    // Its agent has spoken once: it is lost, not on its way.
+    return cluster.last_heartbeat_micros() != 0 ? "Lost" : "Unknown";
   }
   return "Unknown";
 }
@@ -132,6 +134,30 @@ std::string FormatReady(const v1::Replicas& replicas) {
   return StrCat(replicas.ready(), "/", replicas.wanted());
 }
 
+std::vector<std::string> FormatEvictions(const v1::Placed& placed) {
+  std::vector<std::string> texts;
+  for (const v1::Eviction& eviction : placed.evictions()) {
+    // What nothing has taken over from is told by the placement's own message.
+    if (eviction.replaced_by().empty()) continue;
+    const std::string& cluster = eviction.cluster();
+    const bool here = std::any_of(placed.clusters().begin(), placed.clusters().end(),
+                                  [&](const auto& target) { return target.name() == cluster; });
+    const std::string why = StrCat(eviction.moved() ? "" : "left because of: ", eviction.reason());
+    if (!here) {
+      if (eviction.recovered_micros() == 0) texts.push_back(StrCat(cluster, ": ", why));
+      continue;
+    }
+    const std::vector<std::string> others(eviction.replaced_by().begin(),
+                                          eviction.replaced_by().end());
+    const std::string until = eviction.purge_mode() == "Never"
+                                  ? "until the application or its policy is changed"
+                                  : StrCat("until it is healthy in ", StrJoin(others, ", "));
+    texts.push_back(
+        StrCat(cluster, ": a copy of ", eviction.replicas(), " stays ", until, "; ", why));
+  }
+  return texts;
+}
+
 std::string FormatRef(const v1::ObjectRef& ref) { return Describe(KeyOf(ref)); }
 
 std::string FormatApps(const v1::QueryReply& reply, const ViewOptions& options) {
@@ -161,14 +187,14 @@ std::string FormatClusters(const v1::QueryReply& reply, const ViewOptions& optio
   if (options.wide) header.insert(header.end(), {"ZONES", "TAINTS", "AGENT", "MESSAGE"});
   TextTable table(std::move(header));
   for (const v1::ClusterStatus& cluster : reply.clusters()) {
+    const bool ready = ReadyWord(cluster) == "Ready";
     std::vector<std::string> row = {
-        cluster.name(),
-        cluster.deleting() ? "Deleting" : ReadyWord(cluster),
-        OrDash(cluster.provider()),
-        OrDash(cluster.region()),
-        StrCat(cluster.node_summary().ready_num(), "/", cluster.node_summary().total_num()),
-        Usage(cluster, "cpu"),
-        Usage(cluster, "memory"),
+        cluster.name(), cluster.deleting() ? "Deleting" : ReadyWord(cluster),
+        OrDash(cluster.provider()), OrDash(cluster.region()),
+        // The last word of a cluster that is not ready says nothing about now.
+        ready ? StrCat(cluster.node_summary().ready_num(), "/", cluster.node_summary().total_num())
+              : "-",
+        ready ? Usage(cluster, "cpu") : "-", ready ? Usage(cluster, "memory") : "-",
         OrDash(cluster.kubernetes_version()),
         FormatAge(options.now_micros, cluster.last_heartbeat_micros())};
     if (options.wide) {

@@ -76,6 +76,9 @@ struct ExplainDetails {
 // The answer to a what-if question (proto/sealane/v1/query.proto, simulate).
 [[nodiscard]] std::string FormatSimulation(const Json& simulation, const ViewOptions& options);
 
+// One text for each cluster that the object leaves or has left: what becomes of its copy there.
+[[nodiscard]] std::vector<std::string> FormatEvictions(const v1::Placed& placed);
+
 // "3/6" for workloads, "-" for objects without replicas.
 [[nodiscard]] std::string FormatReady(const v1::Replicas& replicas);
 // "Deployment classroom/web".

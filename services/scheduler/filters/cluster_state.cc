@@ -1,7 +1,9 @@
-// Filters on the state of the cluster itself: it is going, or it is being left.
+// Filters on the state of the cluster itself: it is going, it is being left, or it is too far from
+// one that is being left.
 
 #include <algorithm>
 
+#include "lib/core/strings.h"
 #include "services/scheduler/filter.h"
 
 namespace sealane::scheduler {
@@ -27,10 +29,28 @@ std::string WhyEvicting(const FilterContext& /*context*/, const ClusterInfo& /*c
 
 bool EvictionMatters(const FilterContext& context) { return !context.request.evicting.empty(); }
 
+bool Near(const FilterContext& context, const ClusterInfo& cluster) {
+  return context.in_use || context.request.vicinity->Has(cluster);
+}
+
+std::string WhyNotNear(const FilterContext& context, const ClusterInfo& /*cluster*/) {
+  const Vicinity& vicinity = *context.request.vicinity;
+  std::vector<std::string> near;
+  if (!vicinity.providers.empty()) {
+    near.push_back(StrCat("provider ", StrJoin(vicinity.providers, ", ")));
+  }
+  if (!vicinity.regions.empty()) near.push_back(StrCat("region ", StrJoin(vicinity.regions, ", ")));
+  if (near.empty()) return "nobody knows what is near the clusters that are left";
+  return StrCat("not of ", StrJoin(near, " or "));
+}
+
+bool ScopeMatters(const FilterContext& context) { return context.request.vicinity != nullptr; }
+
 }  // namespace
 
 const FilterPlugin kClusterDeletionFilter = {"ClusterDeletion", &NotDeleting, &WhyDeleting};
 const FilterPlugin kClusterEvictionFilter = {"ClusterEviction", &NotEvicting, &WhyEvicting,
                                              &EvictionMatters};
+const FilterPlugin kFailoverScopeFilter = {"FailoverScope", &Near, &WhyNotNear, &ScopeMatters};
 
 }  // namespace sealane::scheduler

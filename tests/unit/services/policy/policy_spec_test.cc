@@ -299,7 +299,23 @@ TEST(Admission, SaysWhichAnnotationsAndValuesThereAre) {
   EXPECT_EQ(errors[2].message(),
             "unknown annotation; propagation policies know sealane.io/failback, "
             "sealane.io/failover-scope, sealane.io/honour-spread, sealane.io/on-policy-delete, "
-            "sealane.io/respect-capacity");
+            "sealane.io/rebalance, sealane.io/respect-capacity");
+}
+
+TEST(Admission, StateIsPreservedFromPathsToOneValue) {
+  const auto rules = [](const char* path) {
+    return Json{
+        {"statePreservation", {{"rules", {{{"aliasLabelName", "a"}, {"jsonPath", path}}}}}}};
+  };
+  Json policy = Manifest("PropagationPolicy", "p", "shop", {{"resourceSelectors", {Selector()}}});
+  policy["spec"]["propagateDeps"] = true;
+  policy["spec"]["failover"] = {{"application", rules("{.list[*]}")},
+                                {"cluster", rules("{.list[0].id}")}};
+  policy["spec"]["failover"]["application"]["decisionConditions"] = Json::object();
+  const auto errors = kube::Admit(policy).errors;
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].field(), "spec.failover.application.statePreservation.rules[0].jsonPath");
+  EXPECT_THAT(errors[0].message(), ::testing::HasSubstr("[*]"));
 }
 
 TEST(Admission, WarnsOfAnnotationsThatDoNothingOnAnObject) {

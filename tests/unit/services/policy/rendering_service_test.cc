@@ -255,6 +255,17 @@ spec:
   EXPECT_EQ(of("b", "parallelism"), 3);
   EXPECT_EQ(of("a", "completions") + of("b", "completions"), 10);
   EXPECT_THAT(of("a", "completions"), ::testing::AnyOf(2, 3));
+  // A copy that only stays for a while keeps its share, and the others do all of it.
+  const std::string key = KeyOfText("Job shop/work");
+  v1::Placed placed = placements_.Find(key)->value;
+  v1::Eviction& copy = *placed.add_evictions();
+  copy.set_cluster("a");
+  copy.add_replaced_by("b");
+  *copy.mutable_before() = placed.clusters();
+  placements_.Put(key, placed);
+  Settle();
+  EXPECT_THAT(of("a", "completions"), ::testing::AnyOf(2, 3));
+  EXPECT_EQ(of("b", "completions"), 10);
   // Duplicated: every cluster does all of it.
   MustApply(job + PolicyFor("Job", "batch/v1",
                             "  placement: {replicaScheduling: "
@@ -313,6 +324,63 @@ TEST_F(RenderingTest, SuspensionAndPreservationReachTheAgents) {
   MustDelete(kWeb);
   EXPECT_TRUE(works_.Find("a." + key)->value.deleting());
   EXPECT_TRUE(works_.Find("a." + key)->value.preserve_on_deletion());
+}
+
+TEST_F(RenderingTest, AClusterThatWasGivenUpIsForgottenAndTold) {
+  agents_answer_ = false;
+  MustApply(StrCat(kWeb, PolicyFor("Deployment", "apps/v1")));
+  const std::string key = KeyOfText("Deployment shop/web");
+  ASSERT_NE(works_.Find("a." + key), nullptr);
+  v1::ClusterStatus cluster = clusters_.Find("a")->value;
+  cluster.set_deleting(true);
+  clusters_.Put("a", cluster);
+  Settle();
+  EXPECT_NE(works_.Find("a." + key), nullptr) << "its agent may still answer";
+  (*cluster.mutable_annotations())["sealane.io/abandon"] = "true";
+  clusters_.Put("a", cluster);
+  Settle();
+  EXPECT_EQ(works_.Find("a." + key), nullptr);
+  EXPECT_EQ(ClustersOf("Deployment shop/web").count("a"), 0u);
+  EXPECT_EQ(ClustersOf("Deployment shop/web").count("b"), 1u);
+  EXPECT_THAT(Told("Abandoned"), Not(IsEmpty()));
+}
+
+TEST_F(RenderingTest, HowAClusterLeavesIsSaidWhenItIsDeleted) {
+  const char* cluster = R"(---
+apiVersion: cluster.karmada.io/v1alpha1
+kind: Cluster
+metadata: {name: a}
+spec: {syncMode: Pull}
+)";
+  MustApply(StrCat(cluster, "---\n", kWeb, PolicyFor("Deployment", "apps/v1")));
+  MustDelete(cluster);
+  const auto text = [&] {
+    const v1::QueryReply reply = Ask("objects", "a");
+    return reply.objects().empty() ? "" : reply.objects(0).manifest();
+  };
+  EXPECT_THAT(text(), Not(HasSubstr("sealane.io/abandon")));
+  // Also when it is on its way already.
+  MustDelete(R"(---
+apiVersion: cluster.karmada.io/v1alpha1
+kind: Cluster
+metadata: {name: a, annotations: {sealane.io/abandon: "true", other: "true"}}
+)");
+  EXPECT_THAT(text(), HasSubstr(R"("sealane.io/abandon":"true")"));
+  EXPECT_THAT(text(), Not(HasSubstr("other")));
+}
+
+TEST_F(RenderingTest, ThePreservedStateIsALabelOfTheReplacement) {
+  MustApply(StrCat(kWeb, PolicyFor("Deployment", "apps/v1")));
+  const std::string key = KeyOfText("Deployment shop/web");
+  v1::Placed placed = placements_.Find(key)->value;
+  v1::Eviction& eviction = *placed.add_evictions();
+  eviction.set_cluster("a");
+  eviction.add_replaced_by("b");
+  (*eviction.mutable_preserved_labels())["job-id"] = "4711";
+  placements_.Put(key, placed);
+  Settle();
+  EXPECT_EQ(Manifest("b", "Deployment shop/web")["metadata"]["labels"]["job-id"], "4711");
+  EXPECT_FALSE(Manifest("a", "Deployment shop/web")["metadata"]["labels"].contains("job-id"));
 }
 
 TEST_F(RenderingTest, WhatIsProtectedIsNotDeleted) {

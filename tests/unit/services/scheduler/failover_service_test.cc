@@ -16,10 +16,7 @@ using ::testing::UnorderedElementsAre;
 
 class FailoverServiceTest : public ServiceTest {
  protected:
-  FailoverServiceTest() : apps_(*bus_, sim_.env(), kAppStatusTable) {
-    Ensure(kAppStatusTable, true);
-    apps_.Start([](const std::string&) {}, [] {});
-  }
+  FailoverServiceTest() { all_is_well_ = false; }
 
   // A Deployment of three in one cluster of these.
   void PlaceInA(const std::string& purge_mode, std::initializer_list<const char*> clusters) {
@@ -55,7 +52,6 @@ class FailoverServiceTest : public ServiceTest {
     sim_.RunFor(absl::Seconds(1));
   }
 
-  Table<v1::AppStatus> apps_;
   v1::Binding binding_;
   std::string key_;
 };
@@ -188,6 +184,118 @@ TEST_F(FailoverServiceTest, ALostClusterIsNoMatterOfIt) {
   Say({{"a", since}}, "Unknown");
   sim_.RunFor(absl::Hours(1));
   EXPECT_THAT(Targets(key_), UnorderedElementsAre(Pair("a", 3)));
+}
+
+// --- A cluster is lost ---------------------------------------------------------------------------
+
+class LostClusterTest : public ServiceTest {
+ protected:
+  // As the status service marks it.
+  void Lose(const char* name, int64_t room = 100) {
+    v1::ClusterStatus cluster = MakeRoomy(name, room);
+    v1::Taint& taint = *cluster.add_taints();
+    taint.set_key("cluster.karmada.io/unreachable");
+    taint.set_effect("NoExecute");
+    PutCluster(cluster);
+  }
+  std::string PutApp(const std::string& name, int replicas, int priority) {
+    v1::Binding binding = MakeBinding(replicas, kDynamic, name);
+    binding.set_schedule_priority(priority);
+    return PutBinding(binding);
+  }
+};
+
+TEST_F(LostClusterTest, HighPrioritiesTakeTheRoomAndTheRestWaitsVisibly) {
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  const std::string low = PutApp("a-low", 4, 1);
+  const std::string high = PutApp("z-high", 4, 9);
+  Settle();
+  PutCluster(MakeRoomy("b", 5));
+  Settle();
+  Lose("a");
+  Settle();
+  EXPECT_THAT(Targets(high), UnorderedElementsAre(Pair("b", 4)));
+  EXPECT_THAT(Targets(low), UnorderedElementsAre(Pair("a", 4))) << "it stays where it may run";
+  EXPECT_EQ(Placed(low)->state(), "Unschedulable");
+  EXPECT_THAT(Placed(low)->message(), HasSubstr("it stays in a"));
+  EXPECT_THAT(Reasons(), Contains("Unschedulable"));
+  PutCluster(MakeRoomy("b", 20));
+  sim_.RunFor(absl::Seconds(3));
+  Settle();
+  EXPECT_THAT(Targets(low), UnorderedElementsAre(Pair("b", 4)));
+  EXPECT_EQ(Placed(low)->state(), "Scheduled");
+}
+
+TEST_F(LostClusterTest, EverythingLeavesAtThePaceOfTheOptions) {
+  options_.pace.leave_per_second = 10;
+  StartService();
+  PutCluster(MakeRoomy("a", 1000));
+  std::vector<std::string> keys;
+  for (int i = 0; i < 40; ++i) keys.push_back(PutApp(StrCat("app-", i), 1, i == 39 ? 5 : 0));
+  Settle();
+  PutCluster(MakeRoomy("b", 100'000));
+  Settle();
+  const auto left = [&] {
+    return std::count_if(keys.begin(), keys.end(),
+                         [&](const auto& key) { return Targets(key).count("b") > 0; });
+  };
+  Lose("a", 1000);
+  sim_.RunFor(absl::Milliseconds(50));
+  EXPECT_EQ(left(), 10);
+  EXPECT_EQ(Targets(keys[39]).count("b"), 1u) << "the highest priority";
+  sim_.RunFor(absl::Seconds(1));
+  EXPECT_NEAR(static_cast<double>(left()), 20, 2);
+  sim_.RunFor(absl::Seconds(3));
+  EXPECT_EQ(left(), 40);
+}
+
+TEST_F(LostClusterTest, AnExplanationDoesNotCountCopies) {
+  all_is_well_ = false;
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  v1::Binding binding = MakeBinding(6, kDynamic);
+  (*binding.mutable_options())["sealane.io/rebalance"] = "WhenClustersJoin";
+  const std::string key = PutBinding(binding);
+  Settle();
+  sim_.RunFor(absl::Seconds(10));
+  v1::ClusterStatus joined = MakeRoomy("b", 100);
+  v1::Condition& settled = *joined.add_conditions();
+  settled.set_type("Settled");
+  settled.set_last_transition_micros(ToMicros(sim_.env().clock.Now()));
+  PutCluster(joined);
+  Settle();
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("a", 6), Pair("b", 1)));
+  v1::QueryRequest request;
+  request.set_what("explain");
+  request.set_name("web");
+  const v1::QueryReply reply = Ask(request);
+  EXPECT_THAT(reply.body(), HasSubstr(R"("would":{"a":5,"b":1})"));
+}
+
+TEST_F(LostClusterTest, ACopyGoesOnlyWhenItsReplacementIsHealthyWhateverIsKnownFirst) {
+  all_is_well_ = false;
+  StartService();
+  PutCluster(MakeRoomy("a", 100));
+  const std::string key = PutApp("app", 3, 0);
+  Settle();
+  // Until now nobody looked at the status of applications.
+  v1::Binding binding = bindings_.Find(key)->value;
+  binding.set_revision(2);
+  *binding.mutable_placement()->mutable_cluster_affinity()->add_exclude() = "a";
+  PutCluster(MakeRoomy("b", 100));
+  PutBinding(binding);
+  Settle();
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+  sim_.RunFor(absl::Hours(3));
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+  // A restart forgets nothing.
+  StopService();
+  StartService();
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+  SayHealthy(key);
+  Settle();
+  EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("b", 3)));
 }
 
 }  // namespace

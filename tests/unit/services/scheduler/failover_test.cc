@@ -1,95 +1,9 @@
 // Application failover, the pure part: what is due, what stays, what the plan makes of it.
 
-#include "services/scheduler/failover.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "services/scheduler/failover_plan.h"
-#include "tests/unit/services/scheduler/worlds.h"
+#include "tests/unit/services/scheduler/failover_fixture.h"
 
 namespace sealane::scheduler {
 namespace {
-
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Pair;
-using ::testing::UnorderedElementsAre;
-
-constexpr int64_t kSecond = 1'000'000;
-constexpr int64_t kStart = 1'000'000 * kSecond;
-constexpr char kOne[] = R"({"spreadConstraints":
-    [{"spreadByField": "cluster", "minGroups": 1, "maxGroups": 1}]})";
-
-v1::ClusterAppStatus Part(const std::string& cluster, const std::string& health,
-                          int64_t unhealthy_since = 0, int ready = 0) {
-  v1::ClusterAppStatus part;
-  part.set_cluster(cluster);
-  part.set_health(health);
-  part.set_unhealthy_since_micros(unhealthy_since);
-  part.set_applied_generation(1);
-  part.mutable_replicas()->set_ready(ready);
-  if (unhealthy_since != 0) part.set_reason("CrashLoopBackOff");
-  return part;
-}
-
-// One binding, its row and its status, on a clock that is moved by hand.
-class FailoverTest : public ::testing::Test {
- protected:
-  FailoverTest() : binding_(MakeBinding(3, kOne)) {
-    binding_.set_object_generation(1);
-    rules().set_purge_mode("Gracefully");
-    for (const char* name : {"a", "b"}) snapshot_.Set(MakeCluster(name));
-    status_.set_uid(binding_.uid());
-  }
-  v1::ApplicationFailover& rules() { return *binding_.mutable_failover()->mutable_application(); }
-
-  // Placed by the planner itself.
-  void Place() {
-    placed_ = v1::Placed();
-    PlanInput input{binding_, nullptr, snapshot_};
-    input.now_micros = now_;
-    Plan plan = PlanWithFailover(input, nullptr, true).plan;
-    placed_ = std::move(plan.row);
-  }
-  void Say(std::vector<v1::ClusterAppStatus> parts) {
-    status_.clear_clusters();
-    for (auto& part : parts) *status_.add_clusters() = std::move(part);
-  }
-  void After(int64_t seconds) { now_ += seconds * kSecond; }
-  Failover Judge(bool known = true) {
-    FailoverInput input{binding_, placed_, snapshot_, known ? &status_ : nullptr, known};
-    input.now_micros = now_;
-    return JudgeFailover(input);
-  }
-  // Plans and takes the row over.
-  FailoverPlan Act(bool known = true, int64_t rebalance = 0) {
-    PlanInput input{binding_, &placed_, snapshot_};
-    input.now_micros = now_;
-    input.rebalance_micros = rebalance;
-    FailoverPlan result = PlanWithFailover(input, known ? &status_ : nullptr, known);
-    if (result.plan.write) placed_ = result.plan.row;
-    return result;
-  }
-  std::vector<std::string> Evicted() const { return EvictedFrom(placed_); }
-  // Failed in a, moved to b, a copy in a.
-  void MoveToB() {
-    Place();
-    ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3)));
-    Say({Part("a", "Unhealthy", now_)});
-    After(300);
-    ASSERT_EQ(Act().failovers.size(), 1u);
-    ASSERT_THAT(Evicted(), ElementsAre("a"));
-    ASSERT_EQ(ToMap(placed_).at("b"), 3);
-  }
-
-  int64_t now_ = kStart;
-  v1::Binding binding_;
-  v1::Placed placed_;
-  v1::AppStatus status_;
-  Snapshot snapshot_;
-};
 
 TEST_F(FailoverTest, IsDueAfterTheToleratedTime) {
   Place();
@@ -179,6 +93,9 @@ TEST_F(FailoverTest, GracefullyTheCopyGoesWhenTheGracePeriodIsOver) {
   EXPECT_FALSE(Act().plan.write);
   After(1);
   EXPECT_FALSE(Act(false).plan.write) << "nothing is known yet";
+  Say({Part("a", "Unhealthy", kStart, 1), Part("b", "Unhealthy", now_)});
+  EXPECT_FALSE(Act().plan.write) << "one replica serves, and none of the replacement";
+  Say({Part("a", "Unhealthy", kStart, 1), Part("b", "Unhealthy", now_, 1)});
   EXPECT_THAT(Act().plan.cause, HasSubstr("the grace period is over"));
   EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
 }
@@ -226,7 +143,7 @@ TEST_F(FailoverTest, ADifferentPurgeModeHoldsAtOnce) {
 
 TEST_F(FailoverTest, DoesNotGoBackToWhereItFailed) {
   MoveToB();
-  Say({Part("b", "Unhealthy", now_)});
+  Say({Part("a", "Unhealthy", kStart), Part("b", "Unhealthy", now_)});
   After(601);
   const FailoverPlan plan = Act();
   EXPECT_THAT(plan.failovers, IsEmpty());
@@ -245,7 +162,7 @@ TEST_F(FailoverTest, DoesNotGoBackToWhereItFailed) {
 
 TEST_F(FailoverTest, WhoRecoversIsWellPlacedAgain) {
   MoveToB();
-  Say({Part("b", "Unhealthy", now_)});
+  Say({Part("a", "Unhealthy", kStart), Part("b", "Unhealthy", now_)});
   After(601);
   Act();
   ASSERT_EQ(placed_.state(), "NoClusterFit");
@@ -303,6 +220,7 @@ TEST_F(FailoverTest, WhatRunsEverywhereIsNotTakenFromAnywhere) {
 TEST_F(FailoverTest, DividedReplicasGoToOthersAndNotToWhoFailedToo) {
   binding_ = MakeBinding(6, kEven);
   rules().set_purge_mode("Directly");
+  limit_ = 0;
   snapshot_.Set(MakeCluster("c"));
   Place();
   ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 2), Pair("b", 2), Pair("c", 2)));
@@ -330,128 +248,61 @@ TEST_F(FailoverTest, OtherChangesAreMadeWhileItWaitsForAReplacement) {
   EXPECT_EQ(placed_.state(), "NoClusterFit");
 }
 
-// A cluster with a NoExecute taint is left gracefully.
-class ClusterFailoverTest : public FailoverTest {
- protected:
-  ClusterFailoverTest() {
-    binding_.clear_failover();
-    binding_.mutable_failover()->mutable_cluster();
-    Place();
-  }
-  void Taint() {
-    snapshot_.Set(MakeCluster("a", R"({"spec": {"taints": [
-        {"key": "sick", "effect": "NoExecute", "timeAdded": "1970-01-12T13:46:40Z"}]}})"));
-  }
-  void TaintAndMoveToB() {
-    Taint();
-    const FailoverPlan result = Act();
-    ASSERT_EQ(result.failovers.size(), 1u);
-    EXPECT_EQ(result.failovers[0].reason(), "ClusterFailover");
-    ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
-    EXPECT_THAT(placed_.cause(), HasSubstr("cluster failover: has to leave a: taint {sick"));
-  }
-};
+// --- A fault that comes along ------------------------------------------------------------------
 
-TEST_F(ClusterFailoverTest, TheCopyStaysUntilTheNewOneIsHealthy) {
-  TaintAndMoveToB();
-  Say({Part("a", "Healthy", 0, 3), Part("b", "Progressing", 0, 1)});
-  After(100);
-  EXPECT_FALSE(Act().plan.write);
-  Say({Part("a", "Healthy", 0, 3), Part("b", "Healthy", 0, 3)});
-  const FailoverPlan result = Act();
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
-  EXPECT_EQ(result.plan.cause, "cluster failover: the copy in a goes: healthy in b");
-  EXPECT_THAT(result.failovers, IsEmpty());
-  EXPECT_FALSE(Act().plan.write);
-  // A new version changes nothing about the taint; without the taint nothing is left to say.
+TEST_F(FailoverTest, IsHeldAfterFailuresInSeveralClustersForTheSameReason) {
+  for (const char* name : {"c", "d"}) snapshot_.Set(MakeCluster(name));
+  limit_ = 2;
+  MoveToB();
+  v1::ClusterAppStatus second = Part("b", "Unhealthy", now_);
+  Say({Part("a", "Unhealthy", kStart), second});
+  After(301);
+  const FailoverPlan plan = Act();
+  ASSERT_EQ(plan.failovers.size(), 1u);
+  EXPECT_EQ(plan.failovers[0].reason(), "FailoverHeld");
+  EXPECT_EQ(ToMap(placed_).count("c"), 0u);
+  EXPECT_THAT(placed_.message(), HasSubstr("it failed in 2 clusters for the same reason"));
+  EXPECT_THAT(placed_.failover_held(), HasSubstr("CrashLoopBackOff"));
+  After(301);
+  EXPECT_THAT(Act().failovers, IsEmpty()) << "told once";
+  EXPECT_FALSE(Act(false).plan.write) << "a restart changes nothing";
+  const v1::Placed held = placed_;
+  // By the user.
+  After(1);
+  EXPECT_EQ(Act(true, now_).failovers.size(), 1u);
+  EXPECT_EQ(placed_.failover_held(), "");
+  // By another version.
+  placed_ = held;
   binding_.set_object_generation(2);
   Act();
-  EXPECT_THAT(Evicted(), ElementsAre("a"));
-  snapshot_.Set(MakeCluster("a"));
+  EXPECT_EQ(placed_.failover_held(), "");
+  After(301);
   Act();
-  EXPECT_THAT(Evicted(), IsEmpty());
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+  EXPECT_NE(placed_.evictions_size(), 0);
+  EXPECT_EQ(placed_.failover_held(), "");
 }
 
-TEST_F(ClusterFailoverTest, ALostCopyGoesWhenTheGracePeriodIsOverAndAHealthyOneStays) {
-  TaintAndMoveToB();
-  Say({Part("a", "Healthy", 0, 3), Part("b", "Unhealthy", now_)});
-  After(599);
-  EXPECT_FALSE(Act().plan.write);
-  After(1);
-  EXPECT_FALSE(Act().plan.write);
-  Say({Part("a", "Unknown"), Part("b", "Unhealthy", now_)});
+TEST_F(FailoverTest, OtherReasonsDoNotHold) {
+  snapshot_.Set(MakeCluster("c"));
+  limit_ = 2;
+  MoveToB();
+  v1::ClusterAppStatus second = Part("b", "Unhealthy", now_);
+  second.set_reason("ImagePullBackOff");
+  Say({Part("a", "Unhealthy", kStart), second});
+  After(301);
   Act();
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+  EXPECT_EQ(ToMap(placed_).count("c"), 1u);
 }
 
-TEST_F(ClusterFailoverTest, DirectlyItGoesAtOnce) {
-  binding_.mutable_failover()->mutable_cluster()->set_purge_mode("Directly");
-  Taint();
-  EXPECT_THAT(Act().failovers, IsEmpty());
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
-  EXPECT_THAT(Evicted(), IsEmpty());
-}
-
-TEST_F(ClusterFailoverTest, WhatFitsNowhereElseStaysAndSaysSo) {
-  snapshot_.Remove("b");
-  Taint();
-  EXPECT_THAT(Act().failovers, IsEmpty());
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3)));
-  EXPECT_NE(placed_.state(), "Scheduled");
-  EXPECT_THAT(placed_.message(), HasSubstr("cluster failover: has to leave a: taint {sick"));
-  EXPECT_THAT(placed_.message(), HasSubstr("it stays in a"));
-  EXPECT_FALSE(Act().plan.write);
-  snapshot_.Set(MakeCluster("b"));
-  EXPECT_EQ(Act().failovers.size(), 1u);
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
-  EXPECT_EQ(placed_.state(), "Scheduled");
-}
-
-TEST_F(ClusterFailoverTest, AnUnhealthyApplicationIsItsOwnReasonWhenTheTaintHasGone) {
-  rules().set_purge_mode("Directly");
-  snapshot_.Remove("b");
+TEST_F(FailoverTest, StateIsTakenAlong) {
   Place();
-  Taint();
+  v1::ClusterAppStatus part = Part("a", "Unhealthy", now_);
+  (*part.mutable_preserved_labels())["job-id"] = "4711";
+  Say({part});
+  After(300);
   Act();
   ASSERT_EQ(placed_.evictions_size(), 1);
-  EXPECT_TRUE(placed_.evictions(0).tainted());
-  snapshot_.Set(MakeCluster("a"));
-  EXPECT_THAT(Judge(/*known=*/false).due, IsEmpty());
-  Say({Part("a", "Unhealthy", now_)});
-  After(300);
-  const Failover failover = Judge();
-  ASSERT_EQ(failover.due.size(), 1u);
-  EXPECT_FALSE(failover.due[0].tainted());
-  EXPECT_EQ(failover.due[0].reason(), "CrashLoopBackOff");
-  EXPECT_EQ(failover.due[0].purge_mode(), "Directly");
-}
-
-TEST_F(ClusterFailoverTest, WhatRunsElsewhereLeavesWithoutAReplacement) {
-  binding_ = MakeBinding(3, "{}");
-  binding_.mutable_failover()->mutable_cluster();
-  Place();
-  ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
-  Taint();
-  Act();
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
-  EXPECT_THAT(Evicted(), IsEmpty());
-  EXPECT_EQ(placed_.state(), "Scheduled");
-  EXPECT_FALSE(Act().plan.write);
-}
-
-TEST_F(ClusterFailoverTest, ATaintIsToleratedForItsTime) {
-  v1::Toleration& toleration = *binding_.mutable_placement()->add_cluster_tolerations();
-  toleration.set_key("sick");
-  toleration.set_operator_("Exists");
-  toleration.set_toleration_seconds(60);
-  Place();
-  Taint();
-  EXPECT_EQ(Act().plan.again_at_micros, kStart + 60 * kSecond);
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3)));
-  After(60);
-  Act();
-  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+  EXPECT_EQ(placed_.evictions(0).preserved_labels().at("job-id"), "4711");
 }
 
 }  // namespace

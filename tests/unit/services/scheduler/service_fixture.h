@@ -32,16 +32,25 @@ class ServiceTest : public ::testing::Test {
         clusters_(*bus_, sim_.env(), kClusterStatusTable),
         objects_(*bus_, sim_.env(), kObjectsTable),
         placements_(*bus_, sim_.env(), kPlacementsTable),
+        apps_(*bus_, sim_.env(), kAppStatusTable),
         client_(*bus_, sim_.env()) {
-    for (std::string_view name : {kBindingsTable, kClusterStatusTable, kObjectsTable}) {
+    for (std::string_view name :
+         {kBindingsTable, kClusterStatusTable, kObjectsTable, kAppStatusTable}) {
       Ensure(name, true);
     }
     Ensure(kEventsLog, false);
+    options_.failback_spread = absl::ZeroDuration();
     const auto nothing = [](const std::string&) {};
     bindings_.Start(nothing, [] {});
     clusters_.Start(nothing, [] {});
     objects_.Start(nothing, [] {});
-    placements_.Start([this](const std::string&) { ++placement_changes_; }, [] {});
+    apps_.Start(nothing, [] {});
+    placements_.Start(
+        [this](const std::string& key) {
+          ++placement_changes_;
+          if (all_is_well_) SayHealthy(key);
+        },
+        [] {});
     WatchOptions events;
     events.stream = std::string(kEventsLog);
     events.all = true;
@@ -90,6 +99,23 @@ class ServiceTest : public ::testing::Test {
     bindings_.Put(key, binding);
     return key;
   }
+  // As the status service would, when everything runs where it is placed.
+  void SayHealthy(const std::string& key) {
+    const Row<v1::Placed>* placed = placements_.Find(key);
+    const Row<v1::Binding>* binding = bindings_.Find(key);
+    if (placed == nullptr || binding == nullptr) return;
+    v1::AppStatus row;
+    *row.mutable_ref() = placed->value.ref();
+    row.set_uid(placed->value.uid());
+    for (const v1::TargetCluster& target : placed->value.clusters()) {
+      v1::ClusterAppStatus& part = *row.add_clusters();
+      part.set_cluster(target.name());
+      part.set_health("Healthy");
+      part.set_applied_generation(binding->value.object_generation());
+      part.mutable_replicas()->set_ready(target.replicas());
+    }
+    apps_.Put(key, row);
+  }
   const v1::Placed* Placed(const std::string& key) {
     const Row<v1::Placed>* row = placements_.Find(key);
     return row == nullptr ? nullptr : &row->value;
@@ -130,6 +156,8 @@ class ServiceTest : public ::testing::Test {
   Table<v1::ClusterStatus> clusters_;
   Table<v1::StoredObject> objects_;
   Table<v1::Placed> placements_;
+  Table<v1::AppStatus> apps_;
+  bool all_is_well_ = true;  // what is placed is healthy at once
   QueryClient client_;
   Registry registry_;
   std::vector<v1::Event> events_;

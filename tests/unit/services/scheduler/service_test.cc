@@ -96,7 +96,8 @@ TEST_F(ServiceTest, ATaintMovesAndLeavesAReason) {
   Settle();
   EXPECT_THAT(Targets(key), UnorderedElementsAre(Pair("b", 4)));
   EXPECT_THAT(Placed(key)->cause(), HasSubstr("taint {down:NoExecute}"));
-  EXPECT_THAT(Reasons(), ElementsAre("Placed", "Moved"));
+  EXPECT_THAT(Reasons(), ElementsAre("Placed", "ClusterFailover", "Moved", "Moved"));
+  EXPECT_THAT(events_[3].message(), HasSubstr("the copy in a goes: healthy in b"));
 }
 
 TEST_F(ServiceTest, TheRowGoesWithTheBinding) {

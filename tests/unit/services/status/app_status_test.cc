@@ -12,6 +12,8 @@
 #include "lib/core/strings.h"
 #include "sealane/v1/agent.pb.h"
 #include "sealane/v1/common.pb.h"
+#include "sealane/v1/placement.pb.h"
+#include "sealane/v1/tables.pb.h"
 
 namespace sealane::status {
 namespace {
@@ -183,6 +185,41 @@ TEST_F(AppStatusTest, LostClusterIsShownAsLost) {
   EXPECT_EQ(row.replicas().wanted(), 4);
   EXPECT_EQ(Json::parse(row.status_json())["readyReplicas"], 2);
   EXPECT_THAT(row.message(), HasSubstr("b: ClusterLost"));
+}
+
+TEST_F(AppStatusTest, AClusterWhoseApiServerIsAwaySaysNothingGood) {
+  Place("a", 2);
+  Report("a", 2, 2, "Healthy");
+  ASSERT_EQ(Phase(), kHealthy);
+  words_["a"].readiness = Readiness::kFalse;
+  const v1::AppStatus row = Compute();
+  EXPECT_EQ(row.phase(), kDegraded);
+  EXPECT_EQ(row.clusters(0).reason(), "ClusterNotReady");
+  EXPECT_EQ(row.clusters(0).health(), "Unknown");
+  EXPECT_EQ(row.replicas().ready(), 0);
+}
+
+TEST_F(AppStatusTest, StateThatIsTakenAlongIsReadFromTheStatus) {
+  v1::Binding binding;
+  auto& rules = *binding.mutable_failover()->mutable_application()->mutable_state_preservation();
+  const auto add = [&](const char* label, const char* path) {
+    v1::StatePreservationRule& rule = *rules.add_rules();
+    rule.set_alias_label_name(label);
+    rule.set_json_path(path);
+  };
+  add("ready", "{.readyReplicas}");
+  add("missing", "{.jobId}");
+  add("whole", "{.conditions}");
+  binding_ = FactsOf(binding, names_);
+  Place("a", 2);
+  Report("a", 2, 1, "Unhealthy");
+  v1::AppStatus row = Compute();
+  EXPECT_EQ(row.clusters(0).preserved_labels().size(), 1u);
+  EXPECT_EQ(row.clusters(0).preserved_labels().at("ready"), "1");
+  // The last word of a lost cluster is what is left of it.
+  words_["a"].readiness = Readiness::kUnknown;
+  row = Compute();
+  EXPECT_EQ(row.clusters(0).preserved_labels().at("ready"), "1");
 }
 
 TEST_F(AppStatusTest, RefusedByAClusterSaysWhy) {

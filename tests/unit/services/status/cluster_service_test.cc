@@ -185,6 +185,24 @@ TEST_F(StatusServiceTest, FailoverAfterTheToleratedTimeAndItsEnd) {
   EXPECT_THAT(events_, Contains("FailoverEnded"));
 }
 
+TEST_F(StatusServiceTest, ALinkThatFlapsMovesNothing) {
+  for (const char* name : {"a", "b", "c"}) Register(name);
+  for (const char* name : {"a", "b", "c"}) Beat(name);
+  for (int minute = 0; minute < 20; ++minute) {
+    BeatFor({"a", "b"}, absl::Seconds(60));
+    // A word that holds for less than a return must last.
+    v1::Heartbeat heartbeat = MakeHeartbeat("c");
+    heartbeat.set_lease_seconds(20);
+    Send(heartbeat, "c");
+    EXPECT_EQ(Ready("c"), "Unknown") << minute;
+  }
+  EXPECT_THAT(Taints("c"), ElementsAre("cluster.karmada.io/unreachable:NoSchedule"));
+  BeatFor({"a", "b"}, absl::Seconds(290));
+  EXPECT_EQ(Taints("c").size(), 1u);
+  BeatFor({"a", "b"}, absl::Seconds(20));
+  EXPECT_EQ(Taints("c").size(), 2u);
+}
+
 TEST_F(StatusServiceTest, StormStopsFailoverAndResumesByItself) {
   for (const char* name : {"a", "b", "c"}) Register(name);
   for (const char* name : {"a", "b", "c"}) Beat(name);
@@ -192,10 +210,21 @@ TEST_F(StatusServiceTest, StormStopsFailoverAndResumesByItself) {
   EXPECT_EQ(Taints("b").size(), 1u);
   EXPECT_EQ(Taints("c").size(), 1u);
   EXPECT_THAT(events_, Contains("FailoverPaused"));
+  EXPECT_EQ(Metric("sealane_status_failover_storm"), 1);
+  const auto paused = [&](const char* name) {
+    const v1::Condition* condition = FindCondition(*Cluster(name), kFailoverPausedCondition);
+    return condition == nullptr ? std::string() : condition->status();
+  };
+  EXPECT_EQ(paused("a"), "");
+  EXPECT_EQ(paused("b"), "True");
+  EXPECT_EQ(paused("c"), "True");
   BeatFor({"a", "b"}, absl::Seconds(60));
   EXPECT_THAT(Taints("b"), IsEmpty());
   EXPECT_EQ(Taints("c").size(), 2u);
   EXPECT_THAT(events_, Contains("FailoverResumed"));
+  EXPECT_EQ(Metric("sealane_status_failover_storm"), 0);
+  EXPECT_EQ(paused("b"), "False");
+  EXPECT_EQ(paused("c"), "False");
 }
 
 TEST_F(StatusServiceTest, FailoverTimerSurvivesARestart) {

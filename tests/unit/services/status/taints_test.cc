@@ -63,9 +63,9 @@ TEST_F(TaintsTest, FollowTheConditionAndKeepTheirTime) {
   EXPECT_THAT(TaintsAt(20, Readiness::kUnknown),
               ElementsAre("cluster.karmada.io/unreachable:NoSchedule"));
   EXPECT_EQ(row_.taints(0).time_added_micros(), 10 * kSecond);
-  EXPECT_EQ(NextTaintChangeMicros(options_, row_), 310 * kSecond);
+  EXPECT_EQ(NextTaintChangeMicros(options_, row_, 0), 310 * kSecond);
   EXPECT_THAT(TaintsAt(30, Readiness::kTrue), IsEmpty());
-  EXPECT_EQ(NextTaintChangeMicros(options_, row_), 0);
+  EXPECT_EQ(NextTaintChangeMicros(options_, row_, 0), 0);
 }
 
 TEST_F(TaintsTest, FailoverBeginsAfterTheToleratedTime) {
@@ -75,7 +75,7 @@ TEST_F(TaintsTest, FailoverBeginsAfterTheToleratedTime) {
               ElementsAre("cluster.karmada.io/unreachable:NoExecute",
                           "cluster.karmada.io/unreachable:NoSchedule"));
   EXPECT_EQ(row_.taints(0).time_added_micros(), 300 * kSecond);
-  EXPECT_EQ(NextTaintChangeMicros(options_, row_), 0);
+  EXPECT_EQ(NextTaintChangeMicros(options_, row_, 0), 0);
   TaintsAt(400, Readiness::kUnknown);
   EXPECT_EQ(row_.taints(0).time_added_micros(), 300 * kSecond);
   EXPECT_THAT(TaintsAt(500, Readiness::kTrue), IsEmpty());

@@ -99,12 +99,42 @@ TEST(FormatClustersTest, TellsReadinessCapacityAndWhyNot) {
   (*cluster->mutable_resource_summary()->mutable_allocated())["cpu"] = "1500m";
   ViewOptions options;
   options.now_micros = kNow;
+  EXPECT_EQ(FormatClusters(reply, options),
+            "NAME          READY  PROVIDER  REGION     NODES  CPU  MEMORY  VERSION  LAST WORD\n"
+            "aws-virginia  Lost   aws       us-east-1  -      -    -       -        2m\n")
+      << "its last good word says nothing about now";
+  ready->set_status("True");
   EXPECT_EQ(
       FormatClusters(reply, options),
-      "NAME          READY    PROVIDER  REGION     NODES  CPU       MEMORY  VERSION  LAST WORD\n"
-      "aws-virginia  Unknown  aws       us-east-1  2/3    1500m/24  -       -        2m\n");
+      "NAME          READY  PROVIDER  REGION     NODES  CPU       MEMORY  VERSION  LAST WORD\n"
+      "aws-virginia  Ready  aws       us-east-1  2/3    1500m/24  -       -        2m\n");
+  ready->set_status("Unknown");
   options.wide = true;
   EXPECT_THAT(FormatClusters(reply, options), HasSubstr("no heartbeat for 130 s"));
+}
+
+TEST(FormatEvictionsTest, TellsWhatBecomesOfCopies) {
+  v1::Placed placed;
+  placed.add_clusters()->set_name("a");
+  placed.add_clusters()->set_name("b");
+  const auto add = [&](const char* cluster, const char* reason, bool replaced) -> v1::Eviction& {
+    v1::Eviction& eviction = *placed.add_evictions();
+    eviction.set_cluster(cluster);
+    eviction.set_reason(reason);
+    eviction.set_replicas(3);
+    if (replaced) eviction.add_replaced_by("b");
+    return eviction;
+  };
+  add("a", "the cluster affinity changed", true).set_moved(true);
+  add("c", "CrashLoopBackOff", true);
+  add("d", "taint {x:NoExecute}", true).set_recovered_micros(1);
+  add("e", "nowhere to go", false);
+  EXPECT_THAT(FormatEvictions(placed),
+              ::testing::ElementsAre(
+                  "a: a copy of 3 stays until it is healthy in b; the cluster affinity changed",
+                  "c: left because of: CrashLoopBackOff"));
+  placed.mutable_evictions(0)->set_purge_mode("Never");
+  EXPECT_THAT(FormatEvictions(placed)[0], HasSubstr("until the application or its policy"));
 }
 
 TEST(FormatWorksTest, AWordAboutAnOlderWorkDoesNotCount) {
