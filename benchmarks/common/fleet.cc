@@ -6,8 +6,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "lib/bus/nats_bus.h"
 #include "lib/accounts/server_config.h"
+#include "lib/bus/nats_bus.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/ids.h"
 #include "lib/core/mutex.h"

@@ -26,8 +26,8 @@ constexpr size_t kTooLargeFile = 600;  // lines: refused
 constexpr size_t kLargestMain = 50;
 
 // Every library, and which others it may include directly. Dependencies point one way:
-// core <- model <- {accounts, bus, reconcile, telemetry, http, kube} <- {kubeapi, runtime} <- services,
-// tools.
+// core <- model <- {accounts, bus, reconcile, telemetry, http, kube} <- {kubeapi, runtime} <-
+// services, tools.
 const std::map<std::string, std::set<std::string>>& AllowedIncludes() {
   static const std::map<std::string, std::set<std::string>> allowed = {
       {"lib/core", {}},

@@ -61,8 +61,8 @@ absl::StatusOr<Context> ParseContext(const YAML::Node& node, std::string_view di
   if (!file.empty()) {
     SEALANE_ASSIGN_OR_RETURN(context.password, ReadPassword((folder / file).string()));
   }
-  for (const auto& [field, path] : {std::pair("creds-file", &context.creds_file),
-                                    std::pair("ca-file", &context.ca_file)}) {
+  for (const auto& [field, path] :
+       {std::pair("creds-file", &context.creds_file), std::pair("ca-file", &context.ca_file)}) {
     SEALANE_ASSIGN_OR_RETURN(*path, TextField(node, field));
     if (!path->empty()) *path = (folder / *path).string();
   }

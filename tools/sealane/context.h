@@ -10,7 +10,8 @@
 namespace sealane::cli {
 
 // Which fleet the CLI talks to, and as whom. Each value comes from the first of: flag, environment
-// (SEALANE_BUS_URL, _USER, _PASSWORD, _PASSWORD_FILE, _CREDS, _CA), the chosen context of the config file.
+// (SEALANE_BUS_URL, _USER, _PASSWORD, _PASSWORD_FILE, _CREDS, _CA), the chosen context of the
+// config file.
 struct Context {
   std::string url;
   std::string user;

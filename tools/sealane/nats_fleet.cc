@@ -37,9 +37,8 @@ absl::StatusOr<std::unique_ptr<Fleet>> ConnectFleet(const Context& context,
   return BusFleet::Connect(make, timeout, {}, [&context, complaint] {
     return StrCat(context.url, complaint->empty() ? "" : StrCat(" (", *complaint, ")"),
                   "; is nats-server running there, and is ",
-                  context.creds_file.empty()
-                      ? StrCat("the password of user \"", context.user, "\"")
-                      : context.creds_file,
+                  context.creds_file.empty() ? StrCat("the password of user \"", context.user, "\"")
+                                             : context.creds_file,
                   " right?");
   });
 }

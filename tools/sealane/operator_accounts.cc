@@ -81,8 +81,8 @@ absl::Status OperatorAccounts::WriteAccount(const AccountLayout& layout, const N
     SEALANE_ASSIGN_OR_RETURN(const NKey key, Key(NKey::Type::kAccount, name));
     return key.public_key();
   };
-  SEALANE_ASSIGN_OR_RETURN(
-      std::string jwt, AccountJwt(layout, account.public_key(), oper, key_of, revoked, now_));
+  SEALANE_ASSIGN_OR_RETURN(std::string jwt,
+                           AccountJwt(layout, account.public_key(), oper, key_of, revoked, now_));
   SEALANE_ASSIGN_OR_RETURN(jwts_[account.public_key()],
                            Keep(AccountPath(directory_, account.public_key()), std::move(jwt)));
   return absl::OkStatus();
@@ -119,9 +119,8 @@ absl::Status OperatorAccounts::Forget(const std::string& cluster, const NKey& op
   AccountLayout empty;
   empty.name = ClusterAccount(cluster);
   SEALANE_ASSIGN_OR_RETURN(const NKey key, Key(NKey::Type::kAccount, empty.name));
-  SEALANE_ASSIGN_OR_RETURN(
-      const std::string jwt,
-      AccountJwt(empty, key.public_key(), oper, {}, {{"*", now_}}, now_));
+  SEALANE_ASSIGN_OR_RETURN(const std::string jwt,
+                           AccountJwt(empty, key.public_key(), oper, {}, {{"*", now_}}, now_));
   SEALANE_RETURN_IF_ERROR(WriteFile(AccountPath(directory_, key.public_key()), jwt, 0600));
   std::error_code error;
   fs::remove(KeyPath(directory_, empty.name), error);
@@ -157,8 +156,8 @@ absl::Status OperatorAccounts::Write(const std::map<std::string, std::set<int>>&
   }
   SEALANE_ASSIGN_OR_RETURN(const NKey oper, Key(NKey::Type::kOperator, kOperatorKey));
   SEALANE_ASSIGN_OR_RETURN(const NKey system, Key(NKey::Type::kAccount, kSystemAccount));
-  SEALANE_ASSIGN_OR_RETURN(
-      std::string jwt, OperatorJwt(fleet.operator_name, oper, system.public_key(), now_));
+  SEALANE_ASSIGN_OR_RETURN(std::string jwt,
+                           OperatorJwt(fleet.operator_name, oper, system.public_key(), now_));
   SEALANE_ASSIGN_OR_RETURN(config.jwt,
                            Keep((directory / "keys" / "operator.jwt").string(), std::move(jwt)));
   config.system_account = system.public_key();

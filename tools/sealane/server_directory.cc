@@ -69,11 +69,11 @@ absl::Status Update(const ServerConfigRequest& request, bool is_new, ServerFleet
   };
   if (!request.operator_name.empty() && request.operator_name != fleet.operator_name) {
     if (!is_new) {
-      return FailedPrecondition(StrCat(
-          request.directory, " has its accounts ",
-          fleet.operator_name.empty() ? std::string("in the configuration file")
-                                      : StrCat("under operator ", fleet.operator_name),
-          "; that is chosen when the directory is made. Take a new directory"));
+      return FailedPrecondition(
+          StrCat(request.directory, " has its accounts ",
+                 fleet.operator_name.empty() ? std::string("in the configuration file")
+                                             : StrCat("under operator ", fleet.operator_name),
+                 "; that is chosen when the directory is made. Take a new directory"));
     }
     fleet.operator_name = request.operator_name;
   }
@@ -208,8 +208,7 @@ absl::StatusOr<ClusterLogin> LoginOf(const std::string& directory, const std::st
   login.user = ClusterUser(cluster, *generations->rbegin());
   if (fleet.operator_name.empty()) {
     SEALANE_ASSIGN_OR_RETURN(
-        login.password,
-        ReadPassword((fs::path(directory) / "passwords" / login.user).string()));
+        login.password, ReadPassword((fs::path(directory) / "passwords" / login.user).string()));
   } else {
     SEALANE_ASSIGN_OR_RETURN(login.creds, ReadFile(CredentialsPath(directory, login.user)));
   }

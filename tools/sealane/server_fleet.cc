@@ -28,8 +28,7 @@ void FromJson(const Json& json, ServerFleet& fleet) {
     fleet.clusters = clusters.get<std::map<std::string, std::set<int>>>();
   }
   if (json.contains("revoked")) {
-    fleet.revoked =
-        json.at("revoked").get<std::map<std::string, std::map<std::string, int64_t>>>();
+    fleet.revoked = json.at("revoked").get<std::map<std::string, std::map<std::string, int64_t>>>();
   }
 }
 
@@ -49,20 +48,19 @@ absl::StatusOr<ServerFleet> LoadServerFleet(const std::string& path) {
 }
 
 std::string ServerFleetText(const ServerFleet& fleet) {
-  const Json json = {{"listenHost", fleet.listen_host},
-                     {"listenPort", fleet.listen_port},
-                     {"monitorPort", fleet.monitor_port},
-                     {"leafListen", fleet.leaf_listen},
-                     {"storeDirectory", fleet.store_dir},
-                     {"serverName", fleet.server_name},
-                     {"tls",
-                      {{"cert", fleet.tls_cert},
-                       {"key", fleet.tls_key},
-                       {"clientCA", fleet.tls_client_ca}}},
-                     {"operator", fleet.operator_name},
-                     {"clusters", fleet.clusters},
-                     {"platforms", fleet.platforms},
-                     {"revoked", fleet.revoked}};
+  const Json json = {
+      {"listenHost", fleet.listen_host},
+      {"listenPort", fleet.listen_port},
+      {"monitorPort", fleet.monitor_port},
+      {"leafListen", fleet.leaf_listen},
+      {"storeDirectory", fleet.store_dir},
+      {"serverName", fleet.server_name},
+      {"tls",
+       {{"cert", fleet.tls_cert}, {"key", fleet.tls_key}, {"clientCA", fleet.tls_client_ca}}},
+      {"operator", fleet.operator_name},
+      {"clusters", fleet.clusters},
+      {"platforms", fleet.platforms},
+      {"revoked", fleet.revoked}};
   return json.dump(2) + "\n";
 }
 

@@ -35,8 +35,7 @@ absl::Status PushAll(const std::string& directory, const AccountClaims& claims, 
     SEALANE_RETURN_IF_ERROR(Push(*system, "$SYS.REQ.CLAIMS.UPDATE", jwt, timeout));
   }
   if (claims.deletion.empty()) return absl::OkStatus();
-  SEALANE_RETURN_IF_ERROR(
-      Push(*system, "$SYS.REQ.CLAIMS.DELETE", claims.deletion, timeout));
+  SEALANE_RETURN_IF_ERROR(Push(*system, "$SYS.REQ.CLAIMS.DELETE", claims.deletion, timeout));
   std::error_code absent;  // a server of this machine took them itself
   for (const std::string& file : claims.spent) std::filesystem::remove(file, absent);
   return absl::OkStatus();

@@ -2,9 +2,9 @@
 #include "lib/accounts/server_config.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "tools/sealane/address.h"
 #include "tools/sealane/command.h"
 #include "tools/sealane/server_directory.h"
-#include "tools/sealane/address.h"
 
 namespace sealane::cli {
 namespace {
@@ -44,24 +44,24 @@ int LeafConfig(const Invocation& invocation) {
 }  // namespace
 
 Command LeafConfigCommand() {
-  return {"leaf-config",
-          "--name CLUSTER --directory DIR --url URL",
-          "Print the configuration of a tenant's leaf node",
-          "A nats-server of the cluster's owner that holds one outgoing connection to the bus with\n"
-          "the cluster's login; the agent connects to it (`sealane join --url "
-          "nats://LEAF:4222`).\n\n"
-          "  sealane server-config --directory bus --leaf-listen 0.0.0.0:7422\n"
-          "  sealane leaf-config --name aws-virginia --directory bus \\\n"
-          "    --url tls://bus.example.com:7422 --listen 0.0.0.0:4222 > leaf.conf\n",
-          {{"name", 0, "CLUSTER", "the cluster's name"},
-           {"directory", 'd', "DIR", "the bus' directory, as server-config wrote it"},
-           {"url", 0, "URL", "the bus' port for leaf nodes: nats-leaf://HOST:PORT or tls://..."},
-           {"ca", 0, "FILE", "where the leaf node has the PEM of the bus' authority"},
-           {"creds", 0, "FILE",
-            "with an operator: where it has the credentials (default USER.creds)"},
-           {"listen", 0, "HOST:PORT", "where it listens for the agent (default 127.0.0.1:4222)"}},
-          false,
-          LeafConfig};
+  return {
+      "leaf-config",
+      "--name CLUSTER --directory DIR --url URL",
+      "Print the configuration of a tenant's leaf node",
+      "A nats-server of the cluster's owner that holds one outgoing connection to the bus with\n"
+      "the cluster's login; the agent connects to it (`sealane join --url "
+      "nats://LEAF:4222`).\n\n"
+      "  sealane server-config --directory bus --leaf-listen 0.0.0.0:7422\n"
+      "  sealane leaf-config --name aws-virginia --directory bus \\\n"
+      "    --url tls://bus.example.com:7422 --listen 0.0.0.0:4222 > leaf.conf\n",
+      {{"name", 0, "CLUSTER", "the cluster's name"},
+       {"directory", 'd', "DIR", "the bus' directory, as server-config wrote it"},
+       {"url", 0, "URL", "the bus' port for leaf nodes: nats-leaf://HOST:PORT or tls://..."},
+       {"ca", 0, "FILE", "where the leaf node has the PEM of the bus' authority"},
+       {"creds", 0, "FILE", "with an operator: where it has the credentials (default USER.creds)"},
+       {"listen", 0, "HOST:PORT", "where it listens for the agent (default 127.0.0.1:4222)"}},
+      false,
+      LeafConfig};
 }
 
 }  // namespace sealane::cli

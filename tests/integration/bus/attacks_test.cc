@@ -280,8 +280,8 @@ TEST_F(AttacksTest, NobodyGetsInWithoutALogin) {
     const auto key = NKey::Generate(NKey::Type::kUser);
     ASSERT_OK(key);
     const size_t begin = forged.creds.find('\n') + 1;
-    forged.creds = CredentialsText(
-        forged.creds.substr(begin, forged.creds.find('\n', begin) - begin), *key);
+    forged.creds =
+        CredentialsText(forged.creds.substr(begin, forged.creds.find('\n', begin) - begin), *key);
     logins.push_back(forged);
     const auto stranger = NKey::Generate(NKey::Type::kAccount);
     ASSERT_OK(stranger);

@@ -128,8 +128,9 @@ void MakeTestCertificates(const std::string& directory) {
   };
   const auto in = [&](const char* name) { return StrCat(directory, "/", name); };
   std::ofstream(in("san.cnf")) << "subjectAltName=IP:127.0.0.1,DNS:localhost\n";
-  openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-           "2", "-subj", "/CN=test authority", "-keyout", in("ca.key"), "-out", in("ca.pem")});
+  openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+           "-days", "2", "-subj", "/CN=test authority", "-keyout", in("ca.key"), "-out",
+           in("ca.pem")});
   openssl({"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
            "/CN=127.0.0.1", "-keyout", in("server.key"), "-out", in("server.csr")});
   openssl({"x509", "-req", "-in", in("server.csr"), "-CA", in("ca.pem"), "-CAkey", in("ca.key"),
@@ -225,9 +226,7 @@ Subprocess NatsWorld::Run(const std::string& config, const std::string& log, int
   }
 }
 
-void NatsWorld::StartServer() {
-  server_.emplace(Run("nats-server.conf", "server.log", port_));
-}
+void NatsWorld::StartServer() { server_.emplace(Run("nats-server.conf", "server.log", port_)); }
 
 int NatsWorld::PortFor(const BusIdentity& identity) {
   if (layout_ != BusLayout::kLeaf || identity.kind != BusIdentity::Kind::kCluster) return port_;

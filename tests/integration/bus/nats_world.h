@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "lib/accounts/server_config.h"
 #include "lib/bus/nats_bus.h"
 #include "lib/bus/nats_requests.h"
-#include "lib/accounts/server_config.h"
 #include "lib/core/event_loop.h"
 #include "tests/integration/bus/raw_client.h"
 #include "tests/support/subprocess.h"

@@ -53,7 +53,7 @@ RawClient::~RawClient() {
 }
 
 std::string RawClient::Connect(const RawLogin& login) const {
-  Json options = {{"verbose", false},     {"pedantic", false}, {"headers", true},
+  Json options = {{"verbose", false},      {"pedantic", false}, {"headers", true},
                   {"no_responders", true}, {"lang", "raw"},     {"version", "1.0.0"},
                   {"protocol", 1}};
   if (!login.user.empty()) {

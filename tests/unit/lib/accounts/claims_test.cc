@@ -54,12 +54,11 @@ TEST_F(ClaimsTest, AnAccountSaysWhatItsLayoutSays) {
   EXPECT_FALSE(nats["limits"].contains("streams")) << "JetStream is HUB's alone";
   ASSERT_EQ(nats["exports"].size(), 1U);
   EXPECT_EQ(nats["exports"][0]["response_type"], "Stream");
-  EXPECT_EQ(nats["imports"][0],
-            Json({{"name", "HUB live.works.a=2Eb.>"},
-                  {"subject", "live.works.a=2Eb.>"},
-                  {"account", "key of HUB"},
-                  {"local_subject", "works.>"},
-                  {"type", "stream"}}));
+  EXPECT_EQ(nats["imports"][0], Json({{"name", "HUB live.works.a=2Eb.>"},
+                                      {"subject", "live.works.a=2Eb.>"},
+                                      {"account", "key of HUB"},
+                                      {"local_subject", "works.>"},
+                                      {"type", "stream"}}));
   const auto hub = Account(HubLayout({"a"}), {});
   ASSERT_OK(hub);
   EXPECT_EQ(BodyOf(*hub)["nats"]["limits"]["streams"], -1);

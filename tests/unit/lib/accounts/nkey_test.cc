@@ -23,9 +23,9 @@ TEST(NKeyTest, ReadsAndWritesAsNatsDoes) {
 }
 
 TEST(NKeyTest, EveryTypeComesBackFromItsSeed) {
-  for (const auto& [type, letter] : {std::pair(NKey::Type::kOperator, 'O'),
-                                     std::pair(NKey::Type::kAccount, 'A'),
-                                     std::pair(NKey::Type::kUser, 'U')}) {
+  for (const auto& [type, letter] :
+       {std::pair(NKey::Type::kOperator, 'O'), std::pair(NKey::Type::kAccount, 'A'),
+        std::pair(NKey::Type::kUser, 'U')}) {
     const auto key = NKey::Generate(type);
     ASSERT_OK(key);
     EXPECT_THAT(key->seed(), StartsWith(std::string("S") + letter));
