@@ -85,6 +85,7 @@ class CurlTransport::Impl {
   struct Request {
     HttpRequest request;
     std::string authorization;
+    std::shared_ptr<const TlsMaterial> tls;  // never null
     RequestOptions options;
     bool stream = false;
     ResponseCallback callback;
@@ -133,6 +134,7 @@ class CurlTransport::Impl {
     r->request = std::move(request);
     r->options = options;
     r->impl = this;
+    r->tls = options_.tls ? options_.tls() : fixed_tls_;
     if (options_.bearer_token) {
       const std::string token = options_.bearer_token();
       if (!token.empty()) r->authorization = "Authorization: Bearer " + token;
@@ -242,7 +244,7 @@ class CurlTransport::Impl {
       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                        static_cast<long>(absl::ToInt64Milliseconds(r->options.timeout)));
     }
-    SetTls(easy);
+    SetTls(easy, *r->tls);
     if (r->request.method == "HEAD") {
       curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else {
@@ -288,20 +290,20 @@ class CurlTransport::Impl {
     return CURL_SOCKOPT_OK;
   }
 
-  void SetTls(CURL* easy) {
-    if (!options_.ca_pem.empty() || !options_.ca_file.empty()) {
+  void SetTls(CURL* easy, const TlsMaterial& tls) {
+    if (!tls.ca_pem.empty() || !options_.ca_file.empty()) {
       // The given authority alone, not those of the system beside it.
       curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
     }
-    if (!options_.ca_pem.empty()) {
-      curl_blob blob = Blob(options_.ca_pem);
+    if (!tls.ca_pem.empty()) {
+      curl_blob blob = Blob(tls.ca_pem);
       curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
     } else if (!options_.ca_file.empty()) {
       curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
     }
-    if (!options_.client_certificate_pem.empty()) {
-      curl_blob certificate = Blob(options_.client_certificate_pem);
-      curl_blob key = Blob(options_.client_key_pem);
+    if (!tls.client_certificate_pem.empty()) {
+      curl_blob certificate = Blob(tls.client_certificate_pem);
+      curl_blob key = Blob(tls.client_key_pem);
       curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
       curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
       curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
@@ -466,6 +468,8 @@ class CurlTransport::Impl {
 
   curl_slist* connect_to_ = nullptr;
   const CurlTransportOptions options_;
+  const std::shared_ptr<const TlsMaterial> fixed_tls_ = std::make_shared<const TlsMaterial>(
+      TlsMaterial{options_.ca_pem, options_.client_certificate_pem, options_.client_key_pem});
   ScopedExecutor executor_;
   CURLM* multi_;
   std::set<RequestPtr> active_;  // curl's thread

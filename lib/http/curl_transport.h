@@ -12,6 +12,13 @@
 
 namespace sealane::http {
 
+// What TLS verifies and shows, as PEM texts.
+struct TlsMaterial {
+  std::string ca_pem;  // empty: the system's authorities
+  std::string client_certificate_pem;
+  std::string client_key_pem;
+};
+
 struct CurlTransportOptions {
   // "http://host:port" or "https://host:port/prefix", put before each request's path.
   std::string base_url;
@@ -20,6 +27,9 @@ struct CurlTransportOptions {
   std::string ca_file;
   std::string client_certificate_pem;
   std::string client_key_pem;
+  // Asked before each request, on the executor's thread, instead of these texts; a certificate that
+  // changed is shown on new connections, and old ones are not used any more. May be empty.
+  std::function<std::shared_ptr<const TlsMaterial>()> tls;
   // Accept any server certificate (kubeconfig's insecure-skip-tls-verify).
   bool insecure_skip_verify = false;
   // The name to verify and to send as SNI instead of the URL's host; empty: the URL's.

@@ -163,15 +163,19 @@ class Child {
 
 class ExecPluginCredentials final : public Credentials {
  public:
-  ExecPluginCredentials(Env env, ExecPlugin plugin)
-      : env_(env), plugin_(std::move(plugin)), executor_(env.executor) {}
+  ExecPluginCredentials(Env env, ExecPlugin plugin,
+                        std::function<void(const ExecCredential&)> on_new)
+      : env_(env),
+        plugin_(std::move(plugin)),
+        on_new_(std::move(on_new)),
+        executor_(env.executor) {}
 
   void Authorize(Callback callback) override {
-    if (!header_.empty() && env_.clock.Now() + kExpiryMargin < expires_) return callback(header_);
+    if (fresh_ && env_.clock.Now() + kExpiryMargin < expires_) return callback(header_);
     waiting_.push_back(std::move(callback));
     if (child_ == nullptr) Run();
   }
-  void Invalidate() override { header_.clear(); }
+  void Invalidate() override { fresh_ = false; }
 
  private:
   void Run() {
@@ -214,22 +218,26 @@ class ExecPluginCredentials final : public Credentials {
     Finish(ParseExecCredential(child_->output()));
   }
 
-  void Finish(absl::StatusOr<ExecToken> token) {
+  void Finish(absl::StatusOr<ExecCredential> credential) {
     child_.reset();
     absl::StatusOr<std::string> answer = std::string();
-    if (token.ok()) {
-      header_ = BearerHeader(token->token);
-      expires_ = token->expires;
+    if (credential.ok()) {
+      header_ = credential->token.empty() ? std::string() : BearerHeader(credential->token);
+      expires_ = credential->expires;
+      fresh_ = true;
+      if (on_new_) on_new_(*credential);
       answer = header_;
     } else {
-      answer = token.status();
+      answer = credential.status();
     }
     for (const Callback& callback : std::exchange(waiting_, {})) callback(answer);
   }
 
   Env env_;
   ExecPlugin plugin_;
+  std::function<void(const ExecCredential&)> on_new_;
   std::string header_;
+  bool fresh_ = false;  // the plugin gave a credential that was not refused since
   absl::Time expires_ = absl::InfinitePast();
   std::deque<Callback> waiting_;
   std::unique_ptr<Child> child_;
@@ -255,21 +263,28 @@ std::unique_ptr<Credentials> TokenFileCredentials(Env env, std::string path) {
   return std::make_unique<TokenFile>(env, std::move(path));
 }
 
-std::unique_ptr<Credentials> ExecCredentials(Env env, ExecPlugin plugin) {
-  return std::make_unique<ExecPluginCredentials>(env, std::move(plugin));
+std::unique_ptr<Credentials> ExecCredentials(Env env, ExecPlugin plugin,
+                                             std::function<void(const ExecCredential&)> on_new) {
+  return std::make_unique<ExecPluginCredentials>(env, std::move(plugin), std::move(on_new));
 }
 
-absl::StatusOr<ExecToken> ParseExecCredential(std::string_view output) {
+absl::StatusOr<ExecCredential> ParseExecCredential(std::string_view output) {
   const Json json = Json::parse(output, nullptr, false);
   if (!json.is_object() || GetString(json, {"kind"}) != "ExecCredential") {
     return absl::UnauthenticatedError("credential plugin: its output is not an ExecCredential");
   }
-  ExecToken token;
-  token.token = GetString(json, {"status", "token"});
-  if (token.token.empty()) {
+  ExecCredential out;
+  out.token = GetString(json, {"status", "token"});
+  out.certificate_pem = GetString(json, {"status", "clientCertificateData"});
+  out.key_pem = GetString(json, {"status", "clientKeyData"});
+  if (out.certificate_pem.empty() != out.key_pem.empty()) {
     return absl::UnauthenticatedError(
-        "credential plugin: status.token is missing (client certificates from plugins are not "
-        "supported)");
+        "credential plugin: status.clientCertificateData and status.clientKeyData must come "
+        "together");
+  }
+  if (out.token.empty() && out.certificate_pem.empty()) {
+    return absl::UnauthenticatedError(
+        "credential plugin: neither status.token nor status.clientCertificateData is there");
   }
   const std::string_view expires = GetString(json, {"status", "expirationTimestamp"});
   if (!expires.empty()) {
@@ -277,9 +292,9 @@ absl::StatusOr<ExecToken> ParseExecCredential(std::string_view output) {
     if (!time.ok()) {
       return absl::UnauthenticatedError("credential plugin: malformed status.expirationTimestamp");
     }
-    token.expires = *time;
+    out.expires = *time;
   }
-  return token;
+  return out;
 }
 
 }  // namespace sealane::kube

@@ -45,16 +45,22 @@ struct ExecPlugin {
   absl::Duration timeout = absl::Seconds(30);
 };
 
-// Runs the plugin when a token is needed and keeps the token until shortly before it expires. The
-// plugin runs beside the event loop; requests that need its token wait for it. Errors:
-// UNAUTHENTICATED with what the plugin wrote to standard error.
-[[nodiscard]] std::unique_ptr<Credentials> ExecCredentials(Env env, ExecPlugin plugin);
-
-// Reads an ExecCredential. Pure; for ExecCredentials and its tests.
-struct ExecToken {
+// What a plugin gave: a token, a client certificate with its key (PEM), or both.
+struct ExecCredential {
   std::string token;
+  std::string certificate_pem;
+  std::string key_pem;
   absl::Time expires = absl::InfiniteFuture();
 };
-[[nodiscard]] absl::StatusOr<ExecToken> ParseExecCredential(std::string_view output);
+
+// Runs the plugin when a credential is needed and keeps it until shortly before it expires (one
+// that names no time: until the server refuses it). The plugin runs beside the event loop; requests
+// that need its credential wait for it. `on_new` (may be empty) is told each new one before a
+// request goes out with it. Errors: UNAUTHENTICATED with what the plugin wrote to standard error.
+[[nodiscard]] std::unique_ptr<Credentials> ExecCredentials(
+    Env env, ExecPlugin plugin, std::function<void(const ExecCredential&)> on_new = {});
+
+// Reads an ExecCredential. Pure; for ExecCredentials and its tests.
+[[nodiscard]] absl::StatusOr<ExecCredential> ParseExecCredential(std::string_view output);
 
 }  // namespace sealane::kube

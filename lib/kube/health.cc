@@ -62,16 +62,31 @@ std::string OutOf(int64_t have, int64_t want, std::string_view what) {
   return StrCat(have, " of ", want, " ", what);
 }
 
+// What the controller says about why there are too few pods: quota, a webhook that refuses them, a
+// rollout that does not get on.
+HealthVerdict WithConditions(Subject& subject, HealthVerdict verdict) {
+  for (const auto& [type, bad] :
+       {std::pair<std::string_view, std::string_view>{"ReplicaFailure", "True"},
+        {"Progressing", "False"}}) {
+    if (ConditionStatus(subject.status, type) != bad) continue;
+    const std::string lead = bad == "True" ? std::string(type) : StrCat("not ", type);
+    verdict.reason += StrCat("; ", DescribeCondition(subject.status, type, lead));
+  }
+  return verdict;
+}
+
 // Deployment and StatefulSet.
 HealthVerdict RollingWorkload(Subject& subject) {
   if (!Observed(subject)) return NotObserved(subject);
   const int64_t updated = subject.status.Int("updatedReplicas");
   const int64_t available = subject.status.Int("availableReplicas");
   if (subject.spec.Has("replicas") && updated < subject.spec.Int("replicas")) {
-    return Unhealthy(OutOf(updated, subject.spec.Int("replicas"), "replicas are updated"));
+    return WithConditions(
+        subject, Unhealthy(OutOf(updated, subject.spec.Int("replicas"), "replicas are updated")));
   }
   if (available < updated) {
-    return Unhealthy(OutOf(available, updated, "updated replicas are available"));
+    return WithConditions(subject,
+                          Unhealthy(OutOf(available, updated, "updated replicas are available")));
   }
   return Healthy();
 }
@@ -80,7 +95,8 @@ HealthVerdict ReplicaSet(Subject& subject) {
   if (!Observed(subject)) return NotObserved(subject);
   const int64_t available = subject.status.Int("availableReplicas");
   if (subject.spec.Has("replicas") && available < subject.spec.Int("replicas")) {
-    return Unhealthy(OutOf(available, subject.spec.Int("replicas"), "replicas are available"));
+    return WithConditions(subject, Unhealthy(OutOf(available, subject.spec.Int("replicas"),
+                                                   "replicas are available")));
   }
   return Healthy();
 }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "lib/core/status.h"
@@ -41,9 +42,9 @@ std::string Resolve(std::string_view directory, const std::string& path) {
   return StrCat(directory, "/", path);
 }
 
-// `<name>-data` (base64) beats `<name>` (a file), as in client-go.
+// `<name>-data` (base64) beats `<name>` (a file, then told in `file`), as in client-go.
 absl::StatusOr<std::string> Pem(const YAML::Node& node, const std::string& name,
-                                std::string_view directory) {
+                                std::string_view directory, std::string& file) {
   const std::string data = Text(node, StrCat(name, "-data").c_str());
   if (!data.empty()) {
     std::string pem;
@@ -54,7 +55,8 @@ absl::StatusOr<std::string> Pem(const YAML::Node& node, const std::string& name,
   }
   const std::string path = Text(node, name.c_str());
   if (path.empty()) return std::string();
-  return ReadFile(Resolve(directory, path), name);
+  file = Resolve(directory, path);
+  return ReadFile(file, name);
 }
 
 absl::StatusOr<ExecPlugin> ParseExec(const YAML::Node& node, std::string_view directory) {
@@ -97,7 +99,8 @@ absl::StatusOr<ClusterAccess> Parse(const YAML::Node& root, std::string_view con
     return InvalidArgument(StrCat("kubeconfig: cluster \"", Text(context, "cluster"),
                                   "\": server must be an http or https URL"));
   }
-  SEALANE_ASSIGN_OR_RETURN(access.ca_pem, Pem(cluster, "certificate-authority", directory));
+  SEALANE_ASSIGN_OR_RETURN(access.ca_pem,
+                           Pem(cluster, "certificate-authority", directory, access.ca_file));
   access.insecure_skip_tls_verify = Text(cluster, "insecure-skip-tls-verify") == "true";
   access.tls_server_name = Text(cluster, "tls-server-name");
   access.proxy_url = Text(cluster, "proxy-url");
@@ -105,8 +108,10 @@ absl::StatusOr<ClusterAccess> Parse(const YAML::Node& root, std::string_view con
   if (user_name.empty()) return access;
   SEALANE_ASSIGN_OR_RETURN(const YAML::Node user, Named(root, "users", "user", user_name));
   if (!user.IsMap()) return access;
-  SEALANE_ASSIGN_OR_RETURN(access.client_cert_pem, Pem(user, "client-certificate", directory));
-  SEALANE_ASSIGN_OR_RETURN(access.client_key_pem, Pem(user, "client-key", directory));
+  SEALANE_ASSIGN_OR_RETURN(access.client_cert_pem,
+                           Pem(user, "client-certificate", directory, access.client_cert_file));
+  SEALANE_ASSIGN_OR_RETURN(access.client_key_pem,
+                           Pem(user, "client-key", directory, access.client_key_file));
   if (access.client_cert_pem.empty() != access.client_key_pem.empty()) {
     return InvalidArgument(StrCat("kubeconfig: user \"", user_name,
                                   "\": client-certificate and client-key must come together"));
@@ -156,13 +161,19 @@ absl::StatusOr<ClusterAccess> InClusterAccess(const std::string& directory) {
   const bool ipv6 = std::string_view(host).find(':') != std::string_view::npos;
   access.server =
       ipv6 ? StrCat("https://[", host, "]:", port) : StrCat("https://", host, ":", port);
-  SEALANE_ASSIGN_OR_RETURN(access.ca_pem, ReadFile(StrCat(directory, "/ca.crt"), "ca.crt"));
+  access.ca_file = StrCat(directory, "/ca.crt");
+  SEALANE_ASSIGN_OR_RETURN(access.ca_pem, ReadFile(access.ca_file, "ca.crt"));
   access.token_file = StrCat(directory, "/token");
   return access;
 }
 
-std::unique_ptr<Credentials> MakeCredentials(Env env, const ClusterAccess& access) {
-  if (access.exec) return ExecCredentials(env, *access.exec);
+std::unique_ptr<Credentials> MakeCredentials(Env env, const ClusterAccess& access,
+                                             std::shared_ptr<TlsSource> tls) {
+  if (access.exec) {
+    return ExecCredentials(env, *access.exec, [tls = std::move(tls)](const ExecCredential& got) {
+      tls->SetPluginCertificate(got.certificate_pem, got.key_pem);
+    });
+  }
   if (!access.token_file.empty()) return TokenFileCredentials(env, access.token_file);
   if (!access.token.empty()) return StaticCredentials(BearerHeader(access.token));
   if (!access.username.empty()) {

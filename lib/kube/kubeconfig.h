@@ -9,18 +9,23 @@
 #include "absl/status/statusor.h"
 #include "lib/core/env.h"
 #include "lib/kube/credentials.h"
+#include "lib/kube/tls_source.h"
 
 namespace sealane::kube {
 
-// How to reach one API server, and as whom. Certificates and keys are PEM text.
+// How to reach one API server, and as whom. Certificates and keys are PEM text; where they came
+// from a file, its name is told as well.
 struct ClusterAccess {
   std::string server;  // "https://host:port", possibly with a path prefix
   std::string ca_pem;  // empty: the system's authorities
+  std::string ca_file;
   bool insecure_skip_tls_verify = false;
   std::string tls_server_name;
   std::string proxy_url;
   std::string client_cert_pem;
   std::string client_key_pem;
+  std::string client_cert_file;
+  std::string client_key_file;
   // At most one of these four is used: plugin, token file, token, user and password.
   std::optional<ExecPlugin> exec;
   std::string token_file;
@@ -45,7 +50,9 @@ struct ClusterAccess {
 [[nodiscard]] absl::StatusOr<ClusterAccess> InClusterAccess(
     const std::string& directory = "/var/run/secrets/kubernetes.io/serviceaccount");
 
-// The credentials that `access` describes. `env` must outlive them.
-[[nodiscard]] std::unique_ptr<Credentials> MakeCredentials(Env env, const ClusterAccess& access);
+// The credentials that `access` describes. `env` must outlive them. A certificate that a plugin
+// gives goes to `tls`.
+[[nodiscard]] std::unique_ptr<Credentials> MakeCredentials(Env env, const ClusterAccess& access,
+                                                           std::shared_ptr<TlsSource> tls);
 
 }  // namespace sealane::kube

@@ -89,6 +89,14 @@ ApiServer::~ApiServer() {
   for (const auto& entry : watches_) entry.second->End();
 }
 
+void ApiServer::EndWatches() {
+  for (const auto& entry : std::exchange(watches_, {})) {
+    env_.executor.Cancel(entry.second->bookmark_timer);
+    env_.executor.Cancel(entry.second->end_timer);
+    entry.second->End();
+  }
+}
+
 void ApiServer::OnChange(const Change& change) {
   if (change.object->key().resource == kCrds) {
     const Json& crd = change.object->value();

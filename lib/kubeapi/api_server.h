@@ -55,6 +55,8 @@ class ApiServer {
   [[nodiscard]] const Env& env() const { return env_; }
   // The resource of that storage name ("apps/deployments"); nullptr when it is not served.
   [[nodiscard]] const Resource* Stored(std::string_view storage_name) const;
+  // Ends every watch, as when the server restarts.
+  void EndWatches();
   // Number of watches now open.
   [[nodiscard]] size_t watches() const { return watches_.size(); }
 

@@ -173,6 +173,8 @@ void ApiServer::StartWatch(Request& request) {
   options.output = request.output;
   options.include_object = request.Query("includeObject");
   options.bookmarks = request.Flag("allowWatchBookmarks");
+  // Also one that is yet to come (of before a restore): the watch is silent until then.
+  if (!initial_events) options.after = *revision;
   const bool bookmarks = options.bookmarks;
   request.writer->StartStream(200, {{"Content-Type", "application/json"}});
   auto watch = std::make_shared<Watch>(env_, std::move(options), request.writer);

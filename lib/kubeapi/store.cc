@@ -1,5 +1,7 @@
 #include "lib/kubeapi/store.h"
 
+#include <utility>
+
 #include "absl/status/status.h"
 #include "lib/core/json.h"
 #include "lib/core/json_write.h"
@@ -122,6 +124,37 @@ void MemoryStore::Publish(Change change) {
     compacted_ = history_.front().object->revision();
     history_.pop_front();
   }
+  Tell(change);
+}
+
+void MemoryStore::Restore(const Backup& backup) {
+  const std::map<std::string, Objects, std::less<>> before =
+      std::exchange(resources_, backup.resources);
+  revision_ = backup.revision;
+  compacted_ = revision_;
+  history_.clear();
+  for (const auto& [resource, objects] : before) {
+    const auto now = resources_.find(resource);
+    for (const auto& [name, object] : objects) {
+      if (now != resources_.end() && now->second.contains(name)) continue;
+      Tell({ChangeType::kDeleted, object, object});
+    }
+  }
+  for (const auto& [resource, objects] : backup.resources) {
+    const auto then = before.find(resource);
+    for (const auto& [name, object] : objects) {
+      ObjectPtr previous;
+      if (then != before.end()) {
+        if (const auto it = then->second.find(name); it != then->second.end())
+          previous = it->second;
+      }
+      if (previous == object) continue;
+      Tell({previous == nullptr ? ChangeType::kAdded : ChangeType::kModified, object, previous});
+    }
+  }
+}
+
+void MemoryStore::Tell(const Change& change) {
   // An observer may unsubscribe itself or others while it runs.
   std::vector<uint64_t> ids;
   for (const auto& entry : observers_) ids.push_back(entry.first);

@@ -91,6 +91,17 @@ class MemoryStore final : public Store {
   // Keeps the last `history_limit` changes for watches to resume from.
   explicit MemoryStore(size_t history_limit = 4096) : history_limit_(history_limit) {}
 
+  using Objects = std::map<std::pair<std::string, std::string>, ObjectPtr>;
+  // Everything that is stored, and how far its revisions go.
+  struct Backup {
+    uint64_t revision = 0;
+    std::map<std::string, Objects, std::less<>> resources;
+  };
+  [[nodiscard]] Backup MakeBackup() const { return {revision_, resources_}; }
+  // As restoring etcd from a backup: what was written since is gone, revisions count on from the
+  // backup's, and there is no history. Observers are told what differs.
+  void Restore(const Backup& backup);
+
   uint64_t revision() const override { return revision_; }
   ObjectPtr Get(const ObjectKey& key) const override;
   void ForEach(std::string_view resource, std::string_view ns,
@@ -105,9 +116,8 @@ class MemoryStore final : public Store {
                                               uint64_t revision) const override;
 
  private:
-  using Objects = std::map<std::pair<std::string, std::string>, ObjectPtr>;
-
   void Publish(Change change);
+  void Tell(const Change& change);
 
   const size_t history_limit_;
   uint64_t revision_ = 1;

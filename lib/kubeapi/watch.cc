@@ -28,6 +28,7 @@ bool Watch::Selects(const StoredObject& object) const {
 }
 
 bool Watch::Deliver(const Change& change) {
+  if (change.object->revision() <= options_.after) return true;
   const ObjectKey& key = change.object->key();
   if (!options_.ns.empty() && key.ns != options_.ns) return true;
   const bool was = change.previous != nullptr && Selects(*change.previous);
@@ -75,6 +76,7 @@ void Watch::Send(const char* type, const StoredObject& object) {
 }
 
 void Watch::SendBookmark(uint64_t revision, bool initial_end) {
+  if (revision < options_.after) return;
   Json metadata = {{"resourceVersion", std::to_string(revision)}};
   if (initial_end) metadata["annotations"] = {{"k8s.io/initial-events-end", "true"}};
   Json object = {{"kind", options_.resource->kind},

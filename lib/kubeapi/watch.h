@@ -19,6 +19,7 @@ class Watch {
     Output output = Output::kObject;
     std::string include_object;
     bool bookmarks = false;
+    uint64_t after = 0;  // nothing up to this revision is told
   };
 
   Watch(const Env& env, Options options, std::shared_ptr<http::ResponseWriter> writer);

@@ -33,9 +33,9 @@ http::HttpResponse AnswerEndpoint(const http::HttpRequest& request,
   }
   if (path == "/healthz") return Text(200, "ok\n");
   if (path == "/readyz") {
-    std::string why_not;
-    if (sources.ready(&why_not)) return Text(200, "ok\n");
-    return Text(503, StrCat("not ready: ", why_not, "\n"));
+    std::string why;
+    if (!sources.ready(&why)) return Text(503, StrCat("not ready: ", why, "\n"));
+    return Text(200, why.empty() ? std::string("ok\n") : StrCat("ok, but ", why, "\n"));
   }
   http::HttpResponse response = Text(200, sources.metrics.Expose());
   response.headers.Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");

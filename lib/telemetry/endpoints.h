@@ -19,12 +19,14 @@ struct HttpResponse;
 // What the endpoints ask; runs on the executor.
 struct EndpointsSources {
   Registry& metrics;
-  // True when work is being done; otherwise sets `why_not` for people.
+  // True when work is being done; `why_not` is for people: the reason, or what is wrong all the
+  // same.
   std::function<bool(std::string* why_not)> ready;
 };
 
 // The answer to one request: /metrics (Prometheus text), /healthz (200 whenever the event loop
-// runs), /readyz (200 "ok" or 503 and the reason), 404 and 405 otherwise.
+// runs), /readyz (200 "ok", with what is wrong all the same, or 503 and the reason), 404 and 405
+// otherwise.
 [[nodiscard]] http::HttpResponse AnswerEndpoint(const http::HttpRequest& request,
                                                 const EndpointsSources& sources);
 

@@ -24,12 +24,11 @@ std::vector<Flag> AgentFlags() {
 }
 
 absl::StatusOr<std::unique_ptr<http::HttpTransport>> MakeTransport(
-    const kube::ClusterAccess& access, int concurrency, Executor& executor) {
+    const kube::ClusterAccess& access, std::shared_ptr<kube::TlsSource> tls, int concurrency,
+    Executor& executor) {
   http::CurlTransportOptions options;
   options.base_url = access.server;
-  options.ca_pem = access.ca_pem;
-  options.client_certificate_pem = access.client_cert_pem;
-  options.client_key_pem = access.client_key_pem;
+  options.tls = [tls = std::move(tls)] { return tls->Current(); };
   options.insecure_skip_verify = access.insecure_skip_tls_verify;
   options.tls_server_name = access.tls_server_name;
   options.proxy = access.proxy_url;
@@ -59,9 +58,11 @@ absl::StatusOr<std::unique_ptr<Service>> FromFlags(const Flags& flags, ServiceCo
                                ? kube::InClusterAccess()
                                : kube::LoadKubeconfig(kubeconfig, flags.Get("context")));
   AgentParts parts;
-  SEALANE_ASSIGN_OR_RETURN(parts.transport, MakeTransport(access, options.max_concurrent_requests,
-                                                          context.env.executor));
-  parts.credentials = kube::MakeCredentials(context.env, access);
+  const auto tls = std::make_shared<kube::TlsSource>(context.env, access);
+  SEALANE_ASSIGN_OR_RETURN(
+      parts.transport,
+      MakeTransport(access, tls, options.max_concurrent_requests, context.env.executor));
+  parts.credentials = kube::MakeCredentials(context.env, access, tls);
   if (flags.Get("state-dir").empty()) {
     parts.store = OpenMemoryStore(std::make_shared<MemoryDisk>());
   } else {

@@ -39,8 +39,15 @@ class Cluster {
     server_->Handle(request, std::move(writer));
   }
 
-  // Faults for tests. A failed node is NotReady: its pods are no longer ready, and none are placed
-  // there until it recovers.
+  // Faults for tests. What the cluster stores, and its return to that: the server restarts, so
+  // watches end.
+  [[nodiscard]] kubeapi::MemoryStore::Backup MakeBackup() const { return store_.MakeBackup(); }
+  void Restore(const kubeapi::MemoryStore::Backup& backup) {
+    server_->EndWatches();
+    store_.Restore(backup);
+  }
+  // A failed node is NotReady: its pods are no longer ready, and none are placed there until it
+  // recovers.
   void FailNode(const std::string& name);
   void RecoverNode(const std::string& name);
 

@@ -371,6 +371,41 @@ TEST_F(HttpTest, TlsVerifiesTheServerAndTheClient) {
   EXPECT_EQ(Send({}).status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(HttpTest, AClientCertificateThatChangesIsShownOnNewConnections) {
+  const TestCertificate good = MakeCertificate();
+  const TestCertificate bad = MakeCertificate();
+  HttpServerOptions server;
+  server.certificate_pem = good.certificate;
+  server.private_key_pem = good.key;
+  server.client_ca_pem = good.certificate;
+  Serve(Echo, server);
+  auto material =
+      std::make_shared<TlsMaterial>(TlsMaterial{good.certificate, bad.certificate, bad.key});
+  CurlTransportOptions options;
+  options.base_url = StrCat("https://127.0.0.1:", server_->port());
+  options.tls = [&] { return material; };
+  Connect(options);
+  EXPECT_EQ(Send({}).status().code(), absl::StatusCode::kUnavailable);
+  const auto show = [&](const TestCertificate& certificate) {
+    OnLoop([&] {
+      material = std::make_shared<TlsMaterial>(
+          TlsMaterial{good.certificate, certificate.certificate, certificate.key});
+    });
+  };
+  show(good);
+  EXPECT_OK(Send({}));
+  EXPECT_OK(Send({}));
+  // The connection of before would do; it is not used with another certificate.
+  show(bad);
+  EXPECT_EQ(Send({}).status().code(), absl::StatusCode::kUnavailable);
+  // Another authority is as good as another server.
+  OnLoop([&] {
+    material =
+        std::make_shared<TlsMaterial>(TlsMaterial{bad.certificate, good.certificate, good.key});
+  });
+  EXPECT_EQ(Send({}).status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(HttpTest, BadListenAddressesAreNamed) {
   for (const char* listen : {"nonsense", "1.2.3.4", "1.2.3.4:70000", "host:1"}) {
     HttpServerOptions options;

@@ -154,6 +154,16 @@ TEST(CredentialsTest, ReadsAnExecCredential) {
   ASSERT_OK(token);
   EXPECT_EQ(token->token, "t");
   EXPECT_EQ(token->expires, absl::FromUnixSeconds(1893456000));
+  const auto certificate = ParseExecCredential(
+      R"({"kind":"ExecCredential","status":{"clientCertificateData":"C","clientKeyData":"K"}})");
+  ASSERT_OK(certificate);
+  EXPECT_EQ(certificate->token, "");
+  EXPECT_EQ(certificate->certificate_pem, "C");
+  EXPECT_EQ(certificate->key_pem, "K");
+  EXPECT_THAT(
+      ParseExecCredential(R"({"kind":"ExecCredential","status":{"clientCertificateData":"C"}})")
+          .status(),
+      StatusIs(absl::StatusCode::kUnauthenticated, HasSubstr("clientKeyData")));
   EXPECT_FALSE(ParseExecCredential("oops").ok());
   EXPECT_FALSE(ParseExecCredential(R"({"kind":"ExecCredential","status":{}})").ok());
   EXPECT_FALSE(ParseExecCredential(
@@ -189,6 +199,92 @@ TEST(CredentialsTest, RunsAPlugin) {
   auto credentials = ExecCredentials(loop.env(), plugin);
   EXPECT_THAT(AskLoop(loop, *credentials), IsOk());
   EXPECT_EQ(*Ask(*credentials), "Bearer tok-eu");  // kept
+}
+
+TEST(CredentialsTest, APluginsCertificateComesBeforeThoseOfFilesAndIsFetchedAnewWhenRefused) {
+  const TempDir dir;
+  const std::string path = dir.path() + "/plugin";
+  // Each run gives another certificate and no token.
+  std::ofstream(path) << "#!/bin/sh\necho x >> " << dir.path() << "/runs\nn=$(wc -l < "
+                      << dir.path()
+                      << "/runs)\necho \"{\\\"kind\\\":\\\"ExecCredential\\\",\\\"status\\\":{"
+                         "\\\"clientCertificateData\\\":\\\"C$n\\\",\\\"clientKeyData\\\":"
+                         "\\\"K$n\\\"}}\"\n";
+  chmod(path.c_str(), 0755);
+  EventLoop loop;
+  ClusterAccess access;
+  access.ca_pem = "CA";
+  access.client_cert_pem = "file";
+  access.client_key_pem = "file";
+  access.exec.emplace();
+  access.exec->argv = {path};
+  const auto tls = std::make_shared<TlsSource>(loop.env(), access);
+  auto credentials = MakeCredentials(loop.env(), access, tls);
+  EXPECT_EQ(tls->Current()->client_certificate_pem, "file");
+  std::vector<std::string> shown;
+  const auto show = [&](const absl::StatusOr<std::string>& header) {
+    ASSERT_OK(header);
+    EXPECT_EQ(*header, "");
+    const auto now = tls->Current();
+    shown.push_back(StrCat(now->client_certificate_pem, now->client_key_pem, now->ca_pem));
+  };
+  loop.Post([&] {
+    credentials->Authorize([&](const absl::StatusOr<std::string>& header) {
+      show(header);
+      credentials->Authorize(show);  // kept
+      credentials->Invalidate();
+      credentials->Authorize([&](const absl::StatusOr<std::string>& fresh) {
+        show(fresh);
+        loop.RequestStop();
+      });
+    });
+  });
+  loop.Run();
+  EXPECT_THAT(shown, ElementsAre("C1K1CA", "C1K1CA", "C2K2CA"));
+}
+
+TEST(TlsSourceTest, FilesThatOthersRenewAreReadAgain) {
+  const TempDir dir;
+  const auto write = [&](const char* name, std::string_view text) {
+    // As those who renew certificates do it: a new file takes the place of the old one.
+    std::ofstream(dir.path() + "/next") << text;
+    ASSERT_EQ(rename((dir.path() + "/next").c_str(), (dir.path() + "/" + name).c_str()), 0);
+  };
+  write("ca", "CA1");
+  write("cert", "C1");
+  write("key", "K1");
+  const auto access = ParseKubeconfig(R"(
+current-context: x
+clusters: [{name: x, cluster: {server: "https://x", certificate-authority: ca}}]
+users: [{name: x, user: {client-certificate: cert, client-key: key}}]
+contexts: [{name: x, context: {cluster: x, user: x}}])",
+                                      "", dir.path());
+  ASSERT_OK(access);
+  SimExecutor sim(1);
+  TlsSource tls(sim.env(), *access);
+  const auto first = tls.Current();
+  EXPECT_EQ(first->ca_pem, "CA1");
+  EXPECT_EQ(first->client_key_pem, "K1");
+  write("cert", "C2");
+  write("key", "K2");
+  EXPECT_EQ(tls.Current(), first);  // not looked at for each request
+  sim.RunFor(absl::Seconds(11));
+  EXPECT_EQ(tls.Current()->client_certificate_pem, "C2");
+  EXPECT_EQ(tls.Current()->client_key_pem, "K2");
+  EXPECT_EQ(first->client_key_pem, "K1");  // requests under way keep theirs
+  write("ca", "CA2");
+  sim.RunFor(absl::Seconds(11));
+  EXPECT_EQ(tls.Current()->ca_pem, "CA2");
+  // What is lost is kept as it was; what comes back is taken.
+  std::remove((dir.path() + "/key").c_str());
+  write("cert", "C3");
+  sim.RunFor(absl::Seconds(11));
+  EXPECT_EQ(tls.Current()->client_certificate_pem, "C2");
+  EXPECT_EQ(tls.Current()->client_key_pem, "K2");
+  write("key", "K3");
+  sim.RunFor(absl::Seconds(11));
+  EXPECT_EQ(tls.Current()->client_certificate_pem, "C3");
+  EXPECT_EQ(tls.Current()->client_key_pem, "K3");
 }
 
 TEST(CredentialsTest, AFailingPluginIsToldWithItsWords) {

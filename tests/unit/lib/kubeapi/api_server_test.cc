@@ -69,6 +69,14 @@ TEST_F(ApiServerTest, WatchSendsBookmarksAndEnds) {
   EXPECT_EQ(api_.server.watches(), 0U);
 }
 
+TEST_F(ApiServerTest, AWatchFromAVersionYetToComeIsSilentUntilThen) {
+  const uint64_t later = api_.store.revision() + 2;
+  const auto watch = api_.Watch(StrCat(kMaps, "?watch=1&resourceVersion=", later));
+  for (const char* name : {"one", "two", "three"}) Make(name, Json::object());
+  api_.sim.RunFor(absl::Seconds(1));
+  EXPECT_THAT(watch->Summary(), ElementsAre("ADDED three"));
+}
+
 TEST(ApiServerHistoryTest, AWatchFromTooLongAgoIsGone) {
   ApiHarness api({}, /*history=*/5);
   api.MakeNamespace("ns");

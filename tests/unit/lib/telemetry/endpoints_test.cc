@@ -35,8 +35,9 @@ class EndpointsTest : public ::testing::Test {
 
   Registry registry_;
   bool ready_ = false;
+  std::string remark_;
   EndpointsSources sources_{registry_, [this](std::string* why_not) {
-                              if (!ready_) *why_not = "the bus cannot be reached";
+                              *why_not = ready_ ? remark_ : "the bus cannot be reached";
                               return ready_;
                             }};
 };
@@ -47,6 +48,9 @@ TEST_F(EndpointsTest, ReadyzSaysWhyNot) {
   ready_ = true;
   EXPECT_EQ(Get("/readyz").status, 200);
   EXPECT_EQ(Get("/readyz").body, "ok\n");
+  remark_ = "the disk is full";
+  EXPECT_EQ(Get("/readyz").status, 200);
+  EXPECT_EQ(Get("/readyz").body, "ok, but the disk is full\n");
 }
 
 TEST_F(EndpointsTest, HealthzDoesNotDependOnReadiness) {

@@ -73,6 +73,30 @@ TEST_F(ClusterTest, StartsWithNodesNamespacesAndAccounts) {
             "ServiceAccount");
 }
 
+TEST_F(ClusterTest, ARestoreTakesEverythingBackAndEndsTheWatches) {
+  Call("POST", Path("deployments"), Workload("Deployment", "web", 2));
+  sim_.RunFor(absl::Seconds(5));
+  const auto backup = cluster_.MakeBackup();
+  const Json before = Call("GET", Path("deployments", "web"));
+  Call("PATCH", Path("deployments", "web"), {{"spec", {{"replicas", 3}}}},
+       "application/merge-patch+json");
+  Call("POST", Path("deployments"), Workload("Deployment", "late", 1));
+  sim_.RunFor(absl::Seconds(5));
+  ASSERT_EQ(Pods().size(), 4U);
+  cluster_.Restore(backup);
+  EXPECT_EQ(cluster_.MakeBackup().revision, backup.revision);
+  EXPECT_EQ(cluster_.api().watches(), 0U);
+  EXPECT_EQ(Call("GET", Path("deployments", "web")), before);
+  EXPECT_EQ(Call("GET", Path("deployments", "late"))["code"], 404);
+  // Its controllers go on from there.
+  sim_.RunFor(absl::Seconds(5));
+  EXPECT_EQ(Pods().size(), 2U);
+  Call("PATCH", Path("deployments", "web"), {{"spec", {{"replicas", 4}}}},
+       "application/merge-patch+json");
+  sim_.RunFor(absl::Seconds(5));
+  EXPECT_EQ(Pods().size(), 4U);
+}
+
 TEST_F(ClusterTest, ADeploymentBecomesAvailableAndRollsOut) {
   Call("POST", Path("deployments"), Workload("Deployment", "web", 4));
   sim_.RunFor(absl::Milliseconds(500));
