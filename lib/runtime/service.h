@@ -29,8 +29,8 @@ class Service {
  public:
   virtual ~Service() = default;
   virtual void Start() = 0;
-  // Views are synced and work is being done: what /readyz says. `why_not` is for people: the reason,
-  // or what is wrong although work is being done.
+  // Views are synced and work is being done: what /readyz says. `why_not` is for people: the
+  // reason, or what is wrong although work is being done.
   [[nodiscard]] virtual bool Ready(std::string* why_not) const = 0;
   // The process is about to end: a leader releases its lease, so that a standby need not wait for
   // its end. `done` exactly once, then or later; the process waits a second at most.
