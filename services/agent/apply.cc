@@ -284,6 +284,12 @@ void Applier::AfterSync(std::function<void()> then) {
   unsynced_.push_back(std::move(then));
   if (unsynced_.size() > 1) return;
   executor_.Post([this] {
+    for (const std::string& key : order_.expected()) {
+      Item* item = Find(key);
+      if (item == nullptr || item->inventory) continue;
+      item->inventory = IntentFor(TargetOf(*item));
+      SaveInventory(key, *item);
+    }
     // A disk that is full shows in the agent's health; the cluster is looked after all the same.
     store_.Sync().IgnoreError();
     for (const auto& next : std::exchange(unsynced_, {})) next();

@@ -97,8 +97,9 @@ class Applier {
   // Sends the apply. `prepared` is what is sent.
   void Send(const std::string& key, const kube::ResourceType& type, const Target& target,
             const Decision& decision, PreparedManifest prepared, const Done& done);
-  // Runs `then` once what was stored so far survives also a power failure: one sync serves all that
-  // ask within a turn of the executor.
+  // Runs `then` once what was stored so far survives also a power failure. One sync serves all that
+  // ask within a turn of the executor, and all works that are about to be tried: their intents are
+  // written with it.
   void AfterSync(std::function<void()> then);
   // How long to wait before repairing drift that somebody keeps making.
   absl::Duration FightDelay(Item& item) const;

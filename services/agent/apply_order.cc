@@ -104,9 +104,11 @@ bool ApplyOrder::Waits(const std::string& key, std::string_view group, std::stri
   return false;
 }
 
-bool ApplyOrder::Expects(ApplyStage stage) const {
-  const auto it = expected_.find(std::string_view());
-  return it != expected_.end() && it->second[static_cast<size_t>(stage)] > 0;
+std::vector<std::string> ApplyOrder::expected() const {
+  std::vector<std::string> keys;
+  keys.reserve(places_.size());
+  for (const auto& entry : places_) keys.push_back(entry.first);
+  return keys;
 }
 
 }  // namespace sealane::agent

@@ -40,8 +40,8 @@ class ApplyOrder {
   // True when the work must wait; then a later Tried gives it.
   [[nodiscard]] bool Waits(const std::string& key, std::string_view group, std::string_view kind,
                            std::string_view ns, std::string_view name);
-  // Some work of this stage, of no namespace, is about to be tried.
-  [[nodiscard]] bool Expects(ApplyStage stage) const;
+  // The works that are about to be tried.
+  [[nodiscard]] std::vector<std::string> expected() const;
 
  private:
   struct Place {

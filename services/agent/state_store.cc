@@ -45,7 +45,7 @@ class MemoryStore final : public StateStore {
         disk_->values.erase(entry.first);
       }
     }
-    disk_->unsynced = 0;
+    if (std::exchange(disk_->unsynced, 0) > 0) ++disk_->syncs;
     return absl::OkStatus();
   }
 

@@ -39,6 +39,7 @@ struct MemoryDisk {
   std::map<std::string, std::string, std::less<>> values;
   absl::Status failure;  // not OK: every write fails with this, as on a full disk
   size_t unsynced = 0;   // writes since the last Sync
+  size_t syncs = 0;      // that had something to sync
 };
 [[nodiscard]] std::unique_ptr<StateStore> OpenMemoryStore(std::shared_ptr<MemoryDisk> disk);
 

@@ -108,6 +108,18 @@ TEST_F(AgentFaultsTest, WhatIsAboutToBeMadeIsOnTheDiskBeforeAndNotOnlyInItsCache
   EXPECT_EQ(world_.disk->unsynced, 0U);
 }
 
+TEST_F(AgentFaultsTest, AThousandNewObjectsCostAFewSyncs) {
+  world_.StartAgent();
+  world_.sim.RunFor(absl::Seconds(3));
+  for (int i = 0; i < 1000; ++i) world_.Put(ConfigMapManifest(StrCat("c", i), "one"));
+  const size_t before = world_.disk->syncs;
+  const absl::Duration begin = world_.sim.Monotonic();
+  ASSERT_TRUE(world_.Until([&] { return world_.created("configmaps") == 1000; }));
+  // Besides those of every five seconds.
+  EXPECT_LE(world_.disk->syncs - before,
+            5 + static_cast<size_t>((world_.sim.Monotonic() - begin) / absl::Seconds(5)));
+}
+
 // One kind of two API groups: the second is an alias of the first, as Events and Ingresses are.
 class SharedObjectTest : public AgentFaultsTest {
  protected:

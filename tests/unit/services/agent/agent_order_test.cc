@@ -31,9 +31,9 @@ TEST(ApplyOrderTest, AWorkWaitsForEarlierStagesOfItsNamespaceAndOfNone) {
   EXPECT_TRUE(waits("web-b", "Deployment", "b"));  // the definition
   EXPECT_FALSE(order.Waits("ns-a", "", "Namespace", "", "a"));
   EXPECT_FALSE(order.Waits("crd", "apiextensions.k8s.io", "CustomResourceDefinition", "", "x"));
-  EXPECT_TRUE(order.Expects(ApplyStage::kDefinition));
+  EXPECT_THAT(order.expected(), ElementsAre("crd", "map-a", "ns-a", "web-a"));
   EXPECT_THAT(order.Tried("crd"), ElementsAre("map-a", "web-a", "web-b"));
-  EXPECT_FALSE(order.Expects(ApplyStage::kDefinition));
+  EXPECT_THAT(order.expected(), ElementsAre("map-a", "ns-a", "web-a"));
   EXPECT_FALSE(waits("web-b", "Deployment", "b"));
   EXPECT_TRUE(waits("map-a", "ConfigMap", "a"));
   EXPECT_THAT(order.Tried("ns-a"), ElementsAre("map-a"));
