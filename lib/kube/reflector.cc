@@ -1,5 +1,6 @@
 #include "lib/kube/reflector.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -15,6 +16,13 @@ namespace {
 
 // A watch that ends sooner than this without an event counts as a failure for the back-off.
 constexpr absl::Duration kShortWatch = absl::Seconds(1);
+// A watch that the server ends this much before its time was ended for another reason.
+constexpr absl::Duration kEarly = absl::Seconds(5);
+
+uint64_t VersionNumber(std::string_view text) {
+  uint64_t value = 0;
+  return absl::SimpleAtoi(ToAbsl(text), &value) ? value : 0;
+}
 
 }  // namespace
 
@@ -35,6 +43,8 @@ void Reflector::Relist() {
   watch_.reset();
   resource_version_.clear();
   ++round_;
+  floor_ = newest_;
+  if (handler_.known_version) floor_ = std::max(floor_, handler_.known_version());
   ListPage("", round_);
 }
 
@@ -44,7 +54,11 @@ void Reflector::ListPage(const std::string& continue_token, uint64_t round) {
                [this, round, first = continue_token.empty(), alive = executor_.alive()](
                    const absl::Status& status, const Json* list) {
                  if (alive.expired() || round != round_) return;
-                 if (first && status.ok()) handler_.on_reset();
+                 if (first && status.ok()) {
+                   list_version_ = VersionNumber(GetString(*list, {"metadata", "resourceVersion"}));
+                   newest_ = list_version_;
+                   handler_.on_reset(list_version_ != 0 && list_version_ < floor_);
+                 }
                  if (!alive.expired()) OnPage(status, list, round);
                });
 }
@@ -72,8 +86,6 @@ void Reflector::OnPage(const absl::Status& status, const Json* list, uint64_t ro
   const std::string next(GetString(*list, {"metadata", "continue"}));
   if (!next.empty()) return ListPage(next, round);
   resource_version_ = GetString(*list, {"metadata", "resourceVersion"});
-  list_version_ = 0;
-  if (!absl::SimpleAtoi(resource_version_, &list_version_)) list_version_ = 0;
   synced_ = true;
   backoff_.Reset();
   handler_.on_status(absl::OkStatus());
@@ -95,6 +107,7 @@ void Reflector::OpenWatch() {
   if (!options_.label_selector.empty()) {
     path += StrCat("&labelSelector=", http::PercentEncode(options_.label_selector));
   }
+  asked_ = absl::Seconds(base + extra);
   http_status_ = 0;
   expired_ = false;
   line_error_ = absl::OkStatus();
@@ -130,10 +143,27 @@ void Reflector::EndWatch(const absl::Status& status) {
   });
 }
 
+void Reflector::Resume() {
+  ++stats_.looks;
+  client_.List(
+      type_, "", options_.label_selector, 1, "",
+      [this, round = round_, alive = executor_.alive()](const absl::Status& status,
+                                                        const Json* list) {
+        if (alive.expired() || round != round_) return;
+        if (!status.ok()) return Fail(status, /*relist=*/false);
+        const uint64_t version = VersionNumber(GetString(*list, {"metadata", "resourceVersion"}));
+        if (version != 0 && version < newest_) return Relist();
+        OpenWatch();
+      });
+}
+
 bool Reflector::OnLine(std::string_view line) {
   const Json event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   const WatchLine parsed = InterpretWatchEvent(event);
-  if (!parsed.resource_version.empty()) resource_version_ = parsed.resource_version;
+  if (!parsed.resource_version.empty()) {
+    resource_version_ = parsed.resource_version;
+    newest_ = VersionNumber(resource_version_);
+  }
   switch (parsed.verdict) {
     case WatchVerdict::kPut:
       ++stats_.events;
@@ -169,9 +199,10 @@ void Reflector::OnWatchDone(const absl::Status& status) {
   if (!status.ok() && !silence) return Fail(status, /*relist=*/false);
   const bool short_lived = env_.clock.Monotonic() - opened_ < kShortWatch;
   if (short_lived && stats_.events == events_before_) {
-    return After(backoff_.Next(env_.random), [this] { OpenWatch(); });
+    return After(backoff_.Next(env_.random), [this] { Resume(); });
   }
   backoff_.Reset();
+  if (silence || env_.clock.Monotonic() - opened_ < asked_ - kEarly) return Resume();
   OpenWatch();
 }
 
@@ -185,7 +216,7 @@ void Reflector::Fail(const absl::Status& status, bool relist) {
     if (relist) {
       Relist();
     } else {
-      OpenWatch();
+      Resume();
     }
   });
 }

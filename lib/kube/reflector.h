@@ -30,20 +30,28 @@ struct ReflectorOptions {
 struct ReflectorStats {
   uint64_t lists = 0;
   uint64_t watches = 0;
+  uint64_t looks = 0;  // whether the versions went back
   uint64_t failures = 0;
   uint64_t events = 0;
 };
 
 // Follows one collection: lists it page by page, then watches from there; lists again when the
-// server has forgotten the version (410); backs off on failures. Keeps no objects.
+// server has forgotten the version (410), or its versions went back (etcd was restored from a
+// backup: a watch from our version would be silent until the server gets there again, so a watch
+// that ended early is resumed only after a look); backs off on failures. Keeps no objects.
 //
 // Thread rule: the executor thread. The handler is never called inside a call, nor after
 // destruction. Objects are valid during the call only.
 class Reflector {
  public:
   struct Handler {
+    // The newest version known besides what the reflector told (of own writes); asked when a list
+    // is requested. May be empty.
+    std::function<uint64_t()> known_version;
     // A list begins: afterwards, every object that is not Put before on_synced is gone.
-    std::function<void()> on_reset;
+    // `went_back`: the server's versions are below what was known, so that no comparison with
+    // earlier ones means anything.
+    std::function<void(bool went_back)> on_reset;
     std::function<void(const Json& object)> on_put;
     std::function<void(const Json& object)> on_delete;
     std::function<void()> on_synced;  // the list is complete; the watch follows
@@ -61,7 +69,7 @@ class Reflector {
   void Relist();
   // The first list is complete (and stays so while listing again).
   [[nodiscard]] bool synced() const { return synced_; }
-  // resourceVersion of the last complete list; 0 when it is not a number.
+  // resourceVersion of the last list that began; 0 when it is not a number.
   [[nodiscard]] uint64_t list_version() const { return list_version_; }
   [[nodiscard]] const ResourceType& type() const { return type_; }
   [[nodiscard]] const ReflectorStats& stats() const { return stats_; }
@@ -70,6 +78,8 @@ class Reflector {
   void ListPage(const std::string& continue_token, uint64_t round);
   void OnPage(const absl::Status& status, const Json* list, uint64_t round);
   void OpenWatch();
+  // Opens the watch again unless the server's versions went back.
+  void Resume();
   bool OnLine(std::string_view line);
   void EndWatch(const absl::Status& status);
   void OnWatchDone(const absl::Status& status);
@@ -85,12 +95,15 @@ class Reflector {
   bool synced_ = false;
   uint64_t round_ = 0;  // of lists: answers of an earlier round are dropped
   std::string resource_version_;
+  uint64_t newest_ = 0;  // version seen from the server; 0: none that is a number
+  uint64_t floor_ = 0;   // the list under way cannot be older
   uint64_t list_version_ = 0;
   std::string retry_after_;  // of the watch's answer
   int http_status_ = 0;      // of the watch's response
   bool expired_ = false;
   uint64_t events_before_ = 0;
   absl::Duration opened_;
+  absl::Duration asked_;  // how long the watch was asked to last
   absl::Status line_error_;
   std::unique_ptr<LineBuffer> lines_;
   std::unique_ptr<http::Call> watch_;

@@ -43,6 +43,9 @@ AgentMetrics::AgentMetrics(Registry& registry)
                                         "Requests answered 429 Too Many Requests")),
       watch_failures(registry.AddCounter("sealane_agent_watch_failures_total",
                                          "Lists and watches that failed")),
+      versions_went_back(registry.AddCounter("sealane_agent_api_restores_total",
+                                             "Lists that were older than what was known: the API "
+                                             "server was restored from a backup")),
       works(registry.AddGauge("sealane_agent_works", "Works known")),
       works_failed(registry.AddGauge("sealane_agent_works_failed", "Works that cannot be applied")),
       reports_pending(
@@ -51,6 +54,9 @@ AgentMetrics::AgentMetrics(Registry& registry)
           registry.AddGauge("sealane_agent_queue_waiting", "Works waiting to be handled")),
       api_healthy(
           registry.AddGauge("sealane_agent_api_healthy", "1 when the API server answers /readyz")),
+      failed_writes(registry.AddGauge("sealane_agent_api_failed_writes",
+                                      "Writes that the API server failed or forbade since one "
+                                      "succeeded")),
       bus_connected(
           registry.AddGauge("sealane_agent_bus_connected", "1 when connected to the bus")),
       state_writable(registry.AddGauge("sealane_agent_state_writable",

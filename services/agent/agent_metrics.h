@@ -27,11 +27,13 @@ struct AgentMetrics {
   Counter& api_errors;
   Counter& api_throttled;
   Counter& watch_failures;
+  Counter& versions_went_back;
   Gauge& works;
   Gauge& works_failed;
   Gauge& reports_pending;
   Gauge& queue_waiting;
   Gauge& api_healthy;
+  Gauge& failed_writes;
   Gauge& bus_connected;
   Gauge& state_writable;
   Gauge& works_synced;

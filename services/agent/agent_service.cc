@@ -14,6 +14,7 @@
 #include "lib/kube/json_access.h"
 #include "lib/kube/kube_client.h"
 #include "lib/telemetry/log.h"
+#include "sealane/v1/cluster.pb.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/agent/agent_metrics.h"
 #include "services/agent/apply.h"
@@ -65,7 +66,10 @@ class AgentService final : public Service {
         facts_(client_, metrics_, FactsHooks()),
         capacity_(env_, bus_, client_, facts_, metrics_),
         heartbeat_(env_, bus_, HeartbeatOptionsOf(options_), health_, facts_, metrics_,
-                   [this] { return static_cast<int64_t>(metrics_.applied.Value()); }),
+                   [this](v1::Heartbeat& heartbeat) {
+                     heartbeat.set_works_applied(static_cast<int64_t>(metrics_.applied.Value()));
+                     if (health_.healthy()) heartbeat.set_api_message(applier_.write_trouble());
+                   }),
         executor_(env_.executor) {}
 
   void Start() override;
@@ -93,6 +97,8 @@ class AgentService final : public Service {
   // The kinds that works name may have changed: follow them, in a turn of its own.
   void UpdateObserver();
   void Housekeep();
+  // What is wrong although the agent does its work; "" when nothing is.
+  std::string Trouble() const;
 
   Env env_;
   Bus& bus_;
@@ -137,10 +143,7 @@ Observer::Hooks AgentService::ObserverHooks() {
     if (to_plan) applier_.Add(key);
     reporter_.Changed(key);
   };
-  hooks.on_definition_change = [this] {
-    catalog_keeper_.ResetDoubt();
-    catalog_keeper_.Doubt();
-  };
+  hooks.on_definition_change = [this] { catalog_keeper_.DefinitionChanged(); };
   return hooks;
 }
 
@@ -152,6 +155,7 @@ Applier::Hooks AgentService::ApplierHooks() {
   };
   hooks.on_forget = [this](const std::string& key) { reporter_.Remove(key); };
   hooks.on_unknown_kind = [this] { catalog_keeper_.Doubt(); };
+  hooks.on_definition = [this] { catalog_keeper_.DefinitionChanged(); };
   hooks.on_no_answer = [this](const absl::Status&) { health_.Suspect(); };
   hooks.is_known = [this](std::string_view api_version, std::string_view kind) {
     return observer_.IsKnown(api_version, kind);
@@ -206,7 +210,9 @@ void AgentService::LoadState() {
       }
     } else if (key.substr(0, 2) == "i/") {
       auto inventory = DecodeInventory(value);
-      if (inventory.ok()) items_[row].inventory = *std::move(inventory);
+      if (!inventory.ok()) return;
+      items_[row].drift_repairs = inventory->drift_repairs;
+      items_[row].inventory = *std::move(inventory);
     } else if (key.substr(0, 2) == "s/") {
       reporter_.Restore(row, value);
     }
@@ -218,7 +224,7 @@ void AgentService::LoadState() {
   // A later process has a larger number, also when the clock went back.
   incarnation_ = std::max(previous + 1, ToMicros(env_.clock.Now()));
   SaveMeta();
-  for (const auto& entry : items_) applier_.Add(entry.first);
+  for (const auto& entry : items_) applier_.OnNewWork(entry.first);
   log_.Info("state loaded", {{"works", std::to_string(items_.size())},
                              {"incarnation", std::to_string(incarnation_)}});
 }
@@ -322,6 +328,8 @@ void AgentService::OnHealth(bool healthy) {
     facts_refreshed_ = env_.clock.Monotonic();
     facts_.Start();
   }
+  // What it stores may be another state than before (etcd restored from a backup).
+  observer_.Relist();
   applier_.Resume();
 }
 
@@ -384,7 +392,17 @@ bool AgentService::Ready(std::string* why_not) const {
     *why_not = "no works have arrived from the bus yet";
     return false;
   }
+  *why_not = Trouble();
   return true;
+}
+
+std::string AgentService::Trouble() const {
+  std::vector<std::string> all;
+  if (!state_problem_.empty()) all.push_back(state_problem_);
+  if (std::string writes = applier_.write_trouble(); !writes.empty()) {
+    all.push_back(std::move(writes));
+  }
+  return StrJoin(all, "; ");
 }
 
 bool AgentService::Idle() const {

@@ -28,16 +28,10 @@ constexpr absl::Duration kWaitInterval = absl::Seconds(5);
 // Passing failures in a row before they are reported as a failed work.
 constexpr int kReportedFailures = 3;
 constexpr size_t kMaxMessage = 2048;
-// Drift that comes back sooner than this is a fight with another writer, and answered ever slower.
-constexpr absl::Duration kFightWindow = absl::Seconds(30);
-constexpr absl::Duration kFightDelay = absl::Milliseconds(250);
-constexpr absl::Duration kFightMax = absl::Minutes(1);
-
-absl::Duration Doubled(absl::Duration first, int times, absl::Duration max) {
-  absl::Duration delay = first;
-  for (int i = 0; i < times && delay < max; ++i) delay *= 2;
-  return std::min(delay, max);
-}
+// A kind that is not served this long after a definition was applied is said to be missing.
+constexpr absl::Duration kDefinitionGrace = absl::Seconds(5);
+// From so many failed writes in a row on, they are told in the agent's health.
+constexpr int kWriteTrouble = 3;
 
 KeyedQueueOptions QueueOptions(int max_active, const Items& items) {
   KeyedQueueOptions options;
@@ -54,15 +48,25 @@ KeyedQueueOptions QueueOptions(int max_active, const Items& items) {
   return options;
 }
 
+// The work wants its object to be there.
+bool ToApply(const Item& item) {
+  return item.work != nullptr && !item.work->deleting() && !item.work->suspended();
+}
+
 // What the work wants was applied and nobody changed it since.
 bool InForce(const Item& item) {
-  return item.work != nullptr && !item.work->deleting() && !item.work->suspended() &&
-         item.inventory && item.inventory->manifest_hash == item.manifest_hash && item.observed &&
-         item.observed->uid == item.inventory->uid &&
+  return ToApply(item) && item.inventory && item.inventory->manifest_hash == item.manifest_hash &&
+         item.observed && item.observed->uid == item.inventory->uid &&
          item.observed->fields_hash == item.inventory->fields_hash;
 }
 
 }  // namespace
+
+absl::Duration Doubled(absl::Duration first, int times, absl::Duration max) {
+  absl::Duration delay = first;
+  for (int i = 0; i < times && delay < max; ++i) delay *= 2;
+  return std::min(delay, max);
+}
 
 Applier::Applier(Env env, kube::KubeClient& client, StateStore& store, Items& items,
                  AgentMetrics& metrics, std::string_view cluster, int max_active, Hooks hooks)
@@ -75,7 +79,12 @@ Applier::Applier(Env env, kube::KubeClient& client, StateStore& store, Items& it
       hooks_(std::move(hooks)),
       queue_(env, QueueOptions(max_active, items),
              [this](const std::string& key, Done done) {
-               Attempt(key, /*looked_up=*/false, nullptr, done);
+               if (MustWait(key)) return done(ReconcileResult::Done());
+               Attempt(key, /*looked_up=*/false, nullptr,
+                       [this, key, done](ReconcileResult result) {
+                         OnTried(key);
+                         done(std::move(result));
+                       });
              }),
       executor_(env.executor) {}
 
@@ -86,7 +95,25 @@ void Applier::SetCatalog(std::shared_ptr<const kube::ApiCatalog> catalog) {
 
 void Applier::OnNewWork(const std::string& key) {
   failures_.erase(key);
+  const Item* item = Find(key);
+  if (item != nullptr && ToApply(*item)) {
+    const Target target = TargetOf(*item);
+    order_.Expect(key, GroupOf(target.api_version), target.kind, target.ns, target.name);
+  } else {
+    OnTried(key);
+  }
   queue_.Add(key);
+}
+
+bool Applier::MustWait(const std::string& key) {
+  const Item* item = Find(key);
+  if (item == nullptr || !ToApply(*item)) return false;
+  const Target target = TargetOf(*item);
+  return order_.Waits(key, GroupOf(target.api_version), target.kind, target.ns, target.name);
+}
+
+void Applier::OnTried(const std::string& key) {
+  for (const std::string& waiting : order_.Tried(key)) queue_.Add(waiting);
 }
 
 void Applier::Resume() {
@@ -102,6 +129,7 @@ Item* Applier::Find(std::string_view key) {
 
 void Applier::Forget(const std::string& key) {
   queue_.Forget(key);
+  OnTried(key);
   failures_.erase(key);
   transient_.erase(key);
   unknown_kinds_.erase(key);
@@ -151,7 +179,7 @@ void Applier::Attempt(const std::string& key, bool looked_up, const Json* live, 
   Decision decision = Plan(input);
   // An object that several works name (under two API groups) goes with the last of them.
   if ((decision.step == Step::kRemove || decision.step == Step::kRelease) &&
-      OwnedByAnother(key, item->observed->uid)) {
+      OwnedByAnother(key, target, item->observed->uid)) {
     decision.step = item->work != nullptr ? Step::kRemoved : Step::kForget;
   }
   switch (decision.step) {
@@ -193,7 +221,6 @@ void Applier::Attempt(const std::string& key, bool looked_up, const Json* live, 
     case Step::kRemoved:
       OnGone(key, *item);
       SetOutcome(key, *item, Outcome::kRemoved, "", "");
-      WakeNamespace(target.ns);
       return done(ReconcileResult::Done());
     case Step::kForget:
       OnGone(key, *item);
@@ -224,7 +251,6 @@ void Applier::LookUp(const std::string& key, const kube::ResourceType& type, con
 void Applier::Apply(const std::string& key, const kube::ResourceType& type, const Target& target,
                     const Decision& decided, const Json* live, const Done& done) {
   Item& item = *Find(key);
-  if (WaitsForNamespace(key, target)) return done(ReconcileResult::Done());
   auto prepared = PrepareManifest(item.work->manifest(), cluster_, live);
   if (!prepared.ok()) return Failed(key, prepared.status(), done);
   if (prepared->retain_replicas && decided.exists && live == nullptr) {
@@ -237,31 +263,50 @@ void Applier::Apply(const std::string& key, const kube::ResourceType& type, cons
     return done(ReconcileResult::Done());
   }
   if (decided.repair) {
-    // Somebody undoes our repairs: do not answer in kind.
-    const absl::Duration since = env_.clock.Monotonic() - item.last_repair;
-    if (since > kFightWindow + Doubled(kFightDelay, item.repairs_in_a_row, kFightMax)) {
-      item.repairs_in_a_row = 0;
-    }
-    if (item.repairs_in_a_row > 0) {
-      const absl::Duration wait =
-          Doubled(kFightDelay, item.repairs_in_a_row - 1, kFightMax) - since;
-      if (wait > absl::ZeroDuration()) return done(ReconcileResult::AgainAfter(wait));
-    }
+    const absl::Duration wait = FightDelay(item);
+    if (wait > absl::ZeroDuration()) return done(ReconcileResult::AgainAfter(wait));
   }
-  if (!item.inventory) {
-    // Written before the object exists, so that it is never forgotten.
-    item.inventory = IntentFor(target);
-    SaveInventory(key, item);
-  }
-  kube::ApplyOptions options;
-  options.force = decided.force;
   Decision decision = decided;
   if (item.observed) decision.seen_version = item.observed->resource_version;
-  client_.Apply(type, target.ns, target.name, std::move(prepared->body), options,
+  if (item.inventory) return Send(key, type, target, decision, *std::move(prepared), done);
+  // Written before the object exists, so that it is never forgotten.
+  item.inventory = IntentFor(target);
+  SaveInventory(key, item);
+  AfterSync(
+      [this, key, type, target, decision, work = item.work, prepared = *std::move(prepared), done] {
+        const Item* item = Find(key);
+        if (item == nullptr || item->work != work) return Attempt(key, false, nullptr, done);
+        Send(key, type, target, decision, prepared, done);
+      });
+}
+
+void Applier::AfterSync(std::function<void()> then) {
+  unsynced_.push_back(std::move(then));
+  if (unsynced_.size() > 1) return;
+  executor_.Post([this] {
+    for (const std::string& key : order_.expected()) {
+      Item* item = Find(key);
+      if (item == nullptr || item->inventory) continue;
+      item->inventory = IntentFor(TargetOf(*item));
+      SaveInventory(key, *item);
+    }
+    // A disk that is full shows in the agent's health; the cluster is looked after all the same.
+    store_.Sync().IgnoreError();
+    for (const auto& next : std::exchange(unsynced_, {})) next();
+  });
+}
+
+void Applier::Send(const std::string& key, const kube::ResourceType& type, const Target& target,
+                   const Decision& decision, PreparedManifest prepared, const Done& done) {
+  const Item& item = *Find(key);
+  kube::ApplyOptions options;
+  options.force = decision.force;
+  client_.Apply(type, target.ns, target.name, std::move(prepared.body), options,
                 [this, key, done, decision, work = item.work, hash = item.manifest_hash,
-                 recreate = prepared->recreate,
+                 recreate = prepared.recreate,
                  alive = executor_.alive()](const absl::Status& status, const Json* object) {
                   if (alive.expired()) return;
+                  NoteWrite(status);
                   Item* item = Find(key);
                   if (item == nullptr) return done(ReconcileResult::Done());
                   if (status.ok()) {
@@ -274,52 +319,6 @@ void Applier::Apply(const std::string& key, const kube::ResourceType& type, cons
                     return Attempt(key, /*looked_up=*/false, nullptr, done);
                   }
                   Failed(key, status, done);
-                });
-}
-
-void Applier::ReportDrift(const std::string& key, const kube::ResourceType& type,
-                          const Target& target, const std::string& body, const Done& done) {
-  client_.Get(type, target.ns, target.name,
-              [this, key, type, target, body, done, alive = executor_.alive()](
-                  const absl::Status& status, const Json* object) {
-                if (alive.expired()) return;
-                if (!status.ok()) return Failed(key, status, done);
-                kube::ApplyOptions options;
-                options.force = true;
-                options.dry_run = true;
-                client_.Apply(type, target.ns, target.name, body, options,
-                              [this, key, type, target, body, done, live = *object, alive](
-                                  const absl::Status& tried, const Json* wanted) {
-                                if (alive.expired()) return;
-                                Item* item = Find(key);
-                                if (item == nullptr) return done(ReconcileResult::Done());
-                                if (!tried.ok()) return Failed(key, tried, done);
-                                const std::string text =
-                                    DescribeDifference(live, *wanted, kMaxMessage);
-                                if (text.empty()) return TakeBack(key, type, target, body, done);
-                                if (item->reason != kDrifted || item->message != text) {
-                                  metrics_.drift_reported.Increment();
-                                  SetOutcome(key, *item, Outcome::kApplied, kDrifted, text);
-                                }
-                                done(ReconcileResult::Done());
-                              });
-              });
-}
-
-void Applier::TakeBack(const std::string& key, const kube::ResourceType& type, const Target& target,
-                       const std::string& body, const Done& done) {
-  kube::ApplyOptions options;
-  options.force = true;
-  client_.Apply(type, target.ns, target.name, body, options,
-                [this, key, done, work = Find(key)->work, hash = Find(key)->manifest_hash,
-                 alive = executor_.alive()](const absl::Status& status, const Json* object) {
-                  if (alive.expired()) return;
-                  if (Find(key) == nullptr) return done(ReconcileResult::Done());
-                  if (!status.ok()) return Failed(key, status, done);
-                  Decision decision;
-                  decision.exists = true;
-                  OnApplied(key, work, hash, decision, *object);
-                  done(ReconcileResult::Done());
                 });
 }
 
@@ -353,6 +352,7 @@ void Applier::OnApplied(const std::string& key, const std::shared_ptr<const v1::
   inventory.manifest_hash = manifest_hash;
   inventory.fields_hash = OwnedFieldsHash(object);
   inventory.resource_version = ResourceVersionOf(object);
+  inventory.drift_repairs = item.drift_repairs;
   inventory.applied_micros = ToMicros(env_.clock.Now());
   SaveInventory(key, item);
   Observed seen = Observe(object, work->object_generation());
@@ -361,8 +361,10 @@ void Applier::OnApplied(const std::string& key, const std::shared_ptr<const v1::
   if (!overtaken) item.observed = std::move(seen);
   if (overtaken) queue_.Add(key);
   SetOutcome(key, item, Outcome::kApplied, "", "");
-  if (inventory.kind == "Namespace") WakeNamespace(inventory.name);
-  if (inventory.kind == "CustomResourceDefinition") hooks_.on_unknown_kind();
+  if (inventory.kind == "CustomResourceDefinition") {
+    definition_applied_ = now;
+    hooks_.on_definition();
+  }
 }
 
 void Applier::Confirm(const std::string& key, Item& item) {
@@ -376,63 +378,6 @@ void Applier::Confirm(const std::string& key, Item& item) {
     SaveInventory(key, item);
   }
   SetOutcome(key, item, Outcome::kApplied, "", "");
-}
-
-void Applier::Remove(const std::string& key, const kube::ResourceType& type, const Target& target,
-                     const Done& done) {
-  Item& item = *Find(key);
-  kube::DeleteOptions options;
-  options.uid = item.observed->uid;
-  client_.Delete(
-      type, target.ns, target.name, options,
-      [this, key, done, alive = executor_.alive()](const absl::Status& status, const Json* object) {
-        if (alive.expired()) return;
-        Item* item = Find(key);
-        if (item == nullptr) return done(ReconcileResult::Done());
-        const bool gone = status.code() == absl::StatusCode::kNotFound;
-        // Another uid: ours is gone, what is there now is looked at anew.
-        const bool replaced = status.code() == absl::StatusCode::kAborted;
-        if (!status.ok() && !gone && !replaced) return Failed(key, status, done);
-        if (status.ok()) metrics_.deleted.Increment();
-        const bool held =
-            status.ok() && !GetString(*object, {"metadata", "deletionTimestamp"}).empty();
-        if (held) {
-          item->observed = Observe(*object, TemplateGeneration(*item));
-        } else {
-          item->observed.reset();
-        }
-        // Gone at once or not: what the server says now decides.
-        Attempt(key, /*looked_up=*/held || gone, nullptr, done);
-      });
-}
-
-void Applier::Release(const std::string& key, const kube::ResourceType& type, const Target& target,
-                      const Done& done) {
-  const Json patch = {{"metadata", {{"labels", {{kManagedLabel, nullptr}}}}}};
-  client_.MergePatch(
-      type, target.ns, target.name, patch.dump(),
-      [this, key, done, alive = executor_.alive()](const absl::Status& status, const Json*) {
-        if (alive.expired()) return;
-        Item* item = Find(key);
-        if (item == nullptr) return done(ReconcileResult::Done());
-        if (!status.ok() && status.code() != absl::StatusCode::kNotFound) {
-          return Failed(key, status, done);
-        }
-        metrics_.released.Increment();
-        item->observed.reset();
-        item->inventory.reset();
-        // Neither there for us any more nor ours: the plan ends here.
-        Attempt(key, /*looked_up=*/true, nullptr, done);
-      });
-}
-
-void Applier::OnGone(const std::string& key, Item& item) {
-  item.observed.reset();
-  item.inventory.reset();
-  item.recreating = false;
-  transient_.erase(key);
-  failures_.erase(key);
-  store_.Erase(StrCat("i/", key)).IgnoreError();
 }
 
 void Applier::UnknownKind(const std::string& key, Item& item, const Target& target,
@@ -451,10 +396,14 @@ void Applier::UnknownKind(const std::string& key, Item& item, const Target& targ
   }
   unknown_kinds_.insert(key);
   hooks_.on_unknown_kind();
-  if (!removing) {
-    SetOutcome(key, item, Outcome::kFailed, "NoKindMatch",
-               StrCat("the cluster does not serve ", target.kind, " in ", target.api_version));
+  if (removing) return done(ReconcileResult::Done());
+  // The definition may be among those that came a moment ago and are not served yet.
+  const absl::Duration since = env_.clock.Monotonic() - definition_applied_;
+  if (since < kDefinitionGrace) {
+    return done(ReconcileResult::AgainAfter(kDefinitionGrace - since));
   }
+  SetOutcome(key, item, Outcome::kFailed, "NoKindMatch",
+             StrCat("the cluster does not serve ", target.kind, " in ", target.api_version));
   done(ReconcileResult::Done());
 }
 
@@ -489,9 +438,6 @@ void Applier::Failed(const std::string& key, const absl::Status& status, const D
   metrics_.refused.Increment();
   transient_.erase(key);
   SetOutcome(key, item, Outcome::kFailed, reason, message);
-  WakeNamespace(item.work != nullptr && item.work->ref().kind() == "Namespace"
-                    ? std::string_view(item.work->ref().name())
-                    : std::string_view());
   done(ReconcileResult::AgainAfter(Doubled(kRefusedFirst, failures - 1, kRefusedMax)));
 }
 
@@ -503,31 +449,23 @@ void Applier::SetOutcome(const std::string& key, Item& item, Outcome outcome,
   hooks_.on_outcome(key);
 }
 
-bool Applier::WaitsForNamespace(const std::string& key, const Target& target) {
-  if (target.ns.empty()) return false;
-  const Item* ns = Find(RowKey(ObjectKey{"", "Namespace", "", target.ns}));
-  if (ns == nullptr || ns->work == nullptr || ns->work->deleting() || ns->work->suspended()) {
-    return false;
+void Applier::NoteWrite(const absl::Status& status) {
+  if (status.ok()) {
+    failed_writes_ = 0;
+  } else {
+    const auto error = ApiErrorOf(status);
+    if (!error) return;  // no answer: that is health's business
+    const int code = error->http_status;
+    if (code != 403 && code != 405 && code < 500) return;
+    ++failed_writes_;
+    write_error_ = std::string(ToStd(status.message())).substr(0, 500);
   }
-  const bool pending =
-      ns->outcome != Outcome::kFailed && (!ns->inventory || ns->inventory->uid.empty());
-  if (pending) waiting_for_namespace_[target.ns].insert(key);
-  return pending;
+  metrics_.failed_writes.Set(failed_writes_);
 }
 
-void Applier::WakeNamespace(std::string_view ns) {
-  const auto it = waiting_for_namespace_.find(ns);
-  if (it == waiting_for_namespace_.end()) return;
-  for (const std::string& key : it->second) queue_.Add(key);
-  waiting_for_namespace_.erase(it);
-}
-
-bool Applier::OwnedByAnother(const std::string& key, const std::string& uid) const {
-  if (uid.empty()) return false;
-  return std::any_of(items_.begin(), items_.end(), [&](const auto& entry) {
-    return entry.first != key && entry.second.inventory && entry.second.inventory->uid == uid &&
-           entry.second.work != nullptr && !entry.second.work->deleting();
-  });
+std::string Applier::write_trouble() const {
+  return failed_writes_ < kWriteTrouble ? std::string()
+                                        : StrCat("writes to the API server fail: ", write_error_);
 }
 
 void Applier::SaveInventory(const std::string& key, const Item& item) {

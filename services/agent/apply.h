@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "lib/core/env.h"
@@ -15,11 +16,16 @@
 #include "lib/reconcile/keyed_queue.h"
 #include "lib/telemetry/log.h"
 #include "services/agent/agent_metrics.h"
+#include "services/agent/apply_order.h"
 #include "services/agent/item.h"
+#include "services/agent/ownership.h"
 #include "services/agent/plan.h"
 #include "services/agent/state_store.h"
 
 namespace sealane::agent {
+
+// `first`, doubled `times` times, at most `max`.
+[[nodiscard]] absl::Duration Doubled(absl::Duration first, int times, absl::Duration max);
 
 // Brings the cluster's objects to what the works say: takes keys, plans (plan.h), acts, and writes
 // down what it did (inventory). Nothing waits for readiness.
@@ -34,6 +40,8 @@ class Applier {
     std::function<void(const std::string& key)> on_forget;
     // A kind is not served (yet): look again what the API server serves.
     std::function<void()> on_unknown_kind;
+    // A CustomResourceDefinition was applied.
+    std::function<void()> on_definition;
     // The API server did not answer at all.
     std::function<void(const absl::Status&)> on_no_answer;
     // The observed state of a kind's objects is complete.
@@ -50,14 +58,16 @@ class Applier {
   void Pause() { queue_.Pause(); }
   // From now on, objects whose rows are gone are deleted.
   void AllowPruning() { may_prune_ = true; }
-  void ForbidPruning() { may_prune_ = false; }
   void Add(std::string_view key) { queue_.Add(key); }
   // The work changed: earlier failures do not count any more.
   void OnNewWork(const std::string& key);
-  // Nothing is being done or about to be. What was refused for good is tried again now and then,
-  // and does not count.
   // The item was dropped from outside.
   void Forget(const std::string& key);
+  // Why writes fail, when several in a row did; "" while they succeed. What the API server refuses
+  // for what it says (invalid, in conflict) does not count.
+  [[nodiscard]] std::string write_trouble() const;
+  // Nothing is being done or about to be. What was refused for good is tried again now and then,
+  // and does not count.
   [[nodiscard]] bool idle() const {
     const KeyedQueueStats stats = queue_.stats();
     return stats.waiting == 0 && stats.active == 0 && transient_.empty();
@@ -75,11 +85,24 @@ class Applier {
     std::string name;
   };
 
+  // True when others must be tried before the work.
+  bool MustWait(const std::string& key);
+  // The work was tried, or is none any more: those that waited go on.
+  void OnTried(const std::string& key);
   void Attempt(const std::string& key, bool looked_up, const Json* live, const Done& done);
   void LookUp(const std::string& key, const kube::ResourceType& type, const Target& target,
               const Done& done);
   void Apply(const std::string& key, const kube::ResourceType& type, const Target& target,
              const Decision& decision, const Json* live, const Done& done);
+  // Sends the apply. `prepared` is what is sent.
+  void Send(const std::string& key, const kube::ResourceType& type, const Target& target,
+            const Decision& decision, PreparedManifest prepared, const Done& done);
+  // Runs `then` once what was stored so far survives also a power failure. One sync serves all that
+  // ask within a turn of the executor, and all works that are about to be tried: their intents are
+  // written with it.
+  void AfterSync(std::function<void()> then);
+  // How long to wait before repairing drift that somebody keeps making.
+  absl::Duration FightDelay(Item& item) const;
   void ReportDrift(const std::string& key, const kube::ResourceType& type, const Target& target,
                    const std::string& body, const Done& done);
   // What drifted is as it should be again, by another hand: the fields become ours.
@@ -98,10 +121,10 @@ class Applier {
   void Failed(const std::string& key, const absl::Status& status, const Done& done);
   void SetOutcome(const std::string& key, Item& item, Outcome outcome, std::string_view reason,
                   std::string_view message);
-  // True when the attempt must wait for the work of its own namespace, which then wakes it.
-  bool WaitsForNamespace(const std::string& key, const Target& target);
-  void WakeNamespace(std::string_view ns);
-  bool OwnedByAnother(const std::string& key, const std::string& uid) const;
+  // The API server answered a write.
+  void NoteWrite(const absl::Status& status);
+  // Another work's object is the same one: the kind is served under two API groups.
+  bool OwnedByAnother(const std::string& key, const Target& target, const std::string& uid) const;
   void SaveInventory(const std::string& key, const Item& item);
   Item* Find(std::string_view key);
   void Drop(const std::string& key);
@@ -118,10 +141,14 @@ class Applier {
   Logger log_{"agent"};
   std::shared_ptr<const kube::ApiCatalog> catalog_;
   bool may_prune_ = false;
-  std::map<std::string, std::set<std::string>, std::less<>> waiting_for_namespace_;
-  std::set<std::string> unknown_kinds_;               // keys whose kind is not served
-  std::set<std::string> transient_;                   // keys that failed in passing
-  std::map<std::string, int, std::less<>> failures_;  // in a row, by key
+  ApplyOrder order_;
+  std::vector<std::function<void()>> unsynced_;                    // wait for the next sync
+  std::set<std::string> unknown_kinds_;                            // keys whose kind is not served
+  absl::Duration definition_applied_ = -absl::InfiniteDuration();  // monotonic, the last one
+  int failed_writes_ = 0;                                          // in a row
+  std::string write_error_;                                        // of the last of them
+  std::set<std::string> transient_;                                // keys that failed in passing
+  std::map<std::string, int, std::less<>> failures_;               // in a row, by key
   KeyedQueue queue_;
   ScopedExecutor executor_;
 };

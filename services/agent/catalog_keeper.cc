@@ -44,6 +44,13 @@ void CatalogKeeper::Doubt() {
   Arm(backoff_.Next(env_.random));
 }
 
+void CatalogKeeper::DefinitionChanged() {
+  backoff_.Reset();
+  const absl::Duration soon = backoff_.Next(env_.random);
+  if (timer_ != 0 && armed_for_ <= env_.clock.Monotonic() + soon) return;
+  Arm(soon);
+}
+
 void CatalogKeeper::Arm(absl::Duration delay) {
   if (timer_ != 0) executor_.Cancel(timer_);
   armed_for_ = env_.clock.Monotonic() + delay;

@@ -24,10 +24,10 @@ class CatalogKeeper {
                 std::function<bool()> missing);
   // Ask now (the API server came back).
   void Refresh();
-  // A kind was missing, or a definition changed.
+  // A kind is missing.
   void Doubt();
   // A definition changed: what is missing may come any moment.
-  void ResetDoubt() { backoff_.Reset(); }
+  void DefinitionChanged();
   [[nodiscard]] bool busy() const { return discovery_.busy(); }
 
  private:

@@ -121,7 +121,7 @@ ClusterFacts::ClusterFacts(kube::KubeClient& client, AgentMetrics& metrics, Hook
 void ClusterFacts::Start() {
   Refresh();
   kube::Reflector::Handler nodes;
-  nodes.on_reset = [this] { listed_nodes_.clear(); };
+  nodes.on_reset = [this](bool) { listed_nodes_.clear(); };
   nodes.on_put = [this](const Json& node) { OnNode(node); };
   nodes.on_delete = [this](const Json& node) {
     const auto it = nodes_.find(GetString(node, {"metadata", "name"}));
@@ -142,7 +142,7 @@ void ClusterFacts::Start() {
   node_reflector_->Start();
 
   kube::Reflector::Handler pods;
-  pods.on_reset = [this] { ++pod_round_; };
+  pods.on_reset = [this](bool) { ++pod_round_; };
   pods.on_put = [this](const Json& pod) { OnPod(pod); };
   pods.on_delete = [this](const Json& pod) { DropPod(IdOf(pod)); };
   pods.on_synced = [this] {

@@ -76,14 +76,14 @@ void FillEnablements(const kube::ApiCatalog& catalog, v1::Heartbeat& heartbeat) 
 
 HeartbeatSender::HeartbeatSender(Env env, Bus& bus, HeartbeatOptions options,
                                  const ApiHealth& health, const ClusterFacts& facts,
-                                 AgentMetrics& metrics, std::function<int64_t()> works_applied)
+                                 AgentMetrics& metrics, std::function<void(v1::Heartbeat&)> fill)
     : env_(env),
       bus_(bus),
       options_(std::move(options)),
       health_(health),
       facts_(facts),
       metrics_(metrics),
-      works_applied_(std::move(works_applied)),
+      fill_(std::move(fill)),
       executor_(env.executor) {}
 
 void HeartbeatSender::Start(int64_t incarnation) {
@@ -131,7 +131,7 @@ void HeartbeatSender::Send() {
   heartbeat.set_api_message(health_.message());
   heartbeat.set_agent_version(options_.agent_version);
   heartbeat.set_bus_user(bus_.User());
-  heartbeat.set_works_applied(works_applied_());
+  fill_(heartbeat);
   facts_.Fill(heartbeat);
   if (catalog_ != nullptr) FillEnablements(*catalog_, heartbeat);
   // Lost while the bus is away; the next one says the same.

@@ -61,10 +61,10 @@ struct HeartbeatOptions {
 // second). Thread rule: the executor thread.
 class HeartbeatSender {
  public:
-  // `works_applied` gives the number of works applied by this process.
+  // `fill` adds what others know, to each heartbeat.
   HeartbeatSender(Env env, Bus& bus, HeartbeatOptions options, const ApiHealth& health,
                   const ClusterFacts& facts, AgentMetrics& metrics,
-                  std::function<int64_t()> works_applied);
+                  std::function<void(v1::Heartbeat&)> fill);
   void Start(int64_t incarnation);
   void SetCatalog(std::shared_ptr<const kube::ApiCatalog> catalog);
   void Changed();
@@ -79,7 +79,7 @@ class HeartbeatSender {
   const ApiHealth& health_;
   const ClusterFacts& facts_;
   AgentMetrics& metrics_;
-  std::function<int64_t()> works_applied_;
+  std::function<void(v1::Heartbeat&)> fill_;
   std::shared_ptr<const kube::ApiCatalog> catalog_;
   int64_t incarnation_ = 0;
   int64_t counter_ = 0;

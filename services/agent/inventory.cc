@@ -21,7 +21,8 @@ std::string EncodeInventory(const Inventory& inventory) {
                      {"manifestHash", static_cast<int64_t>(inventory.manifest_hash)},
                      {"fieldsHash", static_cast<int64_t>(inventory.fields_hash)},
                      {"resourceVersion", static_cast<int64_t>(inventory.resource_version)},
-                     {"appliedMicros", inventory.applied_micros}};
+                     {"appliedMicros", inventory.applied_micros},
+                     {"driftRepairs", inventory.drift_repairs}};
   return WriteJson(json);
 }
 
@@ -43,6 +44,7 @@ absl::StatusOr<Inventory> DecodeInventory(std::string_view text) {
   out.fields_hash = static_cast<uint64_t>(kube::GetInt(json, {"fieldsHash"}));
   out.resource_version = static_cast<uint64_t>(kube::GetInt(json, {"resourceVersion"}));
   out.applied_micros = kube::GetInt(json, {"appliedMicros"});
+  out.drift_repairs = kube::GetInt(json, {"driftRepairs"});
   return out;
 }
 

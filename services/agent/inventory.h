@@ -26,6 +26,7 @@ struct Inventory {
   uint64_t fields_hash = 0;       // of the fields we owned afterwards (lib of ownership.h)
   uint64_t resource_version = 0;  // of the object afterwards; 0: unknown
   int64_t applied_micros = 0;
+  int64_t drift_repairs = 0;
 
   friend bool operator==(const Inventory&, const Inventory&) = default;
 };

@@ -32,8 +32,10 @@ struct Observed {
   int64_t observed_generation = 0;
   std::string health;  // Healthy, Unhealthy, Unknown
   std::string health_reason;
-  std::string status_json;   // reflected status, size-bounded
-  std::string pod_selector;  // label selector of the workload's pods; "" when it has none
+  std::string status_json;  // reflected status, size-bounded
+  // Label selector of the workload's pods, when they are to be looked at: something is not as it
+  // should be with them. Else "".
+  std::string pod_selector;
 };
 
 // The outcome of the last attempt, as it is reported.

@@ -121,7 +121,30 @@ class Journal final : public StateStore {
     return Write(key, std::nullopt);
   }
 
+  absl::Status Sync() override {
+    if (!unwritten_.empty()) SEALANE_RETURN_IF_ERROR(Rewrite());
+    if (!dirty_) return absl::OkStatus();
+    if (fdatasync(fd_) != 0) return Errno("sync", path_);
+    dirty_ = false;
+    return absl::OkStatus();
+  }
+
   absl::Status Flush() override {
+    SEALANE_RETURN_IF_ERROR(Sync());
+    return OutOfProportion() ? Compact() : absl::OkStatus();
+  }
+
+ private:
+  struct Place {
+    uint64_t offset = 0;  // of the value
+    uint32_t size = 0;
+    uint64_t record_size = 0;
+  };
+
+  [[nodiscard]] bool OutOfProportion() const { return end_ > 2 * live_bytes_ + kSlack; }
+
+  // Writes what could not be written before.
+  absl::Status Rewrite() {
     while (!unwritten_.empty()) {
       const auto first = unwritten_.begin();
       const std::string key = first->first;
@@ -132,13 +155,6 @@ class Journal final : public StateStore {
     }
     return absl::OkStatus();
   }
-
- private:
-  struct Place {
-    uint64_t offset = 0;  // of the value
-    uint32_t size = 0;
-    uint64_t record_size = 0;
-  };
 
   // Reads all records; what follows the last good one is cut off.
   absl::Status Scan() {
@@ -182,14 +198,15 @@ class Journal final : public StateStore {
   }
 
   absl::Status Write(std::string_view key, std::optional<std::string_view> value) {
-    absl::Status status = unwritten_.empty() ? absl::OkStatus() : Flush();
+    absl::Status status = unwritten_.empty() ? absl::OkStatus() : Rewrite();
     if (status.ok()) status = Append(key, value);
     if (!status.ok()) {
       unwritten_.insert_or_assign(std::string(key),
                                   value ? std::optional<std::string>(*value) : std::nullopt);
       return status;
     }
-    if (end_ > 2 * live_bytes_ + kSlack) return Compact();
+    // Where that fails, the value is stored all the same; Flush tries again, not each write.
+    if (OutOfProportion() && compacting_) compacting_ = Compact().ok();
     return absl::OkStatus();
   }
 
@@ -201,13 +218,14 @@ class Journal final : public StateStore {
       if (ftruncate(fd_, static_cast<off_t>(end_)) != 0) return written;
       return written;
     }
+    dirty_ = true;
     Index(key, !value, end_, value ? static_cast<uint32_t>(value->size()) : 0);
     end_ += record.size();
     return absl::OkStatus();
   }
 
   // Copies what counts into a new file that then takes the place of the old one. A failure leaves
-  // the old one in force; it is tried again with a later write.
+  // the old one in force.
   absl::Status Compact() {
     const std::string next = path_ + ".next";
     const int fd = open(next.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -242,7 +260,15 @@ class Journal final : public StateStore {
     index_ = std::move(index);
     end_ = end;
     live_bytes_ = end;
-    return absl::OkStatus();
+    compacting_ = true;
+    // The new name must last as well, before what is added counts as synced.
+    dirty_ = true;
+    const int directory = open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return Errno("open", directory_);
+    const bool synced = fsync(directory) == 0;
+    const absl::Status status = synced ? absl::OkStatus() : Errno("sync", directory_);
+    close(directory);
+    return status;
   }
 
   std::string directory_;
@@ -251,6 +277,8 @@ class Journal final : public StateStore {
   int fd_;
   uint64_t end_ = 0;
   uint64_t live_bytes_ = 0;
+  bool dirty_ = false;      // something was written since the last sync
+  bool compacting_ = true;  // the last compaction did not fail
   std::map<std::string, Place, std::less<>> index_;
   std::map<std::string, std::optional<std::string>, std::less<>> unwritten_;  // nullopt: erased
 };

@@ -1,5 +1,7 @@
 #include "services/agent/observe.h"
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "lib/core/json.h"
@@ -11,6 +13,7 @@
 #include "lib/model/identity.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/agent/ownership.h"
+#include "services/agent/pods.h"
 
 namespace sealane::agent {
 namespace {
@@ -30,18 +33,42 @@ std::string KeyOfObject(const Json& object) {
                           std::string(GetString(object, {"metadata", "name"}))});
 }
 
+// The selector of a workload's pods as a query of the API; "" when it has none that selects.
 std::string PodSelector(const Json& object) {
-  const Json* labels = Find(object, {"spec", "selector", "matchLabels"});
-  if (labels == nullptr || !labels->is_object() || Find(object, {"spec", "template"}) == nullptr) {
-    return {};
-  }
+  const Json* selector = Find(object, {"spec", "selector"});
+  if (selector == nullptr || Find(object, {"spec", "template"}) == nullptr) return {};
   std::vector<std::string> terms;
-  for (const auto& entry : labels->items()) {
-    if (entry.value().is_string()) {
-      terms.push_back(StrCat(entry.key(), "=", entry.value().get_ref<const std::string&>()));
+  if (const Json* labels = Find(*selector, {"matchLabels"}); labels && labels->is_object()) {
+    for (const auto& entry : labels->items()) {
+      if (entry.value().is_string()) {
+        terms.push_back(StrCat(entry.key(), "=", entry.value().get_ref<const std::string&>()));
+      }
+    }
+  }
+  if (const Json* rules = Find(*selector, {"matchExpressions"}); rules && rules->is_array()) {
+    for (const Json& rule : *rules) {
+      const std::string_view op = GetString(rule, {"operator"});
+      const std::string_view key = GetString(rule, {"key"});
+      std::vector<std::string> values;
+      if (const Json* list = Find(rule, {"values"}); list && list->is_array()) {
+        for (const Json& value : *list) {
+          if (value.is_string()) values.push_back(value.get<std::string>());
+        }
+      }
+      const std::string set = StrCat(" (", StrJoin(values, ","), ")");
+      if (op == "In") terms.push_back(StrCat(key, " in", set));
+      if (op == "NotIn") terms.push_back(StrCat(key, " notin", set));
+      if (op == "Exists") terms.push_back(std::string(key));
+      if (op == "DoesNotExist") terms.push_back(StrCat("!", key));
     }
   }
   return StrJoin(terms, ",");
+}
+
+// A Job is healthy while it runs; whether its pods do is another question.
+bool IsJobWithIdlePods(const Json& object) {
+  return GetString(object, {"kind"}) == "Job" &&
+         GetInt(object, {"status", "active"}) > GetInt(object, {"status", "ready"});
 }
 
 std::string Finalizers(const Json& object) {
@@ -63,7 +90,23 @@ bool SameForPlan(const Observed& a, const Observed& b) {
 bool SameForReport(const Observed& a, const Observed& b) {
   return a.generation == b.generation && a.observed_generation == b.observed_generation &&
          a.health == b.health && a.health_reason == b.health_reason &&
-         a.status_json == b.status_json;
+         a.pod_selector == b.pod_selector && a.status_json == b.status_json;
+}
+
+// The newest version of the item's object that is known; 0: none.
+uint64_t KnownVersion(const Item& item) {
+  return std::max(item.inventory ? item.inventory->resource_version : 0,
+                  item.observed ? item.observed->resource_version : 0);
+}
+
+// The API server was restored from a backup: what we applied may be in force or not, with the same
+// fields or not, and its versions compare with nothing. It is applied again, which changes nothing
+// where it is in force.
+void Distrust(Item& item) {
+  if (item.observed) item.observed->resource_version = 0;
+  if (!item.inventory) return;
+  item.inventory->resource_version = 0;
+  item.inventory->fields_hash = 0;
 }
 
 }  // namespace
@@ -81,7 +124,13 @@ Observed Observe(const Json& object, std::optional<int64_t> template_generation)
   out.observed_generation = GetInt(object, {"status", "observedGeneration"});
   const kube::HealthVerdict verdict = kube::InterpretHealth(object);
   out.health = kube::HealthName(verdict.health);
-  out.health_reason = verdict.reason.substr(0, kMaxReason);
+  out.health_reason = verdict.reason;
+  const bool unhealthy = verdict.health == kube::Health::kUnhealthy;
+  if (unhealthy && GetString(object, {"kind"}) == "Pod") {
+    const std::string trouble = DescribeTrouble(TroubleOf(object));
+    if (!trouble.empty()) out.health_reason += StrCat("; ", trouble);
+  }
+  out.health_reason.resize(std::min(out.health_reason.size(), kMaxReason));
   const auto status = kube::ReflectStatus(object, template_generation);
   if (status.ok() && !status->is_null()) {
     out.status_json = WriteJson(*status);
@@ -91,7 +140,7 @@ Observed Observe(const Json& object, std::optional<int64_t> template_generation)
       out.status_json.clear();
     }
   }
-  out.pod_selector = PodSelector(object);
+  if (unhealthy || IsJobWithIdlePods(object)) out.pod_selector = PodSelector(object);
   return out;
 }
 
@@ -109,12 +158,7 @@ Observer::Observer(kube::KubeClient& client, Items& items, AgentMetrics& metrics
 void Observer::Update(const kube::ApiCatalog& catalog) {
   std::set<KindKey> wanted;
   for (const auto& entry : items_) {
-    const Item& item = entry.second;
-    if (item.work != nullptr) {
-      wanted.emplace(item.work->ref().api_version(), item.work->ref().kind());
-    } else if (item.inventory) {
-      wanted.emplace(item.inventory->api_version, item.inventory->kind);
-    }
+    if (entry.second.work != nullptr || entry.second.inventory) wanted.insert(KindOf(entry.second));
   }
   std::erase_if(kinds_, [&](const auto& entry) { return !wanted.contains(entry.first); });
   for (const KindKey& key : wanted) {
@@ -124,14 +168,38 @@ void Observer::Update(const kube::ApiCatalog& catalog) {
   }
 }
 
+void Observer::Relist() {
+  for (auto& entry : kinds_) entry.second.reflector->Relist();
+}
+
+Observer::KindKey Observer::KindOf(const Item& item) {
+  if (item.work != nullptr) return {item.work->ref().api_version(), item.work->ref().kind()};
+  if (item.inventory) return {item.inventory->api_version, item.inventory->kind};
+  return {};
+}
+
+uint64_t Observer::KnownVersion(const KindKey& key) const {
+  uint64_t newest = 0;
+  for (const auto& entry : items_) {
+    if (KindOf(entry.second) == key) newest = std::max(newest, agent::KnownVersion(entry.second));
+  }
+  return newest;
+}
+
 void Observer::Follow(const KindKey& key, const kube::ResourceType& type) {
   kube::ReflectorOptions options;
   options.label_selector = kManagedSelector;
   kube::Reflector::Handler handler;
-  handler.on_reset = [this, key] {
+  handler.known_version = [this, key] { return KnownVersion(key); };
+  handler.on_reset = [this, key](bool went_back) {
     Kind& kind = kinds_.at(key);
     kind.seen.clear();
     kind.listing = true;
+    if (!went_back) return;
+    metrics_.versions_went_back.Increment();
+    for (auto& entry : items_) {
+      if (KindOf(entry.second) == key) Distrust(entry.second);
+    }
   };
   handler.on_put = [this, key](const Json& object) { OnPut(key, object); };
   handler.on_delete = [this, key](const Json& object) { OnDelete(key, object); };
@@ -165,6 +233,12 @@ void Observer::OnPut(const KindKey& kind_key, const Json& object) {
   if (it == items_.end()) return;
   Item& item = it->second;
   Observed seen = Observe(object, TemplateGeneration(item));
+  // A list that is newer than what is known, and shows the object as it was before: the versions
+  // went back, and by now are past what we knew.
+  if (kind.listing && seen.resource_version < agent::KnownVersion(item) &&
+      kind.reflector->list_version() >= agent::KnownVersion(item)) {
+    Distrust(item);
+  }
   const bool older = item.observed && item.observed->uid == seen.uid &&
                      seen.resource_version < item.observed->resource_version;
   if (older) return;
@@ -199,12 +273,7 @@ void Observer::OnSynced(const KindKey& kind_key) {
   std::vector<std::string> keys;
   for (auto& entry : items_) {
     Item& item = entry.second;
-    const bool same_kind = item.work != nullptr
-                               ? item.work->ref().kind() == kind_key.second &&
-                                     item.work->ref().api_version() == kind_key.first
-                               : item.inventory && item.inventory->kind == kind_key.second &&
-                                     item.inventory->api_version == kind_key.first;
-    if (!same_kind) continue;
+    if (KindOf(item) != kind_key) continue;
     // Written by us after the list was made: the watch will tell.
     const bool newer = item.observed && item.observed->resource_version > listed_at;
     if (item.observed && !newer && !seen.contains(entry.first)) item.observed.reset();

@@ -43,6 +43,8 @@ class Observer {
 
   // Follows the kinds that the items name and `catalog` serves; stops following others.
   void Update(const kube::ApiCatalog& catalog);
+  // Lists every kind anew: the API server was away, and what it stores may be another state.
+  void Relist();
   // The first list of the kind is complete.
   [[nodiscard]] bool IsKnown(std::string_view api_version, std::string_view kind) const;
   // Every kind followed has completed its first list.
@@ -57,6 +59,10 @@ class Observer {
     bool listing = false;
   };
 
+  // What the item is of, by its work or else by its inventory.
+  static KindKey KindOf(const Item& item);
+  // The newest version of objects of the kind that is known.
+  [[nodiscard]] uint64_t KnownVersion(const KindKey& key) const;
   void Follow(const KindKey& key, const kube::ResourceType& type);
   void OnPut(const KindKey& key, const Json& object);
   void OnDelete(const KindKey& key, const Json& object);

@@ -1,8 +1,6 @@
 #include "services/agent/plan.h"
 
-#include <algorithm>
 #include <string_view>
-#include <utility>
 
 #include "sealane/v1/tables.pb.h"
 
@@ -96,34 +94,6 @@ Decision Plan(const PlanInput& input) {
   if (item.work->suspended()) return {};
   if (item.recreating) return PlanRemove(input, Step::kApply);
   return PlanApply(input);
-}
-
-int ApplyRank(std::string_view group, std::string_view kind) {
-  static constexpr std::pair<std::string_view, std::string_view> kOrder[] = {
-      {"", "Namespace"},
-      {"apiextensions.k8s.io", "CustomResourceDefinition"},
-      {"scheduling.k8s.io", "PriorityClass"},
-      {"storage.k8s.io", "StorageClass"},
-      {"", "ResourceQuota"},
-      {"", "LimitRange"},
-      {"", "ServiceAccount"},
-      {"rbac.authorization.k8s.io", "ClusterRole"},
-      {"rbac.authorization.k8s.io", "ClusterRoleBinding"},
-      {"rbac.authorization.k8s.io", "Role"},
-      {"rbac.authorization.k8s.io", "RoleBinding"},
-      {"", "Secret"},
-      {"", "ConfigMap"},
-      {"", "PersistentVolume"},
-      {"", "PersistentVolumeClaim"},
-      {"", "Service"},
-  };
-  int rank = 0;
-  for (const auto& entry : kOrder) {
-    if (entry.first == group && entry.second == kind) return rank;
-    ++rank;
-  }
-  // Webhooks come last, so that they do not refuse what comes with them.
-  return group == "admissionregistration.k8s.io" ? rank + 1 : rank;
 }
 
 bool IsSystemNamespace(std::string_view name) {

@@ -39,10 +39,6 @@ struct Decision {
 // Pure. The rules: docs/agent.md, "What the agent does with a work".
 [[nodiscard]] Decision Plan(const PlanInput& input);
 
-// The order of applying: smaller first. Namespaces, definitions, accounts and configuration come
-// before what needs them. `kind` and `group` as in ObjectKey.
-[[nodiscard]] int ApplyRank(std::string_view group, std::string_view kind);
-
 // Namespaces that every cluster has and that no work may delete.
 [[nodiscard]] bool IsSystemNamespace(std::string_view name);
 

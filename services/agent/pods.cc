@@ -17,7 +17,8 @@ using kube::GetString;
 // A workload that has just changed is given this long before its pods are looked at.
 constexpr absl::Duration kGrace = absl::Milliseconds(700);
 constexpr absl::Duration kAgain = absl::Seconds(15);
-constexpr int kPodLimit = 100;
+constexpr int kPage = 100;
+constexpr int kMaxPods = 1000;
 constexpr size_t kMaxMessage = 200;
 
 PodTrouble ContainerTrouble(const Json& pod, const char* list) {
@@ -43,6 +44,10 @@ PodTrouble ContainerTrouble(const Json& pod, const char* list) {
     }
   }
   return {};
+}
+
+bool NeedsLook(const Item& item) {
+  return item.work != nullptr && item.observed && !item.observed->pod_selector.empty();
 }
 
 }  // namespace
@@ -80,22 +85,31 @@ PodTrouble TroubleOf(const Json& pod) {
   return {};
 }
 
-std::string SummarizePods(const Json& list) {
+std::string DescribeTrouble(const PodTrouble& trouble) {
+  if (trouble.message.empty()) return trouble.reason;
+  return StrCat(trouble.reason, " (", trouble.message.substr(0, kMaxMessage), ")");
+}
+
+void PodTally::Add(const Json& list) {
   const Json* pods = Find(list, {"items"});
-  if (pods == nullptr || !pods->is_array()) return {};
-  std::map<std::string, std::pair<int, std::string>> troubles;  // reason -> count, first message
+  if (pods == nullptr || !pods->is_array()) return;
   for (const Json& pod : *pods) {
-    PodTrouble trouble = TroubleOf(pod);
+    ++seen_;
+    if (!GetString(pod, {"metadata", "deletionTimestamp"}).empty()) continue;
+    ++pods_;
+    const PodTrouble trouble = TroubleOf(pod);
     if (trouble.reason.empty()) continue;
-    auto& entry = troubles[trouble.reason];
+    auto& entry = troubles_[trouble.reason];
     ++entry.first;
     if (entry.second.empty()) entry.second = trouble.message.substr(0, kMaxMessage);
   }
+}
+
+std::string PodTally::Summary(bool more) const {
   std::string out;
-  for (const auto& entry : troubles) {
-    out += StrCat(out.empty() ? "" : "; ", entry.second.first, " of ", pods->size(),
-                  " pods: ", entry.first);
-    if (!entry.second.second.empty()) out += StrCat(" (", entry.second.second, ")");
+  for (const auto& [reason, count] : troubles_) {
+    out += StrCat(out.empty() ? "" : "; ", count.first, " of ", more ? "the first " : "", pods_,
+                  " pods: ", DescribeTrouble({reason, count.second}));
   }
   return out;
 }
@@ -120,10 +134,7 @@ PodInspector::PodInspector(Env env, kube::KubeClient& client, Items& items,
 
 void PodInspector::ItemChanged(const std::string& key) {
   const auto it = items_.find(key);
-  const bool unhealthy = it != items_.end() && it->second.observed && it->second.work != nullptr &&
-                         it->second.observed->health == "Unhealthy" &&
-                         !it->second.observed->pod_selector.empty();
-  if (unhealthy) {
+  if (it != items_.end() && NeedsLook(it->second)) {
     unhealthy_.insert_or_assign(key, it->second.work->ref().namespace_());
     queue_.AddAfter(key, kGrace);
     return;
@@ -141,27 +152,37 @@ void PodInspector::PodChanged(std::string_view ns) {
 
 void PodInspector::Inspect(const std::string& key, const KeyedQueue::Done& done) {
   const auto it = items_.find(key);
-  if (it == items_.end() || !it->second.observed || it->second.work == nullptr ||
-      !unhealthy_.contains(key)) {
+  if (it == items_.end() || !NeedsLook(it->second)) {
     return done(ReconcileResult::Done());
   }
+  Page(key, "", PodTally(), done);
+}
+
+void PodInspector::Page(const std::string& key, const std::string& continue_token, PodTally tally,
+                        const KeyedQueue::Done& done) {
+  const Item& item = items_.at(key);
   kube::ResourceType pods;
   pods.version = "v1";
   pods.kind = "Pod";
   pods.plural = "pods";
   pods.namespaced = true;
-  client_.List(
-      pods, it->second.work->ref().namespace_(), it->second.observed->pod_selector, kPodLimit, "",
-      [this, key, done, alive = executor_.alive()](const absl::Status& status, const Json* list) {
-        if (alive.expired()) return;
-        if (!status.ok()) return done(ReconcileResult::Retry(status));
-        const auto item = items_.find(key);
-        if (item != items_.end() && unhealthy_.contains(key)) {
-          SetDetail(key, item->second, SummarizePods(*list));
-          return done(ReconcileResult::AgainAfter(kAgain));
-        }
-        done(ReconcileResult::Done());
-      });
+  client_.List(pods, item.work->ref().namespace_(), item.observed->pod_selector, kPage,
+               continue_token,
+               [this, key, tally = std::move(tally), done, alive = executor_.alive()](
+                   const absl::Status& status, const Json* list) mutable {
+                 if (alive.expired()) return;
+                 if (!status.ok()) return done(ReconcileResult::Retry(status));
+                 const auto item = items_.find(key);
+                 if (item == items_.end() || !NeedsLook(item->second))
+                   return done(ReconcileResult::Done());
+                 tally.Add(*list);
+                 const std::string next(GetString(*list, {"metadata", "continue"}));
+                 if (!next.empty() && tally.seen() < kMaxPods) {
+                   return Page(key, next, std::move(tally), done);
+                 }
+                 SetDetail(key, item->second, tally.Summary(!next.empty()));
+                 done(ReconcileResult::AgainAfter(kAgain));
+               });
 }
 
 void PodInspector::SetDetail(const std::string& key, Item& item, std::string detail) {

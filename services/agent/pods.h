@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "lib/core/env.h"
 #include "lib/core/json_fwd.h"
@@ -23,11 +24,30 @@ struct PodTrouble {
 };
 [[nodiscard]] PodTrouble TroubleOf(const Json& pod);
 
-// The pods of one workload in a line: "2 of 3 pods: ImagePullBackOff (Back-off pulling image
-// \"web:2\"); 1 of 3 pods: Unschedulable (...)". "" when none is in trouble. `list` is a PodList.
-[[nodiscard]] std::string SummarizePods(const Json& list);
+// "ImagePullBackOff (Back-off pulling image \"web:2\")"; "" for none. The message is cut.
+[[nodiscard]] std::string DescribeTrouble(const PodTrouble& trouble);
 
-// Looks at the pods of workloads that are not healthy and writes what is wrong into their items.
+// The pods of one workload, page by page; of each it keeps only why it is not ready.
+class PodTally {
+ public:
+  // `list` is a PodList. Pods that are being deleted count for nothing.
+  void Add(const Json& list);
+  // How many were added, those that count for nothing included.
+  [[nodiscard]] int seen() const { return seen_; }
+  // In a line: "2 of 3 pods: ImagePullBackOff (Back-off pulling image \"web:2\"); 1 of 3 pods:
+  // Unschedulable (...)". "" when none is in trouble. `more`: there are pods that were not added.
+  [[nodiscard]] std::string Summary(bool more) const;
+
+ private:
+  int seen_ = 0;
+  int pods_ = 0;
+  // reason -> count, first message
+  std::map<std::string, std::pair<int, std::string>> troubles_;
+};
+
+// Looks at the pods of workloads that are not healthy and writes what is wrong into their items. It
+// asks for the pods that the workload's selector names, 100 at a time and 1,000 at most, and keeps
+// none.
 // Thread rule: the executor thread.
 class PodInspector {
  public:
@@ -42,6 +62,8 @@ class PodInspector {
 
  private:
   void Inspect(const std::string& key, const KeyedQueue::Done& done);
+  void Page(const std::string& key, const std::string& continue_token, PodTally tally,
+            const KeyedQueue::Done& done);
   void SetDetail(const std::string& key, Item& item, std::string detail);
 
   kube::KubeClient& client_;

@@ -84,8 +84,8 @@ std::optional<v1::WorkStatus> BuildStatus(std::string_view cluster, const Item& 
     out.set_member_generation(seen.generation);
     out.set_observed_generation(seen.observed_generation);
     out.set_status_json(WithGeneration(seen.status_json, out.object_generation()));
-    std::string detail = seen.health == "Healthy" ? std::string() : seen.health_reason;
-    if (!item.detail.empty() && seen.health != "Healthy") {
+    std::string detail = seen.health_reason;
+    if (!item.detail.empty()) {
       detail += StrCat(detail.empty() ? "" : "; ", item.detail);
     }
     out.set_detail(detail.substr(0, kMaxDetail));

@@ -19,6 +19,7 @@ class MemoryStore final : public StateStore {
       unwritten_.insert_or_assign(std::string(key), std::string(value));
       return disk_->failure;
     }
+    ++disk_->unsynced;
     unwritten_.erase(std::string(key));
     disk_->values.insert_or_assign(std::string(key), std::string(value));
     return absl::OkStatus();
@@ -28,11 +29,13 @@ class MemoryStore final : public StateStore {
       unwritten_.insert_or_assign(std::string(key), std::nullopt);
       return disk_->failure;
     }
+    ++disk_->unsynced;
     unwritten_.erase(std::string(key));
     const auto it = disk_->values.find(key);
     if (it != disk_->values.end()) disk_->values.erase(it);
     return absl::OkStatus();
   }
+  absl::Status Sync() override { return disk_->failure.ok() ? Flush() : disk_->failure; }
   absl::Status Flush() override {
     if (!disk_->failure.ok()) return unwritten_.empty() ? absl::OkStatus() : disk_->failure;
     for (auto& entry : std::exchange(unwritten_, {})) {
@@ -42,6 +45,7 @@ class MemoryStore final : public StateStore {
         disk_->values.erase(entry.first);
       }
     }
+    if (std::exchange(disk_->unsynced, 0) > 0) ++disk_->syncs;
     return absl::OkStatus();
   }
 

@@ -26,7 +26,10 @@ class StateStore {
   // moment. On failure (a full disk) the value is kept in memory and written by a later Flush.
   virtual absl::Status Put(std::string_view key, std::string_view value) = 0;
   virtual absl::Status Erase(std::string_view key) = 0;
-  // Tries again what failed. OK when everything is stored.
+  // Returns OK when everything stored so far survives also the end of the machine (a power
+  // failure). Costs a disk's round trip when something is new: gather what needs it.
+  virtual absl::Status Sync() = 0;
+  // Tries again what failed. OK when everything is stored, and the store in good order.
   virtual absl::Status Flush() = 0;
 };
 
@@ -35,12 +38,15 @@ class StateStore {
 struct MemoryDisk {
   std::map<std::string, std::string, std::less<>> values;
   absl::Status failure;  // not OK: every write fails with this, as on a full disk
+  size_t unsynced = 0;   // writes since the last Sync
+  size_t syncs = 0;      // that had something to sync
 };
 [[nodiscard]] std::unique_ptr<StateStore> OpenMemoryStore(std::shared_ptr<MemoryDisk> disk);
 
 // A journal file "state.journal" in `directory` (created when missing): records with a checksum,
 // the last one of a key counts; a torn end (power loss, full disk) is cut off. It is rewritten to a
-// new file, synced and renamed, when most of it is outdated. One process at a time:
+// new file, synced and renamed, when most of it is outdated; while that fails, the old one goes on
+// to be used, grows, and Flush tries again and says why. One process at a time:
 // FAILED_PRECONDITION while another holds the directory's lock.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<StateStore>> OpenJournal(const std::string& directory);
 

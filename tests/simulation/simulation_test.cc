@@ -51,14 +51,19 @@ std::string RunSeed(uint64_t seed, bool verbose) {
     // Sometimes the next step comes while this one is still under way.
     sim.RunFor(absl::Milliseconds(static_cast<int64_t>(sim.Below(2) == 0 ? 0 : sim.Below(5000))));
   }
+  // Longer than a lease: a process that does not lead yet, and has nothing to do, would do
+  // something once it leads.
+  constexpr int kLooks = 10;
   std::string mismatch;
   const bool settled = sim.RunUntil(
-      [&, next = absl::ZeroDuration()]() mutable {
+      [&, next = absl::ZeroDuration(), looks = 0]() mutable {
         if (sim.Monotonic() < next) return false;
         next = sim.Monotonic() + absl::Seconds(1);
         mismatch = scenario.Mismatch(world.Content());
-        return mismatch.empty() && world.NotIdle().empty() &&
-               world.results().size() == world.published();
+        const bool rest = mismatch.empty() && world.NotIdle().empty() &&
+                          world.results().size() == world.published();
+        looks = rest ? looks + 1 : 0;
+        return looks >= kLooks;
       },
       absl::Minutes(10));
   if (!settled) {

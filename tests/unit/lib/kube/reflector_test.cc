@@ -30,7 +30,10 @@ class ReflectorTest : public ::testing::Test {
     ReflectorOptions options;
     options.label_selector = "a=b";
     Reflector::Handler handler;
-    handler.on_reset = [this] { log_.emplace_back("reset"); };
+    handler.known_version = [this] { return known_; };
+    handler.on_reset = [this](bool went_back) {
+      log_.emplace_back(went_back ? "reset, went back" : "reset");
+    };
     handler.on_put = [this](const Json& object) {
       EXPECT_EQ(GetString(object, {"kind"}), "ConfigMap");
       log_.push_back(StrCat("put ", GetString(object, {"metadata", "name"})));
@@ -50,11 +53,12 @@ class ReflectorTest : public ::testing::Test {
     if (list_status_ != 200) return JsonResponse(list_status_, "");
     const http::Target target = http::ParseTarget(request.path);
     if (target.Query("continue") == "more") {
-      return JsonResponse(200, R"({"metadata":{"resourceVersion":"7"},
-                                   "items":[{"metadata":{"name":"two"}}]})");
+      return JsonResponse(200, StrCat(R"({"metadata":{"resourceVersion":")", version_, R"("},
+                                      "items":[{"metadata":{"name":"two"}}]})"));
     }
-    return JsonResponse(200, R"({"metadata":{"resourceVersion":"7","continue":"more"},
-                                 "items":[{"metadata":{"name":"one"}}]})");
+    return JsonResponse(200,
+                        StrCat(R"({"metadata":{"resourceVersion":")", version_,
+                               R"(","continue":"more"},"items":[{"metadata":{"name":"one"}}]})"));
   }
   void Settle() { sim_.RunFor(absl::Milliseconds(100)); }
   std::vector<std::string> Take() { return std::exchange(log_, {}); }
@@ -69,6 +73,8 @@ class ReflectorTest : public ::testing::Test {
   KubeClient client_;
   absl::Status list_error_;
   int list_status_ = 200;
+  int version_ = 7;     // of the server's store
+  uint64_t known_ = 0;  // of own writes
   std::vector<std::string> log_;
   std::unique_ptr<Reflector> reflector_;
 };
@@ -99,6 +105,7 @@ TEST_F(ReflectorTest, ABookmarkMovesTheVersionAndTheWatchGoesOnFromThere) {
   Take();
   Watch().Headers(200);
   sim_.RunFor(absl::Seconds(5));
+  version_ = 50;
   Watch().Chunk(Event("BOOKMARK", "", 50));
   Watch().Done(absl::OkStatus());
   Settle();
@@ -156,12 +163,52 @@ TEST_F(ReflectorTest, ALostConnectionResumesWithoutAList) {
   Settle();
   Take();
   Watch().Headers(200);
+  version_ = 8;
   Watch().Chunk(Event("ADDED", "three", 8));
   Watch().Done(absl::UnavailableError("reset by peer"));
   sim_.RunFor(absl::Seconds(1));
   EXPECT_THAT(Take(), ElementsAre("put three", "error reset by peer"));
   ASSERT_EQ(transport_.streams.size(), 2U);
   EXPECT_THAT(Watch().request.path, HasSubstr("resourceVersion=8"));
+}
+
+TEST_F(ReflectorTest, VersionsThatWentBackAreListedAnewHoweverTheWatchEnded) {
+  reflector_->Start();
+  Settle();
+  Take();
+  for (const bool cleanly : {true, false}) {
+    version_ += 10;
+    Watch().Headers(200);
+    sim_.RunFor(absl::Seconds(5));
+    Watch().Chunk(Event("ADDED", "three", version_));
+    version_ -= 15;  // restored from a backup
+    Watch().Done(cleanly ? absl::OkStatus() : absl::UnavailableError("reset by peer"));
+    sim_.RunFor(absl::Seconds(1));
+    std::vector<std::string> log = Take();
+    std::erase(log, "error reset by peer");
+    EXPECT_THAT(log, ElementsAre("put three", "reset, went back", "put one", "put two", "synced"));
+    EXPECT_THAT(Watch().request.path, HasSubstr(StrCat("resourceVersion=", version_, "&")));
+    version_ += 20;
+  }
+  // A watch that lasted as long as it was asked to is opened again without a question.
+  const uint64_t looks = reflector_->stats().looks;
+  Watch().Headers(200);
+  sim_.RunFor(absl::Minutes(10));
+  Watch().Done(absl::OkStatus());
+  Settle();
+  EXPECT_EQ(reflector_->stats().looks, looks);
+  EXPECT_THAT(Take(), ElementsAre());
+}
+
+TEST_F(ReflectorTest, AListBelowWhatIsKnownOtherwiseIsSaidToHaveGoneBack) {
+  known_ = 8;  // from before this process
+  reflector_->Start();
+  Settle();
+  EXPECT_THAT(Take(), ElementsAre("reset, went back", "put one", "put two", "synced"));
+  known_ = 7;
+  reflector_->Relist();
+  Settle();
+  EXPECT_THAT(Take(), ElementsAre("reset", "put one", "put two", "synced"));
 }
 
 TEST_F(ReflectorTest, AWatchThatEndsAtOnceIsNotReopenedInALoop) {

@@ -41,6 +41,22 @@ TEST(HealthTest, SaysWhatIsMissing) {
   EXPECT_EQ(verdict.reason, "2 of 5 replicas are updated");
 }
 
+TEST(HealthTest, SaysWhyThereAreTooFewPods) {
+  Json status = {{"observedGeneration", 1}, {"updatedReplicas", 2}, {"availableReplicas", 2}};
+  status["conditions"] = {{{"type", "Progressing"}, {"status", "True"}, {"message", "it goes on"}},
+                          {{"type", "ReplicaFailure"},
+                           {"status", "True"},
+                           {"reason", "FailedCreate"},
+                           {"message", "exceeded quota"}}};
+  const auto reason = [&](const char* kind) {
+    return InterpretHealth(Object("apps/v1", kind, {{"replicas", 5}}, status)).reason;
+  };
+  EXPECT_EQ(reason("Deployment"),
+            "2 of 5 replicas are updated; ReplicaFailure: FailedCreate: exceeded quota");
+  EXPECT_EQ(reason("ReplicaSet"),
+            "2 of 5 replicas are available; ReplicaFailure: FailedCreate: exceeded quota");
+}
+
 TEST(HealthTest, MalformedFieldsAreUnknownAndNamed) {
   const HealthVerdict verdict = InterpretHealth(
       Object("apps/v1", "Deployment", {{"replicas", 1}}, {{"observedGeneration", "one"}}));

@@ -8,20 +8,7 @@
 namespace sealane::agent {
 namespace {
 
-constexpr char kMergePatch[] = "application/merge-patch+json";
-constexpr char kPath[] = "/api/v1/namespaces/shop/configmaps/web";
-
-class AgentAloneTest : public ::testing::Test {
- protected:
-  bool Applied(std::string_view name = "web") {
-    return world_.Until([&] { return world_.Says(name, v1::WorkStatus::APPLIED); });
-  }
-  std::string Value(const std::string& name = "web") {
-    const Json object = world_.ConfigMap(name);
-    return object.is_null() ? "(absent)" : object["data"].value("value", std::string("(none)"));
-  }
-  AgentWorld world_;
-};
+class AgentAloneTest : public AgentTest {};
 
 bool HasInventory(const MemoryDisk& disk) {
   const auto it = disk.values.lower_bound("i/");

@@ -11,35 +11,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kMergePatch[] = "application/merge-patch+json";
-constexpr char kPath[] = "/api/v1/namespaces/shop/configmaps/web";
-
 Json Foreign(std::string_view value) {
   Json object = Json::parse(ConfigMapManifest("web", value));
   object["data"]["theirs"] = "kept";
   return object;
 }
 
-http::HttpResponse StatusAnswer(int code, std::string_view reason, std::string_view message,
-                                std::string_view retry_after = "") {
-  const Json body = {{"kind", "Status"}, {"apiVersion", "v1"}, {"status", "Failure"},
-                     {"reason", reason}, {"message", message}, {"code", code}};
-  http::HttpResponse response{code, {{"Content-Type", "application/json"}}, body.dump()};
-  if (!retry_after.empty()) response.headers.Set("Retry-After", retry_after);
-  return response;
-}
-
-class AgentClusterTest : public ::testing::Test {
- protected:
-  bool Applied(std::string_view name = "web") {
-    return world_.Until([&] { return world_.Says(name, v1::WorkStatus::APPLIED); });
-  }
-  std::string Value(const std::string& name = "web") {
-    const Json object = world_.ConfigMap(name);
-    return object.is_null() ? "(absent)" : object["data"].value("value", std::string("(none)"));
-  }
-  AgentWorld world_;
-};
+class AgentClusterTest : public AgentTest {};
 
 TEST_F(AgentClusterTest, AbortLeavesAForeignObjectAndSaysWhose) {
   world_.Call("POST", "/api/v1/namespaces/shop/configmaps?fieldManager=helm", Foreign("old"));

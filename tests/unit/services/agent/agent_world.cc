@@ -55,6 +55,9 @@ AgentWorld::AgentWorld(bool controllers, uint64_t seed)
     status_[status.ref().name()] = status;
     said_.push_back(std::move(status));
   });
+  heartbeats_ = hub_->Subscribe(hub::kHeartbeats, [this](const BusMessage& message) {
+    EXPECT_TRUE(heartbeat_.ParseFromString(message.payload));
+  });
   sim.RunFor(absl::Seconds(1));
   EXPECT_EQ(Call("POST", "/api/v1/namespaces", Json{{"metadata", {{"name", "shop"}}}}).status, 201);
 }
@@ -103,7 +106,9 @@ void AgentWorld::Handle(const http::HttpRequest& request,
   if (fault) {
     if (auto answer = fault(request)) return writer->Send(*std::move(answer));
   }
-  cluster_.Handle(request, std::move(writer));
+  const absl::Duration wait = delay ? delay(request) : absl::ZeroDuration();
+  if (wait == absl::ZeroDuration()) return cluster_.Handle(request, std::move(writer));
+  sim.After(wait, [this, request, writer] { cluster_.Handle(request, writer); });
 }
 
 v1::Work AgentWorld::Put(std::string_view manifest, const std::function<void(v1::Work&)>& change) {
@@ -151,8 +156,7 @@ void AgentWorld::CutBus(bool cut) {
   server.SetFaults(kConnection, faults);
 }
 
-AgentWorld::Answer AgentWorld::Call(const std::string& method, const std::string& path,
-                                    const Json& body, const std::string& content_type) {
+http::HttpResponse AgentWorld::Ask(const http::HttpRequest& request) {
   class Writer final : public http::ResponseWriter {
    public:
     explicit Writer(std::shared_ptr<http::HttpResponse> out) : out_(std::move(out)) {}
@@ -166,6 +170,15 @@ AgentWorld::Answer AgentWorld::Call(const std::string& method, const std::string
    private:
     std::shared_ptr<http::HttpResponse> out_;
   };
+  auto response = std::make_shared<http::HttpResponse>();
+  cluster_.Handle(request, std::make_shared<Writer>(response));
+  EXPECT_NE(response->status, 0) << request.method << " " << request.path
+                                 << " was not answered at once";
+  return *response;
+}
+
+AgentWorld::Answer AgentWorld::Call(const std::string& method, const std::string& path,
+                                    const Json& body, const std::string& content_type) {
   http::HttpRequest request;
   request.method = method;
   request.path = path;
@@ -175,10 +188,8 @@ AgentWorld::Answer AgentWorld::Call(const std::string& method, const std::string
   }
   request.headers.Set("Accept", "application/json");
   request.headers.Set("User-Agent", "somebody");
-  auto response = std::make_shared<http::HttpResponse>();
-  cluster_.Handle(request, std::make_shared<Writer>(response));
-  EXPECT_NE(response->status, 0) << method << " " << path << " was not answered at once";
-  return {response->status, Json::parse(response->body, nullptr, false)};
+  const http::HttpResponse response = Ask(request);
+  return {response.status, Json::parse(response.body, nullptr, false)};
 }
 
 Json AgentWorld::ConfigMap(const std::string& name) {
@@ -210,6 +221,15 @@ double AgentWorld::Metric(std::string_view series) const {
   const size_t begin = at + series.size() + 2;
   EXPECT_TRUE(absl::SimpleAtod(text.substr(begin, text.find('\n', begin) - begin), &value));
   return value;
+}
+
+http::HttpResponse StatusAnswer(int code, std::string_view reason, std::string_view message,
+                                std::string_view retry_after) {
+  const Json body = {{"kind", "Status"}, {"apiVersion", "v1"}, {"status", "Failure"},
+                     {"reason", reason}, {"message", message}, {"code", code}};
+  http::HttpResponse response{code, {{"Content-Type", "application/json"}}, body.dump()};
+  if (!retry_after.empty()) response.headers.Set("Retry-After", retry_after);
+  return response;
 }
 
 std::string ConfigMapManifest(std::string_view name, std::string_view value,

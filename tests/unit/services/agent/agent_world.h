@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gtest/gtest.h"
 #include "lib/bus/memory_bus.h"
 #include "lib/bus/packed_table.h"
 #include "lib/bus/snapshot_server.h"
@@ -17,6 +18,7 @@
 #include "lib/runtime/service.h"
 #include "lib/telemetry/metrics.h"
 #include "sealane/v1/agent.pb.h"
+#include "sealane/v1/cluster.pb.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/agent/state_store.h"
 #include "tools/kubesim/cluster.h"
@@ -56,12 +58,16 @@ class AgentWorld {
                           std::string_view reason = "") const;
   [[nodiscard]] const std::vector<v1::WorkStatus>& said() const { return said_; }
   void CutBus(bool cut);
+  // What the agent said of its cluster last.
+  [[nodiscard]] const v1::Heartbeat& heartbeat() const { return heartbeat_; }
 
   // The cluster, as another user sees it. Answers come at once; time stands still.
   Answer Call(const std::string& method, const std::string& path, const Json& body = Json(),
               const std::string& content_type = "application/json");
+  http::HttpResponse Ask(const http::HttpRequest& request);
   // The ConfigMap shop/<name>; null when there is none.
   [[nodiscard]] Json ConfigMap(const std::string& name);
+  [[nodiscard]] kubesim::Cluster& cluster() { return cluster_; }
   // How often an object of this resource ("configmaps") was created.
   [[nodiscard]] int created(const std::string& resource) const;
 
@@ -80,6 +86,8 @@ class AgentWorld {
   std::vector<Sent> sent;
   // Answers in the API server's place, when it answers.
   std::function<std::optional<http::HttpResponse>(const http::HttpRequest&)> fault;
+  // How long the API server takes, when it answers; may be empty.
+  std::function<absl::Duration(const http::HttpRequest&)> delay;
   bool hang = false;  // the API server takes requests and never answers
 
  private:
@@ -95,6 +103,8 @@ class AgentWorld {
   std::unique_ptr<Subscription> statuses_;
   std::map<std::string, v1::WorkStatus, std::less<>> status_;  // by the object's name
   std::vector<v1::WorkStatus> said_;
+  std::unique_ptr<Subscription> heartbeats_;
+  v1::Heartbeat heartbeat_;
   int64_t version_ = 0;
 
   std::unique_ptr<ScopedExecutor> executor_;
@@ -103,6 +113,33 @@ class AgentWorld {
   std::unique_ptr<Registry> metrics_;
   std::unique_ptr<Service> service_;
 };
+
+// One AgentWorld and what most tests ask of it.
+class AgentTest : public ::testing::Test {
+ protected:
+  explicit AgentTest(bool controllers = false) : world_(controllers) {}
+  // The newest work is applied, and the agent said so.
+  bool Applied(std::string_view name = "web") {
+    return world_.Until([&] { return world_.Says(name, v1::WorkStatus::APPLIED); });
+  }
+  bool Failed(std::string_view reason, std::string_view name = "web") {
+    return world_.Until([&] { return world_.Says(name, v1::WorkStatus::FAILED, reason); });
+  }
+  // data.value of the ConfigMap shop/<name>.
+  std::string Value(const std::string& name = "web") {
+    const Json object = world_.ConfigMap(name);
+    return object.is_null() ? "(absent)" : object["data"].value("value", std::string("(none)"));
+  }
+  AgentWorld world_;
+};
+
+inline constexpr char kMergePatch[] = "application/merge-patch+json";
+// Where the ConfigMap shop/web is.
+inline constexpr char kPath[] = "/api/v1/namespaces/shop/configmaps/web";
+
+// An error of the API server.
+http::HttpResponse StatusAnswer(int code, std::string_view reason, std::string_view message,
+                                std::string_view retry_after = "");
 
 // A ConfigMap shop/<name> with data.value, as JSON.
 std::string ConfigMapManifest(std::string_view name, std::string_view value,

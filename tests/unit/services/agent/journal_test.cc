@@ -142,6 +142,25 @@ TEST(FullDiskTest, WhatCouldNotBeWrittenIsWrittenLater) {
   EXPECT_THAT((*store)->Put("k", "v"),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("No space")));
   EXPECT_FALSE((*store)->Flush().ok());
+  EXPECT_FALSE((*store)->Sync().ok());
+}
+
+TEST_F(JournalTest, ARewriteThatFailsLosesNothingAndIsToldUntilItSucceeds) {
+  auto store = Open();
+  Load(*store);
+  const std::string in_the_way = File() + ".next";
+  std::filesystem::create_directory(in_the_way);
+  const std::string value(10'000, 'v');
+  for (int i = 0; i < 300; ++i) EXPECT_OK(store->Put(StrCat("k", i % 3), StrCat(value, i)));
+  EXPECT_THAT(store->Flush(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr(in_the_way)));
+  EXPECT_OK(store->Sync());  // what was put is safe all the same
+  EXPECT_GT(Bytes().size(), 2U << 20);
+  std::filesystem::remove(in_the_way);
+  EXPECT_OK(store->Flush());
+  EXPECT_LT(Bytes().size(), 1U << 20);
+  store.reset();
+  store = Open();
+  EXPECT_EQ(Load(*store).at("k2"), StrCat(value, 299));
 }
 
 TEST(MemoryStoreTest, KeepsWhatCouldNotBeWritten) {

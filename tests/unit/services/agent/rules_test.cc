@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "lib/core/json.h"
 #include "sealane/v1/tables.pb.h"
+#include "services/agent/apply_order.h"
 #include "services/agent/cluster_facts.h"
 #include "services/agent/inventory.h"
 #include "services/agent/ownership.h"
@@ -242,6 +243,7 @@ TEST(InventoryTest, SurvivesEncoding) {
   inventory.fields_hash = 0x8000000000000001;
   inventory.resource_version = 7;
   inventory.applied_micros = 8;
+  inventory.drift_repairs = 9;
   const auto decoded = DecodeInventory(EncodeInventory(inventory));
   ASSERT_OK(decoded);
   EXPECT_EQ(*decoded, inventory);
@@ -281,8 +283,13 @@ TEST(PodsTest, PodsAreSummarisedByReason) {
     {"status":{"phase":"Failed","reason":"Evicted","message":"disk"}},
     {"status":{"phase":"Failed","reason":"Evicted","message":"disk"}},
     {"status":{"phase":"Running"}}]})");
-  EXPECT_EQ(SummarizePods(list), "2 of 3 pods: Evicted (disk)");
-  EXPECT_EQ(SummarizePods(Json::object()), "");
+  PodTally tally;
+  tally.Add(list);
+  EXPECT_EQ(tally.Summary(/*more=*/false), "2 of 3 pods: Evicted (disk)");
+  tally.Add(list);
+  tally.Add(Json::object());
+  EXPECT_EQ(tally.Summary(/*more=*/true), "4 of the first 6 pods: Evicted (disk)");
+  EXPECT_EQ(PodTally().Summary(false), "");
 }
 
 TEST(RequestsTest, InitContainersAndSidecarsCountAsKubernetesCountsThem) {
