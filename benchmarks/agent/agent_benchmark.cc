@@ -6,27 +6,27 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <optional>
 #include <regex>
-#include <set>
+#include <unordered_map>
 
 #include "benchmarks/common/fleet.h"
 #include "benchmarks/common/numbers.h"
+#include "lib/bus/packed_table.h"
+#include "lib/bus/snapshot_server.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/http/curl_transport.h"
+#include "lib/model/identity.h"
 #include "sealane/v1/agent.pb.h"
 #include "sealane/v1/tables.pb.h"
 
 namespace sealane::bench {
 namespace {
 
-constexpr char kCluster[] = "member";
 constexpr size_t kConcurrency = 32;  // as the agent's --api-concurrency
-constexpr int kBatch = 500;          // objects of one deploy event
 constexpr char kNamespaceManifest[] =
     R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"bench"}})";
 
@@ -92,48 +92,126 @@ class BareClient {
   std::string error_;
 };
 
+std::string ClusterName(int round) { return StrCat("member-", round); }
+
+// One private bus, on which the benchmark is the policy service: it has the table of works and
+// answers the agents' snapshot requests. Each round has a cluster of its own.
 class Run {
  public:
   explicit Run(const AgentBenchOptions& options) : options_(options) {}
+  ~Run() {
+    if (fleet_ == nullptr) return;
+    fleet_->OnLoop([this] {
+      statuses_.reset();
+      requests_.reset();
+      snapshots_.reset();
+      works_.reset();
+    });
+  }
 
   absl::StatusOr<AgentBenchResult> Go() {
     FleetOptions fleet;
     fleet.bin_dir = options_.bin_dir;
-    fleet.clusters = {kCluster};
+    fleet.services = {};
+    for (int i = 0; i < options_.rounds; ++i) fleet.clusters.push_back(ClusterName(i));
     fleet.log_level = options_.log_level;
     fleet.keep = options_.keep;
     SEALANE_ASSIGN_OR_RETURN(fleet_, Fleet::Start(std::move(fleet)));
-    const absl::Status status = Measure();
-    fleet_->OnLoop([this] { watches_.clear(); });
-    SEALANE_RETURN_IF_ERROR(status);
-    return result_;
+    SEALANE_RETURN_IF_ERROR(StartPolicy());
+    for (int i = 0; i < options_.rounds; ++i) SEALANE_RETURN_IF_ERROR(Round(i));
+    return std::move(result_);
   }
 
  private:
-  absl::Status Measure() {
-    SEALANE_ASSIGN_OR_RETURN(const Member member, StartMember("kubesim"));
-    SEALANE_RETURN_IF_ERROR(StartAgent(member));
-    SEALANE_RETURN_IF_ERROR(fleet_->Deploy(
-        {R"({"apiVersion":"cluster.karmada.io/v1alpha1","kind":"Cluster","metadata":{"name":"member"},"spec":{"syncMode":"Pull"}})",
-         kNamespaceManifest,
-         R"({"apiVersion":"policy.karmada.io/v1alpha1","kind":"PropagationPolicy","metadata":{"name":"all","namespace":"bench"},
-             "spec":{"resourceSelectors":[{"apiVersion":"v1","kind":"ConfigMap","labelSelector":{"matchLabels":{"app":"bench"}}}],"placement":{}}})",
-         Manifest(options_.works, 1)},
-        absl::Seconds(30)));
-    Watch();
-    SEALANE_RETURN_IF_ERROR(
-        WaitFor("the first object", [this] { return statuses_.contains(Name(options_.works)); }));
-    result_.idle_cpu = IdleCpu();
-    result_.idle_mb = ResidentMemoryMb(agent_->pid());
-    SEALANE_RETURN_IF_ERROR(MeasureApply(member));
-    SEALANE_RETURN_IF_ERROR(MeasureLatency());
-    result_.full_cpu = IdleCpu();
-    result_.full_mb = ResidentMemoryMb(agent_->pid());
-    result_.peak_mb = PeakMemoryMb(agent_->pid());
-    return MeasureBare();
+  absl::Status Round(int round) {
+    const bool first = round == 0;
+    cluster_ = ClusterName(round);
+    {
+      SEALANE_ASSIGN_OR_RETURN(Member member, StartMember("kubesim", cluster_));
+      if (first) {
+        SEALANE_RETURN_IF_ERROR(StartAgent(member));
+        SEALANE_RETURN_IF_ERROR(WaitFor("the agent", [this] { return asked_.has_value(); }));
+        result_.idle_cpu = IdleCpu();
+        result_.idle_mb = ResidentMemoryMb(agent_->pid());
+        agent_.reset();
+      }
+      SEALANE_RETURN_IF_ERROR(MeasureApply(member));
+      if (first) {
+        SEALANE_RETURN_IF_ERROR(MeasureLatency());
+        result_.full_cpu = IdleCpu();
+        result_.full_mb = ResidentMemoryMb(agent_->pid());
+        result_.peak_mb = PeakMemoryMb(agent_->pid());
+      }
+      agent_.reset();
+    }
+    return MeasureBare(cluster_);
   }
 
-  absl::StatusOr<Member> StartMember(const std::string& name) {
+  // What the policy and status services would do about the tables.
+  absl::Status StartPolicy() {
+    int pending = 3;
+    absl::Status failed;
+    fleet_->OnLoop([&] {
+      for (const std::string_view table : {kWorksTable, kWorkStatusTable}) {
+        StreamConfig config;
+        config.name = std::string(table);
+        config.subjects = {StrCat(table, ".>")};
+        if (table == kWorksTable) config.republish_prefix = std::string(kLivePrefix);
+        fleet_->hub().EnsureStream(config, [&](const absl::Status& status) {
+          --pending;
+          if (!status.ok()) failed = status;
+        });
+      }
+      works_ =
+          std::make_unique<PackedTable<v1::Work>>(fleet_->hub(), fleet_->loop().env(), kWorksTable);
+      works_->SetSoleWriter(true);
+      works_->Start([](const std::string&) {}, [&] { --pending; });
+      snapshots_ = std::make_unique<SnapshotServer>(fleet_->hub(), fleet_->loop().env(), *works_);
+      snapshots_->Start();
+      requests_ = fleet_->hub().Subscribe(hub::kSnapshotRequests, [this](const BusMessage&) {
+        if (!asked_) asked_ = Now();
+      });
+      statuses_ = fleet_->hub().Watch({std::string(kWorkStatusTable), ""},
+                                      [this](const WatchEvent& event) { OnStatus(event); });
+    });
+    SEALANE_RETURN_IF_ERROR(WaitFor("the tables", [&] { return pending == 0; }));
+    return failed;
+  }
+
+  // Writes a work; all of a cluster have one fence, and so its version.
+  void Put(std::string_view kind, std::string_view name, std::string manifest) {
+    v1::Work work;
+    work.set_cluster(cluster_);
+    work.mutable_ref()->set_api_version("v1");
+    work.mutable_ref()->set_kind(std::string(kind));
+    if (kind != "Namespace") work.mutable_ref()->set_namespace_("bench");
+    work.mutable_ref()->set_name(std::string(name));
+    work.mutable_fence()->set_uid("life-1");
+    work.mutable_fence()->set_version(++version_);
+    work.set_object_generation(version_);
+    work.set_manifest(std::move(manifest));
+    const std::string key = ClusterRowKey(cluster_, KeyOf(work.ref()));
+    works_->Put(key, std::move(work));
+  }
+
+  void OnStatus(const WatchEvent& event) {
+    v1::WorkStatus status;
+    if (event.type != WatchEvent::Type::kPut || !status.ParseFromString(event.message.payload) ||
+        status.cluster() != cluster_ || status.state() != v1::WorkStatus::APPLIED) {
+      return;
+    }
+    int64_t& version = applied_[status.ref().name()];
+    if (status.fence().version() <= version) return;
+    version = status.fence().version();
+    if (applied_.size() == static_cast<size_t>(options_.works) + 1) last_ = Now();
+    const auto edit = edits_.find(version);
+    if (edit == edits_.end()) return;
+    result_.latency_ms.push_back(absl::ToDoubleMilliseconds(Now() - edit->second));
+    edits_.erase(edit);
+  }
+
+  absl::StatusOr<Member> StartMember(const std::string& what, const std::string& cluster) {
+    const std::string name = StrCat(what, "-", cluster);
     Member member;
     member.kubeconfig = StrCat(fleet_->directory(), "/", name, ".kubeconfig");
     SEALANE_ASSIGN_OR_RETURN(
@@ -141,9 +219,8 @@ class Run {
         fleet_->StartProgram(
             name, {StrCat(options_.bin_dir, "/kubesim"), StrCat("--name=", name),
                    "--token=bench-only", StrCat("--kubeconfig-out=", member.kubeconfig)}));
-    SEALANE_RETURN_IF_ERROR(fleet_->WaitUntil("kubesim's kubeconfig", absl::Seconds(20), [&] {
-      return std::filesystem::exists(member.kubeconfig);
-    }));
+    SEALANE_RETURN_IF_ERROR(WaitFor("kubesim's kubeconfig",
+                                    [&] { return std::filesystem::exists(member.kubeconfig); }));
     std::ifstream file(member.kubeconfig);
     const std::string text(std::istreambuf_iterator<char>(file), {});
     std::smatch match;
@@ -156,10 +233,12 @@ class Run {
   }
 
   absl::Status StartAgent(const Member& member) {
+    fleet_->OnLoop([this] { asked_.reset(); });
     SEALANE_ASSIGN_OR_RETURN(
-        agent_, fleet_->StartAgent(kCluster, {StrCat("--kubeconfig=", member.kubeconfig),
-                                              StrCat("--state-dir=", fleet_->directory(), "/agent"),
-                                              "--listen=127.0.0.1:0"}));
+        agent_,
+        fleet_->StartAgent(cluster_, {StrCat("--kubeconfig=", member.kubeconfig),
+                                      StrCat("--state-dir=", fleet_->directory(), "/", cluster_),
+                                      "--listen=127.0.0.1:0"}));
     return absl::OkStatus();
   }
 
@@ -168,34 +247,6 @@ class Run {
   }
 
   [[nodiscard]] absl::Duration Now() const { return fleet_->loop().clock().Monotonic(); }
-
-  void Watch() {
-    fleet_->OnLoop([this] {
-      watches_.push_back(fleet_->hub().Watch({"works", ""}, [this](const WatchEvent& event) {
-        v1::Work work;
-        if (event.type != WatchEvent::Type::kPut || !work.ParseFromString(event.message.payload) ||
-            work.ref().kind() != "ConfigMap") {
-          return;
-        }
-        works_[work.ref().name()] = {work.object_generation(), Now()};
-      }));
-      watches_.push_back(fleet_->hub().Watch({"work_status", ""}, [this](const WatchEvent& event) {
-        v1::WorkStatus status;
-        if (event.type != WatchEvent::Type::kPut ||
-            !status.ParseFromString(event.message.payload) ||
-            status.state() != v1::WorkStatus::APPLIED || status.ref().kind() != "ConfigMap") {
-          return;
-        }
-        int64_t& generation = statuses_[status.ref().name()];
-        if (status.object_generation() <= generation) return;
-        generation = status.object_generation();
-        const auto work = works_.find(status.ref().name());
-        if (editing_ && work != works_.end() && work->second.first == generation) {
-          result_.latency_ms.push_back(absl::ToDoubleMilliseconds(Now() - work->second.second));
-        }
-      }));
-    });
-  }
 
   // Seconds per hour.
   double IdleCpu() {
@@ -209,47 +260,42 @@ class Run {
     poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(span)));
   }
 
-  // All works wait when the agent starts, so that nobody else's speed is measured.
+  // All works wait when the agent asks for them, so that nobody else's speed is measured.
   absl::Status MeasureApply(const Member& member) {
-    agent_->Kill(SIGKILL);
-    for (int first = 0; first < options_.works; first += kBatch) {
-      std::vector<std::string> manifests;
-      for (int i = first; i < std::min(options_.works, first + kBatch); ++i) {
-        manifests.push_back(Manifest(i, 1));
-      }
-      SEALANE_RETURN_IF_ERROR(fleet_->Deploy(manifests, absl::Seconds(60)));
-    }
-    const auto all = static_cast<size_t>(options_.works) + 1;
-    SEALANE_RETURN_IF_ERROR(WaitFor("all works", [&] { return works_.size() == all; }));
-    const absl::Duration start = Now();
+    fleet_->OnLoop([this] {
+      applied_.clear();
+      last_.reset();
+      Put("Namespace", "bench", kNamespaceManifest);
+      for (int i = 0; i < options_.works; ++i) Put("ConfigMap", Name(i), Manifest(i, 1));
+    });
+    SEALANE_RETURN_IF_ERROR(WaitFor("all works", [&] { return works_->in_flight() == 0; }));
     SEALANE_RETURN_IF_ERROR(StartAgent(member));
-    SEALANE_RETURN_IF_ERROR(WaitFor("all statuses", [&] { return statuses_.size() == all; }));
-    result_.apply_seconds = absl::ToDoubleSeconds(Now() - start);
+    SEALANE_RETURN_IF_ERROR(WaitFor("all statuses", [this] { return last_.has_value(); }));
+    result_.apply_seconds.push_back(absl::ToDoubleSeconds(*last_ - *asked_));
+    result_.apply_cpu.push_back(CpuSeconds(agent_->pid()));
     return absl::OkStatus();
   }
 
   absl::Status MeasureLatency() {
     Pass(absl::Seconds(1));
-    editing_ = true;
     for (int i = 0; i < options_.edits; ++i) {
-      const std::string name = Name(i % options_.works);
-      const int version = 2 + i / options_.works;
-      SEALANE_RETURN_IF_ERROR(
-          fleet_->Deploy({Manifest(i % options_.works, version)}, absl::Seconds(30)));
-      const auto wanted = static_cast<size_t>(i) + 1;
-      SEALANE_RETURN_IF_ERROR(
-          WaitFor("a status", [&] { return result_.latency_ms.size() >= wanted; }));
+      fleet_->OnLoop([&] {
+        const int index = i % options_.works;
+        Put("ConfigMap", Name(index), Manifest(index, 2 + i / options_.works));
+        edits_[version_] = Now();
+      });
+      Pass(absl::Milliseconds(20));
     }
-    editing_ = false;
-    return absl::OkStatus();
+    return WaitFor("the statuses of the changes", [this] { return edits_.empty(); });
   }
 
-  absl::Status MeasureBare() {
-    SEALANE_ASSIGN_OR_RETURN(const Member member, StartMember("kubesim-bare"));
+  absl::Status MeasureBare(const std::string& cluster) {
+    SEALANE_ASSIGN_OR_RETURN(const Member member, StartMember("bare", cluster));
     std::unique_ptr<http::CurlTransport> transport;
     std::unique_ptr<BareClient> client;
     absl::Status made;
     absl::Duration start;
+    absl::Duration end;
     fleet_->OnLoop([&] {
       http::CurlTransportOptions options;
       options.base_url = member.server;
@@ -264,9 +310,10 @@ class Run {
     });
     SEALANE_RETURN_IF_ERROR(made);
     absl::Status status = WaitFor("the bare client", [&] {
+      end = Now();
       return client->done() == options_.works || !client->error().empty();
     });
-    result_.bare_seconds = absl::ToDoubleSeconds(Now() - start);
+    result_.bare_seconds.push_back(absl::ToDoubleSeconds(end - start));
     fleet_->OnLoop([&] {
       if (!client->error().empty()) status = Internal(client->error());
       transport.reset();
@@ -279,11 +326,17 @@ class Run {
   AgentBenchResult result_;
   std::unique_ptr<Fleet> fleet_;
   std::optional<Subprocess> agent_;
+  std::string cluster_;  // of this round; changes while no agent runs
   // Of the loop's thread.
-  std::vector<std::unique_ptr<Subscription>> watches_;
-  std::map<std::string, std::pair<int64_t, absl::Duration>> works_;  // generation, when seen
-  std::map<std::string, int64_t> statuses_;
-  bool editing_ = false;
+  std::unique_ptr<PackedTable<v1::Work>> works_;
+  std::unique_ptr<SnapshotServer> snapshots_;
+  std::unique_ptr<Subscription> requests_;
+  std::unique_ptr<Subscription> statuses_;
+  int64_t version_ = 0;
+  std::optional<absl::Duration> asked_;                // the agent's first snapshot request
+  std::optional<absl::Duration> last_;                 // the status of the last work
+  std::unordered_map<std::string, int64_t> applied_;   // by name: the newest applied version
+  std::unordered_map<int64_t, absl::Duration> edits_;  // by version: when published
 };
 
 }  // namespace

@@ -9,6 +9,7 @@ namespace sealane::bench {
 
 struct AgentBenchOptions {
   int works = 5000;
+  int rounds = 5;
   int edits = 200;
   int idle_seconds = 20;
   std::string bin_dir;
@@ -17,17 +18,22 @@ struct AgentBenchOptions {
 };
 
 struct AgentBenchResult {
-  double apply_seconds = 0;  // an agent that finds all works waiting: its start to the last status
-  double bare_seconds = 0;   // the same objects, applied by a bare client to another API server
-  std::vector<double> latency_ms;  // work seen on the bus to its status seen there
-  double idle_mb = 0;              // resident, with one object
+  // Of each round: an agent that finds all works waiting, from its request for them to the last
+  // status; its processor time since its start; the same objects, applied by a bare client to
+  // another API server.
+  std::vector<double> apply_seconds;
+  std::vector<double> apply_cpu;
+  std::vector<double> bare_seconds;
+  // The rest is of the first round.
+  std::vector<double> latency_ms;  // work published to its status seen on the bus
+  double idle_mb = 0;              // resident, without works
   double full_mb = 0;              // resident, with all of them
   double peak_mb = 0;
-  double idle_cpu = 0;  // seconds of processor time per hour, with one object
+  double idle_cpu = 0;  // seconds of processor time per hour, without works
   double full_cpu = 0;
 };
 
-// Starts nats-server, the services, kubesim and the agent, and measures.
+// Starts nats-server, kubesim and the agent, is itself the policy service, and measures.
 [[nodiscard]] absl::StatusOr<AgentBenchResult> RunAgentBench(const AgentBenchOptions& options);
 
 void PrintAgentBench(const AgentBenchOptions& options, const AgentBenchResult& result, bool json);

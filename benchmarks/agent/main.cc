@@ -10,6 +10,8 @@ int main(int argc, char** argv) {
   sealane::bench::AgentBenchOptions options;
   bool json = false;
   args.Number("works", "Objects to apply.", &options.works);
+  args.Number("rounds", "Times to apply them all, by the agent and by the client in turn.",
+              &options.rounds);
   args.Number("edits", "Single changes on the idle system, for the latency.", &options.edits);
   args.Number("idle-seconds", "How long to watch the idle agent.", &options.idle_seconds);
   args.Switch("keep", "Leave logs and store behind.", &options.keep);
