@@ -191,6 +191,10 @@ class Judge {
       *why = "the policy says Directly";
       return false;
     }
+    if (in_.binding.has_replica_requirements() && in_.binding.replicas() == 0) {
+      *why = "no replicas are wanted";
+      return false;
+    }
     const bool may_run = !copies_.known() || copies_.MayRun(eviction.cluster());
     if (eviction.moved() && !may_run) {
       *why = "nothing runs there";

@@ -66,7 +66,8 @@ struct Failover {
 // gracefully has its time all the same. One because of a taint ends with that, too, but not with
 // a new generation.
 // A copy goes when its replacement is healthy, or when the grace period is over, but then only if
-// something else of the object certainly runs, or nothing of the copy does.
+// something else of the object certainly runs, or nothing of the copy does. It goes at once when no
+// replicas are wanted any more.
 [[nodiscard]] Failover JudgeFailover(const FailoverInput& input);
 
 // The eviction is carried out now: its time begins.

@@ -324,6 +324,17 @@ class FailoverPlanner {
     for (const v1::Eviction& eviction : left_) Remove(eviction.cluster(), failover_.due);
   }
 
+  // What is placed again in a cluster that it had left need not return there. (Its record would
+  // make it a copy.)
+  void ForgetReturned(const Targets& targets) {
+    std::erase_if(failover_.standing, [&](const v1::Eviction& eviction) {
+      const std::string& name = eviction.cluster();
+      return targets.count(name) > 0 &&
+             std::find(failover_.staying.begin(), failover_.staying.end(), name) ==
+                 failover_.staying.end();
+    });
+  }
+
   // --- Copies that stay
 
   [[nodiscard]] const v1::Eviction* Standing(const std::string& cluster) const {
@@ -433,6 +444,7 @@ class FailoverPlanner {
     SayWhyItStays();
     Targets targets = TargetsOf(row);
     if (!in_.settled) {
+      ForgetReturned(targets);
       HoldCopies(targets);
       AddCopies(targets);
     }

@@ -31,21 +31,25 @@ ExpectedObject Summarize(const Json& object) {
 
 }  // namespace
 
-World::World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble)
-    : sim_(seed), server_(sim_.env()), trouble_(trouble) {
+World::World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble, Setup setup)
+    : sim_(seed), server_(sim_.env()), trouble_(trouble), setup_(std::move(setup)) {
   AddProcess("policy", BusIdentity::Hub(),
              [](ServiceContext context) { return policy::MakePolicyService(context, {}); });
-  AddProcess("scheduler", BusIdentity::Hub(),
-             [](ServiceContext context) { return scheduler::MakeSchedulerService(context, {}); });
-  AddProcess("status", BusIdentity::Hub(), [](ServiceContext context) -> std::unique_ptr<Service> {
-    return std::make_unique<status::StatusService>(context, status::Options());
+  AddProcess("scheduler", BusIdentity::Hub(), [this](ServiceContext context) {
+    return scheduler::MakeSchedulerService(context, setup_.scheduler);
   });
+  AddProcess("status", BusIdentity::Hub(),
+             [this](ServiceContext context) -> std::unique_ptr<Service> {
+               return std::make_unique<status::StatusService>(context, setup_.status);
+             });
   for (ClusterSpec& spec : clusters) {
     const std::string name = spec.name;
     Member& member = members_[name];
     member.spec = std::move(spec);
     kubesim::ClusterOptions options;
     options.name = name;
+    options.nodes = setup_.nodes;
+    options.cpu = std::to_string(setup_.cpus_per_node);
     member.cluster =
         std::make_unique<kubesim::Cluster>(sim_.env(), options, kubeapi::ApiServerOptions());
     member.disk = std::make_shared<agent::MemoryDisk>();
@@ -54,6 +58,7 @@ World::World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble)
                  Member& m = members_.at(name);
                  agent::AgentOptions agent_options;
                  agent_options.cluster = name;
+                 agent_options.heartbeat_interval = setup_.heartbeat;
                  agent::AgentParts parts;
                  parts.transport = std::make_unique<kubeapi::DirectTransport>(
                      context.env.executor,
@@ -79,7 +84,9 @@ World::World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble)
       app_status_[Describe(KeyOf(status.ref()))] = std::move(status);
     }
   });
-  for (const std::string& name : processes()) StartProcess(name);
+  for (const std::string& name : processes()) {
+    if (setup_.started || !name.starts_with("agent:")) Start(name);
+  }
 }
 
 World::~World() {
@@ -91,7 +98,12 @@ void World::AddProcess(const std::string& name, BusIdentity identity,
   Process& process = processes_[name];
   process.identity = std::move(identity);
   process.make = std::move(make);
+  SetFaults(name, false);
+}
+
+void World::SetFaults(const std::string& name, bool cut) {
   BusFaults faults;
+  faults.disconnected = cut;
   if (trouble_.max_delay > absl::ZeroDuration()) {
     faults.delay = [this] { return trouble_.max_delay * sim_.Fraction(); };
   }
@@ -99,8 +111,9 @@ void World::AddProcess(const std::string& name, BusIdentity identity,
   server_.SetFaults(name, std::move(faults));
 }
 
-void World::StartProcess(const std::string& name) {
+void World::Start(const std::string& name) {
   Process& process = processes_.at(name);
+  if (process.service != nullptr) return;
   ++process.starts;
   process.executor = std::make_unique<ScopedExecutor>(sim_);
   process.env = std::make_unique<Env>(Env{sim_, *process.executor, sim_});
@@ -120,13 +133,32 @@ void World::StopProcess(Process& process) {
 }
 
 void World::RestartProcess(const std::string& name) {
-  StopProcess(processes_.at(name));
-  StartProcess(name);
+  Kill(name);
+  Start(name);
+}
+
+void World::Kill(const std::string& name) { StopProcess(processes_.at(name)); }
+
+bool World::Runs(const std::string& name) const { return processes_.at(name).service != nullptr; }
+
+void World::SetCut(const std::string& cluster, bool cut) {
+  members_.at(cluster).cut = cut;
+  SetFaults(StrCat("agent:", cluster), cut);
+}
+
+bool World::Reachable(const std::string& cluster) const {
+  return Runs(StrCat("agent:", cluster)) && !members_.at(cluster).cut;
 }
 
 std::vector<std::string> World::processes() const {
   std::vector<std::string> names;
   for (const auto& [name, process] : processes_) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> World::clusters() const {
+  std::vector<std::string> names;
+  for (const auto& [name, member] : members_) names.push_back(name);
   return names;
 }
 
@@ -201,7 +233,7 @@ std::map<std::string, ClusterContent> World::Content() const {
 std::vector<std::string> World::NotIdle() const {
   std::vector<std::string> names;
   for (const auto& [name, process] : processes_) {
-    if (!process.service->Idle()) names.push_back(name);
+    if (process.service != nullptr && !process.service->Idle()) names.push_back(name);
   }
   return names;
 }

@@ -16,6 +16,8 @@
 #include "sealane/v1/deploy.pb.h"
 #include "sealane/v1/query.pb.h"
 #include "services/agent/state_store.h"
+#include "services/scheduler/options.h"
+#include "services/status/options.h"
 #include "tests/simulation/scenario.h"
 #include "tools/kubesim/cluster.h"
 
@@ -28,12 +30,22 @@ struct Trouble {
   double duplicate_probability = 0;
 };
 
+// What the services are told, and what a member cluster is made of.
+struct Setup {
+  int nodes = 3;
+  int cpus_per_node = 8;
+  absl::Duration heartbeat = absl::Seconds(10);
+  bool started = true;  // agents run from the beginning; else each waits for Start
+  scheduler::Options scheduler;
+  status::Options status;
+};
+
 // The whole control plane and its member clusters in one thread on virtual time: the message server
 // in memory, the three services, and per cluster a kubesim with its agent. Everything follows from
 // the seed. Thread rule: one thread.
 class World {
  public:
-  World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble);
+  World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble, Setup setup = {});
   ~World();
 
   // Publishes a deploy event as the platform "paas" does. The answer is kept in results().
@@ -41,8 +53,19 @@ class World {
   // Kills a process and starts it again: "policy", "scheduler", "status", "agent:<cluster>". What
   // it had not made durable is lost.
   void RestartProcess(const std::string& name);
+  // The same in two steps. Kill does nothing when it does not run, nor Start when it does.
+  void Kill(const std::string& name);
+  void Start(const std::string& name);
+  [[nodiscard]] bool Runs(const std::string& name) const;
+  // Cuts the link between a cluster's agent and the bus, or mends it.
+  void SetCut(const std::string& cluster, bool cut);
+  // Its agent runs, and its link is not cut.
+  [[nodiscard]] bool Reachable(const std::string& cluster) const;
   void RestartBus(absl::Duration downtime) { server_.Restart(downtime); }
   [[nodiscard]] std::vector<std::string> processes() const;
+  [[nodiscard]] std::vector<std::string> clusters() const;
+  // Of each cluster, on all its nodes.
+  [[nodiscard]] int64_t cpus() const { return int64_t{setup_.nodes} * setup_.cpus_per_node; }
 
   // What a cluster's API server holds of what the platform deploys.
   [[nodiscard]] std::map<std::string, ClusterContent> Content() const;
@@ -75,11 +98,12 @@ class World {
     ClusterSpec spec;
     std::unique_ptr<kubesim::Cluster> cluster;
     std::shared_ptr<agent::MemoryDisk> disk;
+    bool cut = false;
   };
 
   void AddProcess(const std::string& name, BusIdentity identity,
                   std::function<std::unique_ptr<Service>(ServiceContext)> make);
-  void StartProcess(const std::string& name);
+  void SetFaults(const std::string& name, bool cut);
   void SendNext();
   void AskForResult(const std::string& id);
   void StopProcess(Process& process);
@@ -87,6 +111,7 @@ class World {
   SimExecutor sim_;
   MemoryServer server_;
   Trouble trouble_;
+  const Setup setup_;
   std::map<std::string, Member> members_;
   std::map<std::string, Process> processes_;
   std::unique_ptr<Bus> platform_;

@@ -111,6 +111,26 @@ TEST_F(ClusterFailoverTest, ReturnsLaterOnlyWhenThePolicyAsksForIt) {
   EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3)));
 }
 
+TEST_F(ClusterFailoverTest, WhatIsPlacedThereAgainNeedNotReturn) {
+  binding_ = MakeBinding(4, kEven);
+  (*binding_.mutable_options())["sealane.io/failback"] = "WhenHealthyFor=10m";
+  Place();
+  ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 2), Pair("b", 2)));
+  Taint();
+  Act();
+  Say({Part("a", "Unknown"), Part("b", "Healthy", 0, 4)});
+  Act();
+  ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 4)));
+  // Static weights are divided anew at once.
+  snapshot_.Set(MakeCluster("a"));
+  Act();
+  Say({Part("a", "Healthy", 0, 2), Part("b", "Healthy", 0, 4)});
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 2), Pair("b", 2)));
+  EXPECT_THAT(Evicted(), IsEmpty());
+  EXPECT_FALSE(Act().plan.write);
+}
+
 TEST_F(ClusterFailoverTest, WithoutRoomItDoesNotReturn) {
   binding_ = MakeBinding(3, kDynamic);
   (*binding_.mutable_options())["sealane.io/failback"] = "WhenHealthyFor=0s";

@@ -124,6 +124,18 @@ TEST_F(CopiesTest, FewerReplicasAndNoneAreTheUsersWord) {
   EXPECT_THAT(ToMap(placed_), IsEmpty());
 }
 
+TEST_F(CopiesTest, NoReplicasAtAllEndACopy) {
+  binding_.mutable_replica_requirements();
+  Say({Part("a", "Healthy", 0, 3)});
+  Want(kNotA);
+  Act();
+  ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)));
+  binding_.set_replicas(0);
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 0)));
+  EXPECT_THAT(Evicted(), IsEmpty());
+}
+
 TEST_F(CopiesTest, ASettledPlanSaysWhereItEnds) {
   Say({Part("a", "Healthy", 0, 3)});
   Want(kNotA);
