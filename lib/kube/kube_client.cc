@@ -11,6 +11,9 @@ namespace {
 
 constexpr absl::Duration kMaxPause = absl::Seconds(60);
 constexpr char kJson[] = "application/json";
+// Servers that cannot send metadata alone send whole objects.
+constexpr char kMetadataList[] =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 // A streaming call that first waits for credentials.
 class AuthorizedCall final : public http::Call {
@@ -86,7 +89,7 @@ void KubeClient::Get(const ResourceType& type, std::string_view ns, std::string_
 }
 
 void KubeClient::Apply(const ResourceType& type, std::string_view ns, std::string_view name,
-                       std::string manifest, const ApplyOptions& options, ObjectCallback callback) {
+                       std::string manifest, const ApplyOptions& options, ApplyCallback callback) {
   http::HttpRequest request;
   request.method = "PATCH";
   request.path = StrCat(ObjectPath(type, ns, name),
@@ -135,6 +138,13 @@ void KubeClient::List(const ResourceType& type, std::string_view ns,
   GetPath(path, kJson, std::move(callback));
 }
 
+void KubeClient::ListMetadata(const ResourceType& type, std::string_view ns, int limit,
+                              std::string_view continue_token, ObjectCallback callback) {
+  std::string path = StrCat(CollectionPath(type, ns), "?limit=", limit);
+  if (!continue_token.empty()) path += StrCat("&continue=", http::PercentEncode(continue_token));
+  GetPath(path, kMetadataList, std::move(callback));
+}
+
 std::unique_ptr<http::Call> KubeClient::Stream(std::string_view path,
                                                http::StreamCallbacks callbacks,
                                                const http::RequestOptions& options) {
@@ -174,6 +184,12 @@ KubeClientStats KubeClient::stats() const {
 }
 
 void KubeClient::Enqueue(http::HttpRequest request, ObjectCallback callback) {
+  Enqueue(std::move(request), ApplyCallback([callback = std::move(callback)](
+                                                const absl::Status& status, const Json* object,
+                                                bool /*created*/) { callback(status, object); }));
+}
+
+void KubeClient::Enqueue(http::HttpRequest request, ApplyCallback callback) {
   auto pending = std::make_shared<Pending>();
   pending->request = std::move(request);
   pending->callback = std::move(callback);
@@ -249,7 +265,8 @@ void KubeClient::Finish(const std::shared_ptr<Pending>& pending,
     if (error) Pause(error->retry_after);
   }
   const auto alive = executor_.alive();
-  pending->callback(status, status.ok() ? &object : nullptr);
+  pending->callback(status, status.ok() ? &object : nullptr,
+                    response.ok() && response->status == 201);
   if (!alive.expired()) Pump();
 }
 

@@ -55,6 +55,8 @@ class KubeClient {
  public:
   // On success OK and the object (valid during the call), else the error and nullptr.
   using ObjectCallback = std::function<void(const absl::Status&, const Json* object)>;
+  // `created`: the request made the object (201), it did not change one that was there (200).
+  using ApplyCallback = std::function<void(const absl::Status&, const Json* object, bool created)>;
 
   // `transport` and `env` must outlive the client.
   KubeClient(Env env, http::HttpTransport& transport, std::unique_ptr<Credentials> credentials,
@@ -71,7 +73,7 @@ class KubeClient {
            ObjectCallback callback);
   // Server-side apply of a manifest (JSON text).
   void Apply(const ResourceType& type, std::string_view ns, std::string_view name,
-             std::string manifest, const ApplyOptions& options, ObjectCallback callback);
+             std::string manifest, const ApplyOptions& options, ApplyCallback callback);
   // JSON merge patch (RFC 7396).
   void MergePatch(const ResourceType& type, std::string_view ns, std::string_view name,
                   std::string patch, ObjectCallback callback);
@@ -81,6 +83,9 @@ class KubeClient {
   // empty.
   void List(const ResourceType& type, std::string_view ns, std::string_view label_selector,
             int limit, std::string_view continue_token, ObjectCallback callback);
+  // The same with the objects' metadata only (PartialObjectMetadata).
+  void ListMetadata(const ResourceType& type, std::string_view ns, int limit,
+                    std::string_view continue_token, ObjectCallback callback);
   // A streaming request with credentials (watch). Destroying the Call ends it.
   [[nodiscard]] std::unique_ptr<http::Call> Stream(std::string_view path,
                                                    http::StreamCallbacks callbacks,
@@ -98,10 +103,11 @@ class KubeClient {
  private:
   struct Pending {
     http::HttpRequest request;
-    ObjectCallback callback;
+    ApplyCallback callback;
     bool retried = false;  // once, after a 401
   };
 
+  void Enqueue(http::HttpRequest request, ApplyCallback callback);
   void Enqueue(http::HttpRequest request, ObjectCallback callback);
   void Pump();
   void SendOne(std::shared_ptr<Pending> pending);

@@ -77,6 +77,7 @@ Applier::Applier(Env env, kube::KubeClient& client, StateStore& store, Items& it
       metrics_(metrics),
       cluster_(cluster),
       hooks_(std::move(hooks)),
+      roll_call_(env, client),
       queue_(env, QueueOptions(max_active, items),
              [this](const std::string& key, Done done) {
                if (MustWait(key)) return done(ReconcileResult::Done());
@@ -191,7 +192,7 @@ void Applier::Attempt(const std::string& key, bool looked_up, const Json* live, 
       }
       return done(ReconcileResult::Done());
     case Step::kLookUp:
-      return LookUp(key, *type, target, done);
+      return LookUpOneOfMany(key, *type, target, done);
     case Step::kApply:
       if (item->recreating) {
         item->recreating = false;
@@ -228,24 +229,6 @@ void Applier::Attempt(const std::string& key, bool looked_up, const Json* live, 
       Drop(key);
       return done(ReconcileResult::Done());
   }
-}
-
-void Applier::LookUp(const std::string& key, const kube::ResourceType& type, const Target& target,
-                     const Done& done) {
-  client_.Get(
-      type, target.ns, target.name,
-      [this, key, done, alive = executor_.alive()](const absl::Status& status, const Json* object) {
-        if (alive.expired()) return;
-        Item* item = Find(key);
-        if (item == nullptr) return done(ReconcileResult::Done());
-        if (status.ok()) {
-          item->observed = Observe(*object, TemplateGeneration(*item));
-          return Attempt(key, /*looked_up=*/true, object, done);
-        }
-        if (status.code() != absl::StatusCode::kNotFound) return Failed(key, status, done);
-        item->observed.reset();
-        Attempt(key, /*looked_up=*/true, nullptr, done);
-      });
 }
 
 void Applier::Apply(const std::string& key, const kube::ResourceType& type, const Target& target,
@@ -301,29 +284,34 @@ void Applier::Send(const std::string& key, const kube::ResourceType& type, const
   const Item& item = *Find(key);
   kube::ApplyOptions options;
   options.force = decision.force;
-  client_.Apply(type, target.ns, target.name, std::move(prepared.body), options,
-                [this, key, done, decision, work = item.work, hash = item.manifest_hash,
-                 recreate = prepared.recreate,
-                 alive = executor_.alive()](const absl::Status& status, const Json* object) {
-                  if (alive.expired()) return;
-                  NoteWrite(status);
-                  Item* item = Find(key);
-                  if (item == nullptr) return done(ReconcileResult::Done());
-                  if (status.ok()) {
-                    OnApplied(key, work, hash, decision, *object);
-                    return done(ReconcileResult::Done());
-                  }
-                  if (recreate && decision.exists && OnlyImmutable(status)) {
-                    log_.Info("replacing an object whose immutable field changed", {{"key", key}});
-                    item->recreating = true;
-                    return Attempt(key, /*looked_up=*/false, nullptr, done);
-                  }
-                  Failed(key, status, done);
-                });
+  client_.Apply(
+      type, target.ns, target.name, std::move(prepared.body), options,
+      [this, key, type, target, done, decision, work = item.work, hash = item.manifest_hash,
+       recreate = prepared.recreate,
+       alive = executor_.alive()](const absl::Status& status, const Json* object, bool created) {
+        if (alive.expired()) return;
+        NoteWrite(status);
+        Item* item = Find(key);
+        if (item == nullptr) return done(ReconcileResult::Done());
+        if (status.ok()) {
+          if (!created && !decision.exists && HasOtherMaker(*object)) {
+            return StepBack(key, type, target, done);
+          }
+          OnApplied(key, work, hash, decision, *object, created);
+          return done(ReconcileResult::Done());
+        }
+        if (recreate && decision.exists && OnlyImmutable(status)) {
+          log_.Info("replacing an object whose immutable field changed", {{"key", key}});
+          item->recreating = true;
+          return Attempt(key, /*looked_up=*/false, nullptr, done);
+        }
+        Failed(key, status, done);
+      });
 }
 
 void Applier::OnApplied(const std::string& key, const std::shared_ptr<const v1::Work>& work,
-                        uint64_t manifest_hash, const Decision& decision, const Json& object) {
+                        uint64_t manifest_hash, const Decision& decision, const Json& object,
+                        bool created) {
   Item& item = *Find(key);
   metrics_.applied.Increment();
   failures_.erase(key);
@@ -343,7 +331,7 @@ void Applier::OnApplied(const std::string& key, const std::shared_ptr<const v1::
   // Only an item that was dropped and came back meanwhile has none.
   if (!item.inventory) item.inventory = IntentFor(TargetOf(item));
   Inventory& inventory = *item.inventory;
-  if (inventory.uid.empty() && !decision.exists) inventory.created = true;
+  if (inventory.uid.empty() && created) inventory.created = true;
   inventory.uid = GetString(object, {"metadata", "uid"});
   inventory.api_version = work->ref().api_version();
   inventory.fence_uid = work->fence().uid();

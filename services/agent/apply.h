@@ -20,6 +20,7 @@
 #include "services/agent/item.h"
 #include "services/agent/ownership.h"
 #include "services/agent/plan.h"
+#include "services/agent/roll_call.h"
 #include "services/agent/state_store.h"
 
 namespace sealane::agent {
@@ -92,6 +93,11 @@ class Applier {
   void Attempt(const std::string& key, bool looked_up, const Json* live, const Done& done);
   void LookUp(const std::string& key, const kube::ResourceType& type, const Target& target,
               const Done& done);
+  // The same, by a list when many are to be looked up.
+  void LookUpOneOfMany(const std::string& key, const kube::ResourceType& type, const Target& target,
+                       const Done& done);
+  // The names of the works about to be tried whose objects are like `target` and not known.
+  [[nodiscard]] std::vector<std::string> InQuestion(const Target& target);
   void Apply(const std::string& key, const kube::ResourceType& type, const Target& target,
              const Decision& decision, const Json* live, const Done& done);
   // Sends the apply. `prepared` is what is sent.
@@ -109,7 +115,12 @@ class Applier {
   void TakeBack(const std::string& key, const kube::ResourceType& type, const Target& target,
                 const std::string& body, const Done& done);
   void OnApplied(const std::string& key, const std::shared_ptr<const v1::Work>& work,
-                 uint64_t manifest_hash, const Decision& decision, const Json& object);
+                 uint64_t manifest_hash, const Decision& decision, const Json& object,
+                 bool created);
+  // Somebody made the object between our look and our apply, which must not have touched it: our
+  // fields go again.
+  void StepBack(const std::string& key, const kube::ResourceType& type, const Target& target,
+                const Done& done);
   void Remove(const std::string& key, const kube::ResourceType& type, const Target& target,
               const Done& done);
   void Release(const std::string& key, const kube::ResourceType& type, const Target& target,
@@ -142,6 +153,7 @@ class Applier {
   std::shared_ptr<const kube::ApiCatalog> catalog_;
   bool may_prune_ = false;
   ApplyOrder order_;
+  RollCall roll_call_;
   std::vector<std::function<void()>> unsynced_;                    // wait for the next sync
   std::set<std::string> unknown_kinds_;                            // keys whose kind is not served
   absl::Duration definition_applied_ = -absl::InfiniteDuration();  // monotonic, the last one

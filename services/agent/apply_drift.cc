@@ -39,7 +39,7 @@ void Applier::ReportDrift(const std::string& key, const kube::ResourceType& type
                 options.dry_run = true;
                 client_.Apply(type, target.ns, target.name, body, options,
                               [this, key, type, target, body, done, live = *object, alive](
-                                  const absl::Status& tried, const Json* wanted) {
+                                  const absl::Status& tried, const Json* wanted, bool) {
                                 if (alive.expired()) return;
                                 Item* item = Find(key);
                                 if (item == nullptr) return done(ReconcileResult::Done());
@@ -62,14 +62,14 @@ void Applier::TakeBack(const std::string& key, const kube::ResourceType& type, c
   options.force = true;
   client_.Apply(type, target.ns, target.name, body, options,
                 [this, key, done, work = Find(key)->work, hash = Find(key)->manifest_hash,
-                 alive = executor_.alive()](const absl::Status& status, const Json* object) {
+                 alive = executor_.alive()](const absl::Status& status, const Json* object, bool) {
                   if (alive.expired()) return;
                   NoteWrite(status);
                   if (Find(key) == nullptr) return done(ReconcileResult::Done());
                   if (!status.ok()) return Failed(key, status, done);
                   Decision decision;
                   decision.exists = true;
-                  OnApplied(key, work, hash, decision, *object);
+                  OnApplied(key, work, hash, decision, *object, /*created=*/false);
                   done(ReconcileResult::Done());
                 });
 }

@@ -65,6 +65,26 @@ void Applier::Release(const std::string& key, const kube::ResourceType& type, co
       });
 }
 
+void Applier::StepBack(const std::string& key, const kube::ResourceType& type, const Target& target,
+                       const Done& done) {
+  // An apply without fields takes away those that are ours alone.
+  Json nothing = {{"apiVersion", target.api_version},
+                  {"kind", target.kind},
+                  {"metadata", {{"name", target.name}}}};
+  if (!target.ns.empty()) nothing["metadata"]["namespace"] = target.ns;
+  client_.Apply(
+      type, target.ns, target.name, nothing.dump(), {},
+      [this, key, done, alive = executor_.alive()](const absl::Status& status, const Json*, bool) {
+        if (alive.expired()) return;
+        Item* item = Find(key);
+        if (item == nullptr) return done(ReconcileResult::Done());
+        NoteWrite(status);
+        if (!status.ok()) return Failed(key, status, done);
+        OnGone(key, *item);
+        Attempt(key, /*looked_up=*/false, nullptr, done);
+      });
+}
+
 void Applier::OnGone(const std::string& key, Item& item) {
   item.observed.reset();
   item.inventory.reset();

@@ -103,6 +103,14 @@ uint64_t OwnedFieldsHash(const Json& object) {
   return hash == 0 ? 1 : hash;
 }
 
+bool HasOtherMaker(const Json& object) {
+  const Json* fields = ManagedFields(object);
+  if (fields == nullptr) return false;
+  return std::any_of(fields->begin(), fields->end(), [](const Json& entry) {
+    return !IsOurs(entry) && GetString(entry, {"subresource"}).empty();
+  });
+}
+
 bool IsManaged(const Json& object) {
   return GetString(object, {"metadata", "labels", kManagedLabel}) == "true" &&
          OwnedFieldsHash(object) != 0;

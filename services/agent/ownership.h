@@ -33,6 +33,9 @@ inline constexpr char kRetainReplicasLabel[] = "resourcetemplate.karmada.io/reta
 // somebody's copy.)
 [[nodiscard]] bool IsManaged(const Json& object);
 
+// Somebody else than our applies owns fields of the object (other than its status).
+[[nodiscard]] bool HasOtherMaker(const Json& object);
+
 // Who made an object that is not ours, for people: "Helm (release web)",
 // "kubectl-client-side-apply, deployment-controller"; "someone unknown" at worst.
 [[nodiscard]] std::string DescribeOwner(const Json& object);

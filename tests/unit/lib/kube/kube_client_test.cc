@@ -40,10 +40,11 @@ TEST_F(KubeClientTest, ApplyIsAServerSideApplyPatch) {
   auto client = Make();
   absl::Status status = absl::UnknownError("no answer");
   client->Apply(Deployments(), "a", "web", "{}", {.force = true},
-                [&](const absl::Status& s, const Json* object) {
+                [&](const absl::Status& s, const Json* object, bool created) {
                   status = s;
                   ASSERT_NE(object, nullptr);
                   EXPECT_EQ((*object)["kind"], "x");
+                  EXPECT_FALSE(created);
                 });
   sim_.RunFor(absl::Seconds(1));
   EXPECT_OK(status);

@@ -17,7 +17,29 @@ Json Foreign(std::string_view value) {
   return object;
 }
 
-class AgentClusterTest : public AgentTest {};
+class AgentClusterTest : public AgentTest {
+ protected:
+  // many-0 and so on are applied.
+  bool ManyApplied(int count) {
+    return world_.Until([&] {
+      for (int i = 0; i < count; ++i) {
+        const v1::WorkStatus* status = world_.Status(StrCat("many-", i));
+        if (status == nullptr || status->state() != v1::WorkStatus::APPLIED) return false;
+      }
+      return true;
+    });
+  }
+  // GETs of single ConfigMaps, and of pages of them.
+  std::pair<int, int> Looks() {
+    std::pair<int, int> looks;
+    for (const auto& sent : world_.sent) {
+      if (sent.request.method != "GET") continue;
+      if (sent.request.path.starts_with("/api/v1/namespaces/shop/configmaps/")) ++looks.first;
+      if (sent.request.path.starts_with("/api/v1/namespaces/shop/configmaps?")) ++looks.second;
+    }
+    return looks;
+  }
+};
 
 TEST_F(AgentClusterTest, AbortLeavesAForeignObjectAndSaysWhose) {
   world_.Call("POST", "/api/v1/namespaces/shop/configmaps?fieldManager=helm", Foreign("old"));
@@ -32,6 +54,50 @@ TEST_F(AgentClusterTest, AbortLeavesAForeignObjectAndSaysWhose) {
   world_.Call("DELETE", kPath);
   ASSERT_TRUE(Applied());
   EXPECT_EQ(Value(), "new");
+}
+
+TEST_F(AgentClusterTest, WhatSomebodyMakesAtTheSameMomentIsLeftAlone) {
+  world_.StartAgent();
+  bool made = false;
+  world_.fault = [&](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
+    if (request.method == "PATCH" && !std::exchange(made, true)) {
+      Json theirs = Foreign("new");
+      world_.Call("POST", "/api/v1/namespaces/shop/configmaps?fieldManager=helm", theirs);
+    }
+    return std::nullopt;
+  };
+  world_.Put(ConfigMapManifest("web", "new"));
+  ASSERT_TRUE(Failed("Conflict"));
+  EXPECT_THAT(world_.Status("web")->message(), HasSubstr("made by helm"));
+  const Json object = world_.ConfigMap("web");
+  EXPECT_EQ(object["data"].size(), 2U);
+  EXPECT_FALSE(object["metadata"].contains("labels")) << object.dump(2);
+  // Nor does it go with the work.
+  world_.Put(ConfigMapManifest("web", "new"), [](v1::Work& work) { work.set_deleting(true); });
+  ASSERT_TRUE(world_.Until([&] { return world_.Says("web", v1::WorkStatus::REMOVED); }));
+  EXPECT_FALSE(world_.ConfigMap("web").is_null());
+}
+
+TEST_F(AgentClusterTest, OneListTellsWhichOfManyAreNotThere) {
+  world_.Call("POST", "/api/v1/namespaces/shop/configmaps?fieldManager=helm", Foreign("old"));
+  for (int i = 0; i < 100; ++i) world_.Put(ConfigMapManifest(StrCat("many-", i), "new"));
+  world_.Put(ConfigMapManifest("web", "new"));
+  world_.StartAgent();
+  ASSERT_TRUE(Failed("Conflict"));
+  ASSERT_TRUE(ManyApplied(100));
+  EXPECT_EQ(Value(), "old");
+  EXPECT_EQ(Looks(), std::pair(1, 1));  // web, which is there
+}
+
+TEST_F(AgentClusterTest, ANamespaceFullOfOtherObjectsIsNotListedForAFew) {
+  for (int i = 0; i < 1200; ++i) {
+    world_.Call("POST", "/api/v1/namespaces/shop/configmaps",
+                Json::parse(ConfigMapManifest(StrCat("other-", i), "x")));
+  }
+  for (int i = 0; i < 20; ++i) world_.Put(ConfigMapManifest(StrCat("many-", i), "new"));
+  world_.StartAgent();
+  ASSERT_TRUE(ManyApplied(20));
+  EXPECT_EQ(Looks(), std::pair(20, 1));
 }
 
 TEST_F(AgentClusterTest, AForeignObjectIsNotDeletedWithItsWork) {
