@@ -74,6 +74,12 @@ int64_t SetsOf(const Request& request, const ClusterInfo& cluster, const Assumed
 
 }  // namespace
 
+const AssumedLoad* AssumedFor(const AssumedLoads* loads, std::string_view cluster) {
+  if (loads == nullptr || loads->empty()) return nullptr;
+  const auto it = loads->find(cluster);
+  return it == loads->end() ? nullptr : &it->second;
+}
+
 void AddLoad(AssumedLoad& load, const ResourceList& request, int64_t replicas) {
   load.pods += replicas;
   for (const ResourceAmount& amount : request) {
@@ -109,7 +115,7 @@ int64_t LeftOf(int64_t replicas, const Request& request, const AssumedLoad* assu
 int64_t EstimateReplicas(const Request& request, const ClusterInfo& cluster,
                          const AssumedLoad* assumed) {
   if (request.replicas == 0 && !request.components) return kUnlimited;
-  if (!cluster.has_summary) return 0;
+  if (!cluster.has_summary || cluster.out_of_touch) return 0;
   const int64_t pods =
       std::min(kUnlimited, cluster.free_pods - (assumed == nullptr ? 0 : assumed->pods));
   if (pods <= 0) return 0;
@@ -124,6 +130,7 @@ int64_t EstimateReplicas(const Request& request, const ClusterInfo& cluster,
 std::string LimitOf(const Request& request, const ClusterInfo& cluster,
                     const AssumedLoad* assumed) {
   if (!cluster.has_summary) return "no summary of its resources yet";
+  if (cluster.out_of_touch) return "the cluster is not ready";
   const int64_t room = EstimateReplicas(request, cluster, assumed);
   ResourceList asked = request.request;
   if (request.component_sets) {

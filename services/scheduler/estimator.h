@@ -19,6 +19,8 @@ struct AssumedLoad {
   ResourceList amounts;  // by name
 };
 using AssumedLoads = std::map<std::string, AssumedLoad, std::less<>>;  // by cluster
+// That of one cluster; nullptr when there is none. `loads` may be nullptr.
+[[nodiscard]] const AssumedLoad* AssumedFor(const AssumedLoads* loads, std::string_view cluster);
 
 // Adds `replicas` of `request` to a cluster's load (negative: takes away).
 void AddLoad(AssumedLoad& load, const ResourceList& request, int64_t replicas);

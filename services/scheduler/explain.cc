@@ -27,12 +27,6 @@ std::vector<int64_t> VotesByVerdict(const ScheduleInput& input, const ScheduleRe
   return by_verdict;
 }
 
-const AssumedLoad* AssumedFor(const ScheduleInput& input, const std::string& cluster) {
-  if (input.assumed == nullptr) return nullptr;
-  const auto it = input.assumed->find(cluster);
-  return it == input.assumed->end() ? nullptr : &it->second;
-}
-
 // "room for 3 more (agent: quota shop/small)": how many, and who says that it is no more.
 std::string RoomOf(const ScheduleInput& input, const ClusterVerdict& verdict) {
   if (verdict.allocatable >= kUnlimited) return "needs no room";
@@ -43,7 +37,7 @@ std::string RoomOf(const ScheduleInput& input, const ClusterVerdict& verdict) {
     const bool told = answer != input.accurate->end() && !answer->second.limited_by.empty();
     by = StrCat("agent: ", told ? answer->second.limited_by : "nodes");
   } else {
-    by = LimitOf(input.request, *verdict.cluster, AssumedFor(input, name));
+    by = LimitOf(input.request, *verdict.cluster, AssumedFor(input.assumed, name));
     if (by != "resource models") by = StrCat("heartbeat: ", by);
   }
   return StrCat("room for ", verdict.allocatable, " more (", by, ")");

@@ -10,6 +10,7 @@
 #include "lib/core/strings.h"
 #include "lib/model/identity.h"
 #include "lib/model/same_message.h"
+#include "services/scheduler/assumed.h"
 #include "services/scheduler/copies.h"
 #include "services/scheduler/estimator.h"
 #include "services/scheduler/failover.h"
@@ -74,7 +75,8 @@ std::string ScopeOf(const v1::Binding& binding) {
 
 class FailoverPlanner {
  public:
-  FailoverPlanner(const PlanInput& input, const v1::AppStatus* status, bool status_known)
+  FailoverPlanner(const PlanInput& input, const v1::AppStatus* status, bool status_known,
+                  bool may_return = true)
       : in_(input),
         placed_(*input.placed),
         request_(input.binding),
@@ -88,6 +90,10 @@ class FailoverPlanner {
     judged.failback_spread = input.failback_spread;
     judged.now_micros = input.now_micros;
     failover_ = JudgeFailover(judged);
+    if (!may_return && returns()) {
+      failover_.restore.clear();
+      Again(in_.now_micros + kLookAgainMicros);
+    }
     MakeCore();
   }
 
@@ -96,6 +102,9 @@ class FailoverPlanner {
     Finish();
     return std::move(out_);
   }
+
+  // The plan starts from a placement that was left.
+  [[nodiscard]] bool returns() const { return !failover_.restore.empty(); }
 
  private:
   [[nodiscard]] bool divided() const {
@@ -142,6 +151,11 @@ class FailoverPlanner {
                   [&](const v1::Eviction& due) { return targets.count(due.cluster()) == 0; });
     SetTargets(targets, core_);
     core_.set_affinity_name(failover_.restore_group);
+    // The plan takes them for placed already, though they have yet to find their room.
+    if (in_.assumed != nullptr) assumed_ = *in_.assumed;
+    for (const auto& [name, replicas] : targets) {
+      if (before_.count(name) == 0) AddUnits(assumed_[name], UnitOf(request_), replicas);
+    }
   }
 
   // Whether clusters that the object would return to can take it.
@@ -154,13 +168,9 @@ class FailoverPlanner {
       const ClusterInfo* cluster = in_.snapshot.Find(name);
       if (cluster == nullptr || filters.Run(*cluster) != 0) return false;
       if (!request_.workload || !request_.CountsCapacity()) continue;
-      const AssumedLoad* assumed = nullptr;
-      if (in_.assumed != nullptr) {
-        if (const auto it = in_.assumed->find(name); it != in_.assumed->end()) {
-          assumed = &it->second;
-        }
+      if (EstimateReplicas(request_, *cluster, AssumedFor(in_.assumed, name)) < replicas) {
+        return false;
       }
-      if (EstimateReplicas(request_, *cluster, assumed) < replicas) return false;
     }
     return true;
   }
@@ -171,6 +181,7 @@ class FailoverPlanner {
     input.placed = &core_;
     input.evicting = std::move(clusters);
     input.vicinity = vicinity;
+    if (returns()) input.assumed = &assumed_;
     input.settling = !failover_.staying.empty();
     return PlanPlacement(input);
   }
@@ -532,6 +543,7 @@ class FailoverPlanner {
   v1::Placed core_;       // what is planned from
   bool reset_ = false;    // its state is not that of the row
   Failover failover_;
+  AssumedLoads assumed_;            // when it returns
   std::vector<v1::Eviction> left_;  // because of a taint, and nothing takes over
   Plan failed_;                     // the last attempt that replaced nothing
   FailoverPlan out_;
@@ -553,7 +565,11 @@ FailoverPlan PlanWithFailover(const PlanInput& input, const v1::AppStatus* statu
       Plan plan = PlanPlacement(input);
       if (!plan.moved || placed->clusters().empty()) return {std::move(plan), {}};
     }
-    return FailoverPlanner(input, status, status_known).Run();
+    FailoverPlanner planner(input, status, status_known);
+    FailoverPlan plan = planner.Run();
+    if (!planner.returns() || plan.plan.outcome == Outcome::kScheduled) return plan;
+    // More is wanted by now than there is room for where it would return to: it stays.
+    return FailoverPlanner(input, status, status_known, /*may_return=*/false).Run();
   }
   FailoverPlan first{PlanPlacement(input), {}};
   if (timed) {

@@ -9,6 +9,7 @@
 #include "lib/core/strings.h"
 #include "lib/model/failback.h"
 #include "lib/model/same_message.h"
+#include "services/scheduler/estimator.h"
 #include "services/scheduler/explain.h"
 #include "services/scheduler/reasons.h"
 
@@ -244,7 +245,12 @@ class Planner {
       if (difference > surplus) std::tie(surplus, from) = std::pair(difference, entry.first);
       if (-difference > missing) std::tie(missing, to) = std::pair(-difference, entry.first);
     }
-    const int64_t step = std::min({surplus, missing, std::max<int64_t>(1, request_.replicas / 10)});
+    int64_t step = std::min({surplus, missing, std::max<int64_t>(1, request_.replicas / 10)});
+    // The room that the goal counted on may be others' by now: then this is where it ends.
+    if (step > 0 && request_.CountsCapacity()) {
+      step = std::min(
+          step, EstimateReplicas(request_, *in_.snapshot.Find(to), AssumedFor(in_.assumed, to)));
+    }
     v1::Placed& row = plan_.row;
     Targets next = now;
     if (step > 0) {

@@ -37,12 +37,6 @@ bool NeedsOrder(const Request& request) {
   return Selects(request) || request.strategy == Strategy::kAggregated;
 }
 
-const AssumedLoad* AssumedFor(const ScheduleInput& input, std::string_view cluster) {
-  if (input.assumed == nullptr || input.assumed->empty()) return nullptr;
-  auto it = input.assumed->find(cluster);
-  return it == input.assumed->end() ? nullptr : &it->second;
-}
-
 // "2/5 clusters fit; refused by: ClusterAffinity 2, TaintToleration 1".
 std::string FilterSummary(const std::vector<ClusterVerdict>& verdicts) {
   std::array<int64_t, kFilterCount> counts{};
@@ -149,7 +143,7 @@ class Pipeline {
       }
       if (estimate && (verdict.refused_by == 0 || input_.explain)) {
         verdict.estimated = true;
-        const AssumedLoad* assumed = AssumedFor(input_, cluster.name);
+        const AssumedLoad* assumed = AssumedFor(input_.assumed, cluster.name);
         int64_t room = EstimateReplicas(input_.request, cluster, assumed);
         if (input_.full != nullptr && input_.full->count(cluster.name) > 0) room = 0;
         if (Asks() && room > 0) room = AskedToo(room, assumed, verdict);

@@ -120,6 +120,9 @@ void Snapshot::Set(const v1::ClusterStatus& status) {
   for (const v1::Taint& taint : status.taints()) {
     if (TaintForbidsScheduling(taint)) info->taints.push_back(taint);
     if (taint.effect() == "NoExecute") info->evicts = true;
+    if (taint.key() == kNotReadyTaint || taint.key() == kUnreachableTaint) {
+      info->out_of_touch = true;
+    }
   }
   for (const v1::Condition& condition : status.conditions()) {
     if (condition.type() == "Settled") info->joined_micros = condition.last_transition_micros();
@@ -187,8 +190,8 @@ bool SameForFilters(const ClusterInfo& a, const ClusterInfo& b) {
 }
 
 bool SameCapacity(const ClusterInfo& a, const ClusterInfo& b) {
-  return a.has_summary == b.has_summary && a.free_pods == b.free_pods && a.free == b.free &&
-         a.grades == b.grades;
+  return a.has_summary == b.has_summary && a.out_of_touch == b.out_of_touch &&
+         a.free_pods == b.free_pods && a.free == b.free && a.grades == b.grades;
 }
 
 void Snapshot::Drain(std::string_view name) {

@@ -51,6 +51,8 @@ struct ClusterInfo {
   int64_t joined_micros = 0;  // when it was ready for the first time, or settled; 0: not yet
   // What is free: allocatable - allocated - allocating. Without a summary nothing is.
   bool has_summary = false;
+  // Not ready or silent: what was free may not be any more, so nothing more is given to it.
+  bool out_of_touch = false;
   int64_t free_pods = 0;
   ResourceList free;
   // Of the resource models, also those without nodes; empty: there are no models, or nobody has

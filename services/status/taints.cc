@@ -7,6 +7,7 @@
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/model/cluster_marks.h"
 #include "lib/model/json_reader.h"
 #include "lib/model/placement_json.h"
 #include "sealane/v1/cluster.pb.h"

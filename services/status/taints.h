@@ -20,10 +20,6 @@ class Taint;
 
 namespace status {
 
-// The taints of conditions, with Karmada's keys; their effect is NoSchedule.
-inline constexpr std::string_view kNotReadyTaint = "cluster.karmada.io/not-ready";
-inline constexpr std::string_view kUnreachableTaint = "cluster.karmada.io/unreachable";
-
 // Cluster failover: a cluster that stays not ready gets a NoExecute taint of the same key, and the
 // scheduler moves its applications away.
 struct FailoverOptions {

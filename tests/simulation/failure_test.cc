@@ -217,16 +217,22 @@ class Story {
   Witness witness_;
 };
 
-// SEALANE_SEED=N replays one seed with its story; SEALANE_SEEDS=N runs that many.
+// SEALANE_SEED=N replays one seed with its story; SEALANE_SEEDS=M-N runs those from M to N.
 TEST(FailureTest, PromisesHoldInAFleetInTrouble) {
   if (const char* seed = std::getenv("SEALANE_SEED"); seed != nullptr) {
     EXPECT_EQ(Story(std::strtoull(seed, nullptr, 10), true).Go(), "");
     return;
   }
-  const char* seeds = std::getenv("SEALANE_SEEDS");
-  const uint64_t count = seeds == nullptr ? kSeeds : std::strtoull(seeds, nullptr, 10);
+  uint64_t first = 1;
+  uint64_t last = kSeeds;
+  if (const char* seeds = std::getenv("SEALANE_SEEDS"); seeds != nullptr) {
+    char* end = nullptr;
+    first = std::strtoull(seeds, &end, 10);
+    ASSERT_EQ(*end, '-') << "SEALANE_SEEDS must be like 1-500, is " << seeds;
+    last = std::strtoull(end + 1, nullptr, 10);
+  }
   int failures = 0;
-  for (uint64_t seed = 1; seed <= count; ++seed) {
+  for (uint64_t seed = first; seed <= last; ++seed) {
     const std::string wrong = Story(seed, false).Go();
     EXPECT_EQ(wrong, "") << "replay with SEALANE_SEED=" << seed;
     failures += wrong.empty() ? 0 : 1;

@@ -15,6 +15,7 @@
 #include "sealane/v1/capacity.pb.h"
 #include "services/scheduler/assumed.h"
 #include "services/scheduler/capacity_asker.h"
+#include "services/scheduler/plan.h"
 #include "services/scheduler/scheduler_service.h"
 #include "tests/unit/services/scheduler/worlds.h"
 
@@ -45,6 +46,22 @@ TEST(EstimateTest, TheSmallerOfHeartbeatAndAgentHolds) {
   result = Schedule(input);
   EXPECT_EQ(result.verdicts[0].allocatable, 10);
   EXPECT_EQ(result.unknown_capacity, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(EstimateTest, AClusterThatIsSilentKeepsWhatItHasAndIsGivenNoMore) {
+  v1::Binding binding = MakeBinding(2, kDynamic);
+  Snapshot snapshot = MakeSnapshot({MakeRoomy("a", 10), MakeRoomy("b", 10)});
+  v1::Placed placed = PlanPlacement({binding, nullptr, snapshot}).row;
+  ASSERT_THAT(ToMap(placed), UnorderedElementsAre(Pair("a", 1), Pair("b", 1)));
+  v1::ClusterStatus silent = MakeRoomy("a", 10);
+  silent.add_taints()->set_key("cluster.karmada.io/unreachable");
+  silent.mutable_taints(0)->set_effect("NoSchedule");
+  snapshot.Set(silent);
+  binding.set_replicas(6);
+  const Plan plan = PlanPlacement({binding, &placed, snapshot});
+  EXPECT_THAT(ToMap(plan.row), UnorderedElementsAre(Pair("a", 1), Pair("b", 5)));
+  binding.set_replicas(20);
+  EXPECT_EQ(PlanPlacement({binding, &placed, snapshot}).outcome, Outcome::kUnschedulable);
 }
 
 TEST(EstimateTest, WhatOthersWereGivenIsTakenFromTheAgentsCount) {

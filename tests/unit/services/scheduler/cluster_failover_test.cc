@@ -131,6 +131,48 @@ TEST_F(ClusterFailoverTest, WhatIsPlacedThereAgainNeedNotReturn) {
   EXPECT_FALSE(Act().plan.write);
 }
 
+TEST_F(ClusterFailoverTest, ItDoesNotReturnWhileMoreIsWantedThanThereIsRoomFor) {
+  binding_ = MakeBinding(3, kDynamic);
+  (*binding_.mutable_options())["sealane.io/failback"] = "WhenHealthyFor=0s";
+  snapshot_ = MakeSnapshot({MakeRoomy("a", 3), MakeRoomy("b", 3)});
+  placed_ = PlanPlacement({binding_, nullptr, snapshot_}).row;
+  v1::ClusterStatus tainted = MakeRoomy("a", 3);
+  tainted.add_taints()->set_effect("NoExecute");
+  snapshot_.Set(tainted);
+  Act();
+  Say({Part("a", "Unknown"), Part("b", "Healthy", 0, 3)});
+  Act();
+  ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+  binding_.set_replicas(9);
+  snapshot_.Set(MakeRoomy("b", 0));
+  Act();
+  snapshot_.Set(MakeRoomy("a", 3));
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3))) << "runs there";
+  EXPECT_EQ(placed_.state(), "Unschedulable");
+}
+
+TEST_F(ClusterFailoverTest, WhatReturnsIsNotCountedAsRunningThere) {
+  binding_ = MakeBinding(3, kDynamic);
+  (*binding_.mutable_options())["sealane.io/failback"] = "WhenHealthyFor=0s";
+  snapshot_ = MakeSnapshot({MakeRoomy("a", 3), MakeRoomy("b", 3)});
+  placed_ = PlanPlacement({binding_, nullptr, snapshot_}).row;
+  ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 2), Pair("b", 1)));
+  v1::ClusterStatus tainted = MakeRoomy("a", 3);
+  tainted.add_taints()->set_effect("NoExecute");
+  snapshot_.Set(tainted);
+  Act();
+  Say({Part("a", "Unknown"), Part("b", "Healthy", 0, 3)});
+  Act();
+  ASSERT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+  // Four more are wanted: with the two that return, there would be room for one more in a.
+  binding_.set_replicas(7);
+  snapshot_.Set(MakeRoomy("a", 3));
+  snapshot_.Set(MakeRoomy("b", 0));
+  Act();
+  EXPECT_LE(ToMap(placed_)["a"], 3);
+}
+
 TEST_F(ClusterFailoverTest, WithoutRoomItDoesNotReturn) {
   binding_ = MakeBinding(3, kDynamic);
   (*binding_.mutable_options())["sealane.io/failback"] = "WhenHealthyFor=0s";
