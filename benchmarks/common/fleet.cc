@@ -98,10 +98,13 @@ absl::Status Fleet::StartServer() {
 
 absl::Status Fleet::StartServices() {
   for (const std::string& name : options_.services) {
-    auto process = StartProgram(
-        name, {StrCat(options_.bin_dir, "/", name), StrCat("--bus-url=nats://127.0.0.1:", port_),
-               StrCat("--bus-user=", kHubUser), StrCat("--bus-password=", kPassword),
-               StrCat("--log-level=", options_.log_level)});
+    std::vector<std::string> argv = {
+        StrCat(options_.bin_dir, "/", name), StrCat("--bus-url=nats://127.0.0.1:", port_),
+        StrCat("--bus-user=", kHubUser), StrCat("--bus-password=", kPassword),
+        StrCat("--log-level=", options_.log_level)};
+    const std::vector<std::string>& more = options_.flags[name];
+    argv.insert(argv.end(), more.begin(), more.end());
+    auto process = StartProgram(name, std::move(argv));
     if (!process.ok()) return process.status();
     processes_.emplace_back(name, *std::move(process));
   }

@@ -19,6 +19,7 @@ struct FleetOptions {
   std::string nats_server = "nats-server";
   std::vector<std::string> clusters;  // each gets an account
   std::vector<std::string> services = {"sealane-policy", "sealane-scheduler", "sealane-status"};
+  std::map<std::string, std::vector<std::string>> flags;  // service -> more of them
   std::string log_level = "warn";
   bool keep = false;  // leave the directory with logs and store behind
 };

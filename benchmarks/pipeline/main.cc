@@ -2,7 +2,6 @@
 
 #include "benchmarks/common/command_line.h"
 #include "benchmarks/pipeline/pipeline.h"
-#include "benchmarks/pipeline/relocation.h"
 
 int main(int argc, char** argv) {
   using sealane::bench::CommandLine;
@@ -10,13 +9,11 @@ int main(int argc, char** argv) {
                    "From deploy event to works, beside a bare NATS publisher.");
   sealane::bench::PipelineOptions options;
   bool json = false;
-  int relocate = 0;
   args.Number("apps", "Applications to deploy.", &options.apps);
   args.Number("clusters", "Clusters that each of them goes to.", &options.clusters);
   args.Number("edits", "Single edits on the idle system, for the latency.", &options.edits);
   args.Number("runs", "Runs of pipeline and bare client in turn; the fastest of each counts.",
               &options.runs);
-  args.Number("relocate", "Only this: so many applications lose their cluster.", &relocate);
   args.Switch("report", "Agents also answer each work with a status.", &options.report);
   args.Switch("no-agent", "Do not measure a real idle agent.", &options.skip_agent);
   args.Switch("keep", "Leave logs and store behind.", &options.keep);
@@ -24,15 +21,6 @@ int main(int argc, char** argv) {
   args.Text("log-level", "Of the services.", &options.log_level);
   if (const int code = args.Parse(argc, argv); code >= 0) return code;
   options.bin_dir = CommandLine::ProgramDirectory();
-  if (relocate > 0) {
-    const auto moved = sealane::bench::RunRelocation(options, relocate);
-    if (!moved.ok()) {
-      std::fprintf(stderr, "pipeline_benchmark: %s\n", moved.status().ToString().c_str());
-      return 1;
-    }
-    sealane::bench::PrintRelocation(*moved, json);
-    return 0;
-  }
   const auto result = sealane::bench::RunPipeline(options);
   if (!result.ok()) {
     std::fprintf(stderr, "pipeline_benchmark: %s\n", result.status().ToString().c_str());

@@ -10,7 +10,7 @@
 #include "benchmarks/common/consuming_agent.h"
 #include "benchmarks/common/fleet.h"
 #include "benchmarks/common/numbers.h"
-#include "benchmarks/pipeline/workload.h"
+#include "benchmarks/common/workload.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/ids.h"
 #include "lib/core/status.h"

@@ -56,7 +56,7 @@ struct StreamConfig {
   absl::Duration max_age = absl::ZeroDuration();  // zero: forever
   int64_t max_bytes = -1;                         // -1: no limit
   absl::Duration duplicate_window = absl::Minutes(2);
-  int replicas = 1;
+  int replicas = 1;          // 0: 3 where the server is in a cluster, else 1
   bool discard_old = false;  // a bounded log drops its oldest messages instead of refusing new ones
 };
 

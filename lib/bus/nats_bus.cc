@@ -13,6 +13,7 @@
 #include "lib/bus/nats_login.h"
 #include "lib/bus/nats_readers.h"
 #include "lib/bus/nats_requests.h"
+#include "lib/bus/nats_streams.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/backoff.h"
 #include "lib/core/json.h"
@@ -40,33 +41,6 @@ class Handle final : public Subscription {
   std::weak_ptr<const bool> alive_;
   std::function<void()> drop_;
 };
-
-Json ToJson(const StreamConfig& config) {
-  Json json = {{"name", config.name},
-               {"subjects", config.subjects},
-               {"retention", "limits"},
-               {"storage", "file"},
-               {"max_consumers", -1},
-               {"max_msgs", -1},
-               {"max_bytes", config.max_bytes},
-               {"max_age", absl::ToInt64Nanoseconds(config.max_age)},
-               {"max_msgs_per_subject", config.last_per_subject ? 1 : -1},
-               {"max_msg_size", -1},
-               {"discard", config.discard_old ? "old" : "new"},
-               {"num_replicas", config.replicas},
-               // Who may append a row could otherwise purge everybody's with a header.
-               {"allow_rollup_hdrs", false},
-               {"allow_direct", true},
-               {"duplicate_window", absl::ToInt64Nanoseconds(config.duplicate_window)}};
-  if (config.max_age > absl::ZeroDuration() && config.duplicate_window > config.max_age) {
-    json["duplicate_window"] = json["max_age"];
-  }
-  if (!config.republish_prefix.empty()) {
-    const std::string& subject = config.subjects.front();
-    json["republish"] = {{"src", subject}, {"dest", StrCat(config.republish_prefix, subject)}};
-  }
-  return json;
-}
 
 // "NATS/1.0\r\nName: value\r\n...\r\n\r\n"
 Headers ParseHeaderBlock(std::string_view block) {
@@ -136,6 +110,8 @@ class NatsBusImpl final : public NatsBus {
     handlers.on_error = [this](std::string_view what) { OnError(what); };
     main_ = std::make_unique<NatsConnection>(env_, options_, "", std::move(handlers));
     requests_ = std::make_unique<NatsRequests>(env_, *main_);
+    streams_ = std::make_unique<NatsStreams>(env_, *requests_,
+                                             [this](std::string_view what) { OnError(what); });
     login_watch_ = std::make_unique<LoginWatch>(env_, options_, [this] { OnLoginChanged(); });
     if (!options_.gather_appends) return;
     NatsConnection::Handlers bulk;
@@ -204,20 +180,7 @@ class NatsBusImpl final : public NatsBus {
   // --- Streams
   // -------------------------------------------------------------------------------------
   void EnsureStream(const StreamConfig& config, DoneHandler done) override {
-    absl::Status status = CheckName(config.name);
-    if (status.ok() && config.subjects.empty()) status = InvalidArgument("a stream needs subjects");
-    for (const std::string& subject : config.subjects) {
-      if (status.ok()) status = CheckFilter(subject);
-    }
-    if (!status.ok()) {
-      executor_.Post([done = std::move(done), status] {
-        if (done) done(status);
-      });
-      return;
-    }
-    const auto backoff =
-        std::make_shared<Backoff>(BackoffOptions{absl::Milliseconds(100), absl::Seconds(2)});
-    CreateStream(config, "CREATE", backoff, std::make_shared<DoneHandler>(std::move(done)));
+    streams_->Ensure(config, std::move(done));
   }
 
   void Append(AppendRequest request, AppendHandler handler) override {
@@ -282,6 +245,12 @@ class NatsBusImpl final : public NatsBus {
   }
   [[nodiscard]] std::string User() const override { return user_; }
   [[nodiscard]] size_t MaxPayload() const override { return main_->max_payload(); }
+  [[nodiscard]] std::string Trouble() const override {
+    for (const auto& item : readers_) {
+      if (std::string trouble = item.second->trouble(); !trouble.empty()) return trouble;
+    }
+    return "";
+  }
   [[nodiscard]] NatsStats stats() const override {
     NatsStats stats = stats_;
     stats.dropped = main_->dropped();
@@ -347,28 +316,6 @@ class NatsBusImpl final : public NatsBus {
     if (it == states_.end()) return;
     const std::shared_ptr<StateHandler> handler = it->second;
     (*handler)(connected ? BusState::kConnected : BusState::kDisconnected);
-  }
-
-  void CreateStream(const StreamConfig& config, std::string_view verb,
-                    const std::shared_ptr<Backoff>& backoff,
-                    const std::shared_ptr<DoneHandler>& done) {
-    requests_->JetStream(
-        StrCat("STREAM.", verb, ".", config.name), ToJson(config),
-        [this, alive = executor_.alive(), config, backoff, done](const JetStreamReply& reply) {
-          if (alive.expired()) return;
-          if (reply.status.ok()) {
-            if (*done) (*done)(absl::OkStatus());
-          } else if (reply.err_code == kErrStreamNameInUse) {
-            CreateStream(config, "UPDATE", backoff, done);
-          } else if (absl::IsInvalidArgument(reply.status)) {
-            if (*done) (*done)(Annotate(reply.status, StrCat("stream ", config.name)));
-          } else {
-            // Not connected, JetStream not ready, or deleted between the two steps.
-            executor_.After(backoff->Next(env_.random), [this, config, backoff, done] {
-              CreateStream(config, "CREATE", backoff, done);
-            });
-          }
-        });
   }
 
   void SendAppend(AppendRequest request, AppendHandler handler) {
@@ -508,6 +455,7 @@ class NatsBusImpl final : public NatsBus {
   std::unique_ptr<NatsConnection> main_;
   std::unique_ptr<NatsConnection> bulk_;  // options_.gather_appends
   std::unique_ptr<NatsRequests> requests_;
+  std::unique_ptr<NatsStreams> streams_;
   std::unique_ptr<NatsConnection> feed_;
   std::unique_ptr<NatsRequests> feed_requests_;
   std::unique_ptr<LoginWatch> login_watch_;

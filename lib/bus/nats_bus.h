@@ -68,6 +68,9 @@ class NatsBus : public Bus {
   // Fails for options that can never work (no url, unreadable files).
   static absl::StatusOr<std::unique_ptr<NatsBus>> Create(Env env, NatsOptions options);
   [[nodiscard]] virtual NatsStats stats() const = 0;
+  // Why the server does not serve although there is a connection to it (a cluster without a
+  // majority), for people; "" when it does.
+  [[nodiscard]] virtual std::string Trouble() const = 0;
 };
 
 }  // namespace sealane

@@ -115,8 +115,7 @@ void NatsConsumer::Create(uint64_t run) {
       [this, alive = executor_.alive(), run, name](const JetStreamReply& reply) {
         if (alive.expired() || run != run_) return;
         if (!reply.status.ok()) {
-          context_.on_error(StrCat("consumer of ", stream_, ": ", ToStd(reply.status.message())));
-          RestartLater("the consumer was refused");
+          RestartLater(ToStd(reply.status.message()));
           return;
         }
         for (const auto& item : generations_) {

@@ -8,6 +8,12 @@
 #include "lib/core/time.h"
 
 namespace sealane {
+namespace {
+
+// What passes sooner is no trouble.
+constexpr absl::Duration kTrouble = absl::Seconds(5);
+
+}  // namespace
 
 NatsReader::NatsReader(NatsReaderContext context, std::string stream)
     : context_(std::move(context)),
@@ -47,7 +53,11 @@ void NatsReader::Restart(std::string_view why) {
 }
 
 void NatsReader::RestartLater(std::string_view why) {
-  (void)why;
+  if (trouble_.empty()) {
+    trouble_ = StrCat("reading stream ", stream_, ": ", why);
+    trouble_since_ = context_.env.clock.Monotonic();
+    if (begun_once_) context_.on_error(trouble_);
+  }
   const uint64_t run = ++run_;
   reading_ = false;
   CloseInbox();
@@ -99,7 +109,6 @@ void NatsReader::AskLife() {
           RestartLater("the stream is not there (yet)");
           return;
         }
-        backoff_.Reset();
         begun_once_ = true;
         reading_ = true;
         life_ = life;
@@ -127,7 +136,14 @@ void NatsReader::CheckLife() {
       });
 }
 
+std::string NatsReader::trouble() const {
+  const bool long_enough = context_.env.clock.Monotonic() - trouble_since_ >= kTrouble;
+  return long_enough ? trouble_ : std::string();
+}
+
 void NatsReader::GuardHeartbeat(absl::Duration heartbeat) {
+  backoff_.Reset();
+  trouble_.clear();
   heartbeat_ = heartbeat;
   Touch();
   executor_.Cancel(heartbeat_timer_);

@@ -40,6 +40,8 @@ class NatsReader {
   // The connection came (back) or was lost; core messages may have been lost.
   void OnConnection(bool connected);
   void Begin();
+  // Why nothing can be read, for some seconds by now; "" when all is well.
+  [[nodiscard]] std::string trouble() const;
 
  protected:
   struct Life {
@@ -61,7 +63,7 @@ class NatsReader {
   void CloseInbox();
   // Something came: the server is alive.
   void Touch() { last_heard_ = context_.env.clock.Monotonic(); }
-  // From now on, silence for three heartbeats begins anew.
+  // Reading works. From now on, silence for three heartbeats begins anew.
   void GuardHeartbeat(absl::Duration heartbeat);
 
   NatsReaderContext context_;
@@ -76,6 +78,8 @@ class NatsReader {
   void CheckHeartbeat(uint64_t run);
 
   bool begun_once_ = false;
+  std::string trouble_;  // "" while it reads
+  absl::Duration trouble_since_;
   bool reading_ = false;
   Life life_;
   uint64_t inbox_ = 0;

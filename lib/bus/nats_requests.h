@@ -30,6 +30,10 @@ inline constexpr int kErrConsumerNotFound = 10014;
 inline constexpr int kErrStreamNotFound = 10059;
 inline constexpr int kErrStreamNameInUse = 10058;
 inline constexpr int kErrMessageNotFound = 10037;
+// More than one replica on a server that is not in a cluster.
+inline constexpr int kErrReplicasNotSupported = 10074;
+// A cluster with fewer servers up than the stream wants replicas.
+inline constexpr int kErrNoPeers = 10005;
 // The settings cannot be changed into these (2.9 says so of a republished prefix, as a code 500).
 inline constexpr int kErrStreamInvalidConfig = 10052;
 

@@ -66,8 +66,7 @@ void NatsWatch::BeginReading(const Life& life, uint64_t run) {
 
 void NatsWatch::OnCreated(const JetStreamReply& reply, const Life& life, bool goes_on) {
   if (!reply.status.ok()) {
-    context_.on_error(StrCat("watch of ", stream_, ": ", ToStd(reply.status.message())));
-    RestartLater("the consumer was refused");
+    RestartLater(ToStd(reply.status.message()));
     return;
   }
   consumer_ = reply.body->value("name", "");

@@ -44,7 +44,8 @@ std::vector<Flag> BusFlags() {
       {"bus-ca", "PEM file of the CA that signed the bus' certificate.", ""},
       {"bus-cert", "PEM file of this process' own certificate for the bus.", ""},
       {"bus-key", "PEM file of its private key.", ""},
-      {"bus-replicas", "Copies that the bus keeps of each stream: 1, or 3 on a cluster.", "1"},
+      {"bus-replicas",
+       "Copies that the bus keeps of each stream; 0: 3 on a cluster of servers, else 1.", "0"},
   };
 }
 

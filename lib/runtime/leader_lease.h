@@ -17,9 +17,9 @@ struct LeaderLeaseOptions {
   std::string service;   // row leases.<service>
   std::string instance;  // for people; a random part is added
   // How long a leader that falls silent keeps the others out.
-  absl::Duration duration = absl::Seconds(5);
+  absl::Duration duration = absl::Seconds(4);
   // How often a leader speaks.
-  absl::Duration renew_every = absl::Milliseconds(1500);
+  absl::Duration renew_every = absl::Milliseconds(1200);
   int replicas = 1;  // of the stream
 };
 

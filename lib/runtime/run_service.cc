@@ -79,7 +79,7 @@ class Process {
 
   absl::Status Start() {
     SEALANE_ASSIGN_OR_RETURN(NatsOptions bus_options, BusOptionsOf(flags_));
-    SEALANE_ASSIGN_OR_RETURN(const int64_t replicas, flags_.GetInt("bus-replicas", 1, 5));
+    SEALANE_ASSIGN_OR_RETURN(const int64_t replicas, flags_.GetInt("bus-replicas", 0, 5));
     std::string instance = flags_.Get("instance");
     if (instance.empty()) instance = DefaultInstance();
     bus_options.name = StrCat(definition_.name, " ", instance);
@@ -173,6 +173,10 @@ class Process {
     if (!bus_connected_) {
       *why_not = StrCat("the message bus cannot be reached at ", bus_url_);
       if (!bus_error_.empty()) *why_not += StrCat(": ", bus_error_);
+      return false;
+    }
+    if (const std::string trouble = bus_->Trouble(); !trouble.empty()) {
+      *why_not = StrCat("the message bus does not serve: ", trouble);
       return false;
     }
     return service_->Ready(why_not);

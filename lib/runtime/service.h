@@ -19,7 +19,7 @@ struct ServiceContext {
   Bus& bus;
   Registry& metrics;
   std::string instance;  // unique name of this process, for leases and logs
-  int bus_replicas = 1;  // --bus-replicas: for the streams the service creates
+  int bus_replicas = 0;  // --bus-replicas (as in StreamConfig): for the streams the service creates
 };
 
 // One running service: policy, scheduler, status, agent. The constructor must not do I/O; Start

@@ -39,6 +39,7 @@ class BusKind:
     operator: str = ""  # accounts signed by an operator of this name
     tls: bool = False
     leaf: bool = False  # leaf nodes may connect
+    servers: int = 1  # in one cluster
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +127,9 @@ class Stack:
         self.ports = {}  # name -> port of its endpoint
         self.clusters = []
         self.nats_port = None
+        self.nats_ports = []  # of several servers in a cluster
         self.platform = "demo"
+        self.flags = {}  # program -> more flags
         self.starting = False
 
     # --- Starting ---------------------------------------------------------------------------------
@@ -161,8 +164,29 @@ class Stack:
                   "--platform", self.platform], "server-config")
         self.write_context()
         self.progress("starting nats-server")
-        self.spawn("nats", [self.nats_server(), "-c", self.accounts / "nats-server.conf"])
-        self.wait_for("nats", lambda: self.http_ok(self.ports["nats"], "/healthz"))
+        if self.bus.servers == 1:
+            self.spawn("nats", [self.nats_server(), "-c", self.accounts / "nats-server.conf"])
+            self.wait_for("nats", lambda: self.http_ok(self.ports["nats"], "/healthz"))
+            return
+        # One configuration for all; what differs is on their command lines (docs/bus.md). Only that
+        # these share a machine, and so need stores of different names.
+        routes = [free_port() for _ in range(self.bus.servers)]
+        self.nats_ports = [self.nats_port] + [free_port() for _ in routes[1:]]
+        self.write_context()
+        for i, route in enumerate(routes):
+            name = f"nats-{i + 1}"
+            self.ports[name] = free_port()
+            own = self.accounts / f"{name}.conf"
+            own.write_text((self.accounts / "nats-server.conf").read_text("utf-8").replace(
+                str(self.state / "jetstream"), str(self.state / name)), "utf-8")
+            self.spawn(name, [
+                self.nats_server(), "-c", own, "--name", name, "--port", self.nats_ports[i],
+                "--http_port", self.ports[name],
+                "--cluster_name", "fleet", "--cluster", f"nats://127.0.0.1:{route}",
+                "--routes", ",".join(f"nats://127.0.0.1:{r}" for r in routes)])
+        for i in range(self.bus.servers):
+            name = f"nats-{i + 1}"
+            self.wait_for(name, lambda name=name: self.http_ok(self.ports[name], "/healthz"))
 
     def start_service(self, name, instance=None):
         """Starts policy, scheduler or status; a second one under another instance name."""
@@ -172,7 +196,7 @@ class Stack:
         self.spawn(instance, [
             self.bin / f"sealane-{name}", "--bus-url", self.url,
             *self.login("sealane"), "--listen", f"127.0.0.1:{self.ports[instance]}",
-            "--instance", instance])
+            "--instance", instance, *self.flags.get(name, [])])
 
     def start_cluster(self, cluster):
         self.start_kubesim(cluster)
@@ -202,7 +226,7 @@ class Stack:
             *self.login(f"cluster-{cluster.name}"),
             "--listen", f"127.0.0.1:{self.ports[name]}", "--instance", name,
             "--cluster", cluster.name, "--kubeconfig", home / "kubeconfig",
-            "--state-dir", home / "agent"])
+            "--state-dir", home / "agent", *self.flags.get("agent", [])])
 
     def restart(self, name):
         """Starts a process again that was killed, with the same arguments and ports."""
@@ -213,8 +237,8 @@ class Stack:
 
     def stop(self):
         """Stops everything this object started: the bus last, since the others say goodbye on it."""
-        bus = [p for p in self.processes.values() if p.name == "nats"]
-        others = [p for p in self.processes.values() if p.name != "nats"]
+        bus = [p for p in self.processes.values() if p.name.startswith("nats")]
+        others = [p for p in self.processes.values() if not p.name.startswith("nats")]
         for group in (others, bus):
             started = [p for p in group if p.child is not None]
             for process in started:
@@ -235,7 +259,8 @@ class Stack:
 
     @property
     def url(self):
-        return f"{'tls' if self.bus.tls else 'nats'}://127.0.0.1:{self.nats_port}"
+        scheme = "tls" if self.bus.tls else "nats"
+        return ",".join(f"{scheme}://127.0.0.1:{port}" for port in self.nats_ports or [self.nats_port])
 
     @property
     def authority(self):

@@ -120,7 +120,9 @@ void Snapshot::Set(const v1::ClusterStatus& status) {
   for (const v1::Taint& taint : status.taints()) {
     if (TaintForbidsScheduling(taint)) info->taints.push_back(taint);
     if (taint.effect() == "NoExecute") info->evicts = true;
-    if (taint.key() == kNotReadyTaint || taint.key() == kUnreachableTaint) {
+    // By our own judgement; one by hand is a taint like any other, as Karmada has it.
+    if (!taint.source().empty() &&
+        (taint.key() == kNotReadyTaint || taint.key() == kUnreachableTaint)) {
       info->out_of_touch = true;
     }
   }

@@ -2,12 +2,12 @@
 
 #include "lib/core/status.h"
 #include "lib/runtime/service.h"
+#include "services/status/elected_status.h"
 #include "services/status/options.h"
-#include "services/status/status_service.h"
 
 int main(int argc, char** argv) {
+  using sealane::status::ElectedStatus;
   using sealane::status::Options;
-  using sealane::status::StatusService;
   sealane::ServiceDefinition definition;
   definition.name = "sealane-status";
   definition.writes_bursts = true;
@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
       [](const sealane::Flags& flags,
          sealane::ServiceContext context) -> absl::StatusOr<std::unique_ptr<sealane::Service>> {
     SEALANE_ASSIGN_OR_RETURN(const Options options, sealane::status::ParseOptions(flags));
-    return std::make_unique<StatusService>(context, options);
+    return std::make_unique<ElectedStatus>(context, options);
   };
   return sealane::RunService(argc, argv, definition);
 }

@@ -21,6 +21,7 @@ std::vector<Flag> OptionFlags() {
        true},
       {"events-max-age", "How long events are kept.", "168h"},
       {"events-max-bytes", "How much of events is kept.", "1073741824"},
+      {"leader-election", "Take part in the election of one leader.", "true", true},
   };
 }
 
@@ -32,6 +33,7 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
     return InvalidArgument("--lease: must be longer than zero");
   }
   options.failover.enabled = flags.GetBool("failover");
+  options.elect_leader = flags.GetBool("leader-election");
   SEALANE_ASSIGN_OR_RETURN(options.failover.after, flags.GetDuration("failover-after"));
   SEALANE_ASSIGN_OR_RETURN(const int64_t percent, flags.GetInt("failover-storm-percent", 1, 100));
   options.failover.storm_share = static_cast<double>(percent) / 100;

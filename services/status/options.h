@@ -11,6 +11,7 @@
 namespace sealane::status {
 
 struct Options {
+  bool elect_leader = false;
   LeaseOptions lease;
   FailoverOptions failover;
   // A cluster's row is written for a change of its capacity at most this often.

@@ -25,6 +25,7 @@ StatusService::StatusService(ServiceContext context, const Options& options)
       options_(options),
       metrics_(context_.metrics),
       gauges_(context_.metrics),
+      leading_(!options.elect_leader),
       events_(context_.bus, context_.env, kService),
       apps_(
           context_.env, context_.bus, options_, metrics_,
@@ -40,7 +41,9 @@ StatusService::StatusService(ServiceContext context, const Options& options)
                 .erase = [this](const std::string& key) { EraseObject(key); }}),
       executor_(context_.env.executor) {}
 
-StatusService::~StatusService() = default;
+StatusService::~StatusService() {
+  for (const auto& entry : clusters_.rows().rows()) gauges_.Remove(entry.second.value.name());
+}
 
 void StatusService::Start() {
   EnsureStreams();
@@ -126,9 +129,19 @@ void StatusService::EraseObject(const std::string& key) {
   apps_.ClusterChanged(special.name);
 }
 
-// Nothing is written, removed or answered before everything has been seen.
+void StatusService::Lead() {
+  leading_ = true;
+  if (unsynced_ == 0) WorkIfPossible();
+}
+
 void StatusService::OnSynced() {
-  if (--unsynced_ > 0) return;
+  --unsynced_;
+  WorkIfPossible();
+}
+
+// Nothing is written, removed or answered before everything has been seen.
+void StatusService::WorkIfPossible() {
+  if (unsynced_ > 0 || !leading_) return;
   log_.Info("working", {{"apps", std::to_string(apps_.apps())},
                         {"works", std::to_string(apps_.works())},
                         {"clusters", std::to_string(clusters_.rows().size())}});
@@ -144,10 +157,13 @@ bool StatusService::Ready(std::string* why_not) const {
 }
 
 bool StatusService::Idle() const {
-  return unsynced_ == 0 && events_.waiting() == 0 && clusters_.idle() && apps_.idle();
+  return unsynced_ == 0 && (!leading_ || queries_ != nullptr) && events_.waiting() == 0 &&
+         clusters_.idle() && apps_.idle();
 }
 
 void StatusService::UpdateMetrics() {
+  executor_.After(options_.metrics_interval, [this] { UpdateMetrics(); });
+  if (!leading_) return;  // each cluster and application is told of by one process
   clusters_.UpdateMetrics();
   apps_.UpdateMetrics();
   for (const std::string& cluster : clusters_.Joining()) {
@@ -162,7 +178,6 @@ void StatusService::UpdateMetrics() {
     gauges_.Set(row, clusters_.HeartbeatAge(row.name()),
                 counted != works.end() ? counted->second : ClusterGauges::Works{});
   }
-  executor_.After(options_.metrics_interval, [this] { UpdateMetrics(); });
 }
 
 }  // namespace sealane::status

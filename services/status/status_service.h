@@ -21,12 +21,15 @@ namespace sealane::status {
 // The status service: judges clusters by their heartbeats (`cluster_status`), makes one picture of
 // each application out of its clusters' words (`app_status`), tells what happened (`events`), and
 // answers query.status. Reads `objects`, `bindings`, `placements`, `work_status`, heartbeats.
+// One that does not lead follows all that, and neither writes nor answers.
 class StatusService final : public Service {
  public:
   StatusService(ServiceContext context, const Options& options);
   ~StatusService() override;
 
   void Start() override;
+  // From now on it works, not only follows. Without an election it leads from the start.
+  void Lead();
   [[nodiscard]] bool Ready(std::string* why_not) const override;
   [[nodiscard]] bool Idle() const override;
 
@@ -42,6 +45,7 @@ class StatusService final : public Service {
   bool StoreObject(const std::string& key, std::string_view bytes);
   void EraseObject(const std::string& key);
   void OnSynced();
+  void WorkIfPossible();
   void UpdateMetrics();
 
   ServiceContext context_;
@@ -51,6 +55,7 @@ class StatusService final : public Service {
   Logger log_{"status"};
   std::map<std::string, Special> special_;  // rows of `objects` that are no applications
   int unsynced_ = 3;                        // views that have not been replayed yet
+  bool leading_;
   EventSink events_;
   AppKeeper apps_;
   ClusterKeeper clusters_;

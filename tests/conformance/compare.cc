@@ -16,7 +16,7 @@ bool IsAbsent(const Json& value) {
 
 std::string Show(const Json& value) {
   std::string text = IsAbsent(value) ? "nothing" : value.dump();
-  if (text.size() > 200) text = text.substr(0, 200) + "...";
+  if (text.size() > 200) text.replace(200, std::string::npos, "...");
   return text;
 }
 

@@ -38,11 +38,12 @@ class FleetTest(unittest.TestCase):
 
     clusters = CLUSTERS
     bus = BusKind()
+    flags = {}  # program -> more flags
 
     @classmethod
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory(prefix="sealane-e2e-")
-        cls.stack = Stack(BIN, pathlib.Path(cls.directory.name) / "fleet", bus=cls.bus)
+        cls.new_stack("fleet")
         cls.addClassCleanup(cls.stop_all)  # also runs when a setUpClass fails
         try:
             cls.start_fleet()
@@ -61,8 +62,13 @@ class FleetTest(unittest.TestCase):
             if error.log is None or "in use" not in error.log.read_text("utf-8", "replace"):
                 raise
             cls.stack.stop()
-            cls.stack = Stack(BIN, pathlib.Path(cls.directory.name) / "again", bus=cls.bus)
+            cls.new_stack("again")
             cls.stack.start(cls.clusters)
+
+    @classmethod
+    def new_stack(cls, name):
+        cls.stack = Stack(BIN, pathlib.Path(cls.directory.name) / name, bus=cls.bus)
+        cls.stack.flags = cls.flags
 
     @classmethod
     def stop_all(cls):

@@ -11,7 +11,7 @@
 #include "services/agent/agent_service.h"
 #include "services/policy/policy_service.h"
 #include "services/scheduler/scheduler_service.h"
-#include "services/status/status_service.h"
+#include "services/status/elected_status.h"
 
 namespace sealane::simulation {
 namespace {
@@ -33,6 +33,7 @@ ExpectedObject Summarize(const Json& object) {
 
 World::World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble, Setup setup)
     : sim_(seed), server_(sim_.env()), trouble_(trouble), setup_(std::move(setup)) {
+  setup_.status.elect_leader = true;
   AddProcess("policy", BusIdentity::Hub(),
              [](ServiceContext context) { return policy::MakePolicyService(context, {}); });
   AddProcess("scheduler", BusIdentity::Hub(), [this](ServiceContext context) {
@@ -40,7 +41,7 @@ World::World(uint64_t seed, std::vector<ClusterSpec> clusters, Trouble trouble, 
   });
   AddProcess("status", BusIdentity::Hub(),
              [this](ServiceContext context) -> std::unique_ptr<Service> {
-               return std::make_unique<status::StatusService>(context, setup_.status);
+               return std::make_unique<status::ElectedStatus>(context, setup_.status);
              });
   for (ClusterSpec& spec : clusters) {
     const std::string name = spec.name;

@@ -111,7 +111,7 @@ class World {
   SimExecutor sim_;
   MemoryServer server_;
   Trouble trouble_;
-  const Setup setup_;
+  Setup setup_;
   std::map<std::string, Member> members_;
   std::map<std::string, Process> processes_;
   std::unique_ptr<Bus> platform_;

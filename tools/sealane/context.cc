@@ -123,7 +123,8 @@ std::vector<FlagSpec> ContextFlags() {
   return {
       {"config", 0, "FILE", "the config file (default ~/.config/sealane/config.yaml)"},
       {"context", 0, "NAME", "a context of the config file, instead of its current-context"},
-      {"bus-url", 0, "URL", "the NATS server: nats://HOST:PORT or tls://HOST:PORT"},
+      {"bus-url", 0, "URL",
+       "the NATS server: nats://HOST:PORT or tls://HOST:PORT; several: with commas"},
       {"user", 0, "USER", "the platform's user on the bus"},
       {"password-file", 0, "FILE", "holds that user's password"},
       {"creds-file", 0, "FILE", "credentials of an operator's bus, instead of user and password"},

@@ -2,6 +2,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
 #include "lib/bus/nats_bus.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
@@ -13,7 +15,10 @@ namespace {
 
 NatsOptions OptionsOf(const Context& context) {
   NatsOptions options;
-  options.urls = {context.url};
+  options.urls.clear();
+  for (const absl::string_view url : absl::StrSplit(context.url, ',', absl::SkipWhitespace())) {
+    options.urls.emplace_back(absl::StripAsciiWhitespace(url));
+  }
   options.user = context.user;
   options.password = context.password;
   options.creds_file = context.creds_file;

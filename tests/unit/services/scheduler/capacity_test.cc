@@ -56,6 +56,7 @@ TEST(EstimateTest, AClusterThatIsSilentKeepsWhatItHasAndIsGivenNoMore) {
   v1::ClusterStatus silent = MakeRoomy("a", 10);
   silent.add_taints()->set_key("cluster.karmada.io/unreachable");
   silent.mutable_taints(0)->set_effect("NoSchedule");
+  silent.mutable_taints(0)->set_source("condition");
   snapshot.Set(silent);
   binding.set_replicas(6);
   const Plan plan = PlanPlacement({binding, &placed, snapshot});

@@ -1,4 +1,4 @@
-#include "benchmarks/pipeline/workload.h"
+#include "benchmarks/common/workload.h"
 
 #include <array>
 #include <cstdio>
