@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/time/time.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
@@ -22,8 +21,6 @@ namespace {
 
 // How many rows go into one part before it is sent.
 constexpr int kPartRows = 200;
-// A stream that does not answer (because it does not exist) ends a read.
-constexpr absl::Duration kReadTimeout = absl::Seconds(10);
 
 bool Passes(const std::string& filter, std::string_view value) {
   return filter.empty() || filter == value;
@@ -87,7 +84,7 @@ class Parts {
 }  // namespace
 
 Queries::Queries(Env env, Bus& bus, const AppKeeper& apps, const ClusterKeeper& clusters)
-    : bus_(bus), apps_(apps), clusters_(clusters), executor_(env.executor) {
+    : bus_(bus), apps_(apps), clusters_(clusters), reader_(env, bus), executor_(env.executor) {
   server_ = std::make_unique<QueryServer>(
       bus, hub::Query("status"),
       [this](const v1::QueryRequest& request, std::shared_ptr<QueryAnswer> answer) {
@@ -185,31 +182,13 @@ void Queries::Progress(const v1::QueryRequest& request, const Answer& answer) {
   answer->End();
 }
 
-void Queries::Read(WatchOptions options, std::function<void(const BusMessage&)> take,
-                   std::function<void()> end, const Answer& answer) {
-  const uint64_t id = next_read_++;
-  const TimerId timer = executor_.After(kReadTimeout, [this, id, answer, stream = options.stream] {
-    if (reads_.erase(id) > 0) answer->Fail(StrCat("the stream ", stream, " does not answer"));
-  });
-  reads_[id] = bus_.Watch(options, [this, id, timer, take = std::move(take),
-                                    end = std::move(end)](const WatchEvent& event) {
-    if (event.type == WatchEvent::Type::kPut) take(event.message);
-    if (event.type != WatchEvent::Type::kSynced) return;
-    executor_.Cancel(timer);
-    // Not inside its own callback.
-    executor_.Post([this, id, end] {
-      if (reads_.erase(id) > 0) end();
-    });
-  });
-}
-
 void Queries::Rows(std::string_view table, const v1::QueryRequest& request, const Answer& answer) {
   std::string filter = StrCat(table, ".");
   if (table != kPlacementsTable) filter = StrCat(filter, Token(request.cluster()), ".");
   filter = StrCat(filter, Token(request.group()), ".", Token(request.kind()), ".",
                   Token(request.namespace_()), ".", Token(request.name()));
   auto parts = std::make_shared<Parts>(answer, request.limit());
-  Read(
+  reader_.Read(
       {.stream = std::string(table), .filter = filter},
       [parts, table](const BusMessage& message) {
         if (parts->full()) return;
@@ -218,11 +197,11 @@ void Queries::Rows(std::string_view table, const v1::QueryRequest& request, cons
         if (table == kWorksTable) part.add_works()->ParseFromString(message.payload);
         if (table == kWorkStatusTable) part.add_work_statuses()->ParseFromString(message.payload);
       },
-      [parts, answer] {
+      [parts, answer](const absl::Status& status) {
+        if (!status.ok()) return answer->Fail(ToStd(status.message()));
         parts->Flush();
         answer->End();
-      },
-      answer);
+      });
 }
 
 void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
@@ -231,7 +210,7 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
   const int64_t since = IntOption(request, "since_micros");
   const size_t limit = request.limit() == 0 ? 1000 : request.limit();
   auto events = std::make_shared<std::deque<v1::Event>>();
-  Read(
+  reader_.Read(
       {.stream = std::string(kEventsLog), .filter = filter, .all = true},
       [events, request, since, limit](const BusMessage& message) {
         v1::Event event;
@@ -241,13 +220,13 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
         events->push_back(std::move(event));
         if (events->size() > limit) events->pop_front();
       },
-      [events, answer] {
+      [events, answer](const absl::Status& status) {
+        if (!status.ok()) return answer->Fail(ToStd(status.message()));
         Parts parts(answer, 0);
         for (v1::Event& event : *events) *parts.Next().add_events() = std::move(event);
         parts.Flush();
         answer->End();
-      },
-      answer);
+      });
 }
 
 }  // namespace sealane::status
