@@ -53,6 +53,18 @@ int64_t IntOption(const v1::QueryRequest& request, const std::string& name) {
 
 std::string Token(const std::string& text) { return text.empty() ? "*" : EncodeToken(text); }
 
+// Leaves of an application what a list shows.
+void Shorten(v1::AppStatus& row) {
+  row.clear_status_json();
+  for (v1::ClusterAppStatus& part : *row.mutable_clusters()) {
+    v1::ClusterAppStatus left;
+    left.set_cluster(std::move(*part.mutable_cluster()));
+    left.set_health(std::move(*part.mutable_health()));
+    left.set_state(std::move(*part.mutable_state()));
+    part = std::move(left);
+  }
+}
+
 // Sends rows in parts of a bearable size.
 class Parts {
  public:
@@ -126,6 +138,7 @@ void Queries::Apps(const v1::QueryRequest& request, const Answer& answer) {
   const auto selector = Selector::Parse(request.label_selector());
   if (!selector.ok()) return answer->Fail(ToStd(selector.status().message()));
   const bool summary = Option(request, "detail") == "summary";
+  const bool brief = Option(request, "detail") == "brief";
   Parts parts(answer, request.limit());
   apps_.ForEach([&](const std::string& row_key, const ObjectKey& key, const ObjectFacts& object) {
     if (parts.full() || !MatchesIdentity(request, key)) return;
@@ -136,6 +149,7 @@ void Queries::Apps(const v1::QueryRequest& request, const Answer& answer) {
       row->clear_clusters();
       row->clear_status_json();
     }
+    if (brief) Shorten(*row);
     *parts.Next().add_apps() = *std::move(row);
   });
   parts.Flush();

@@ -17,8 +17,8 @@ namespace sealane::status {
 // Answers query.status. `what`:
 //   clusters          rows of cluster_status; filters: name or cluster, label_selector
 //   apps              rows of app_status as they are now; filters: all. Option detail=summary
-//   leaves
-//                     out each cluster's part and the status
+//                     leaves out each cluster's part and the status; detail=brief leaves of each
+//                     cluster's part its name, health and state
 //   status            one application (kind, namespace, name): its AppStatus, and its placement
 //   with
 //                     the reasons for each cluster

@@ -9,6 +9,7 @@
 #include "tools/sealane/command.h"
 #include "tools/sealane/files.h"
 #include "tools/sealane/lookup.h"
+#include "tools/sealane/object_change.h"
 #include "tools/sealane/server_directory.h"
 #include "tools/sealane/server_update.h"
 
@@ -63,23 +64,11 @@ absl::StatusOr<std::string> ClusterText(const Args& args) {
   return text;
 }
 
-// Publishes one operation and waits until it is accepted.
-absl::Status Send(Fleet& fleet, v1::Operation operation, absl::Duration timeout) {
-  v1::DeployEvent event;
-  event.set_id(fleet.NewId());
-  event.set_created_micros(fleet.NowMicros());
-  event.set_publisher("sealane");
-  *event.add_operations() = std::move(operation);
-  SEALANE_ASSIGN_OR_RETURN(const v1::DeployResult result, fleet.Deploy(event, timeout));
-  for (const v1::OperationResult& one : result.results()) {
-    if (one.accepted()) continue;
-    const std::string why = one.errors().empty()
-                                ? "refused"
-                                : StrCat(one.errors(0).field(), ": ", one.errors(0).message());
-    return FailedPrecondition(StrCat("the fleet did not take the Cluster object: ", why));
-  }
-  if (!result.errors().empty()) return FailedPrecondition(result.errors(0).message());
-  return absl::OkStatus();
+// Publishes one operation about the Cluster object and waits until it is accepted.
+absl::Status Send(const Invocation& invocation, Fleet& fleet, v1::Operation operation,
+                  absl::Duration timeout) {
+  const auto taken = PublishOne(fleet, std::move(operation), Publisher(invocation), timeout);
+  return Annotate(taken.status(), "the Cluster object");
 }
 
 v1::Operation Apply(std::string manifest) {
@@ -135,7 +124,7 @@ absl::Status JoinCluster(const Invocation& invocation) {
   ServerConfigOutcome outcome;
   SEALANE_RETURN_IF_ERROR(Change(std::move(request), invocation, context, *fleet, &outcome));
   SEALANE_ASSIGN_OR_RETURN(options.login, LoginOf(directory, options.cluster));
-  SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(cluster)), timeout));
+  SEALANE_RETURN_IF_ERROR(Send(invocation, *fleet, Apply(std::move(cluster)), timeout));
   SEALANE_ASSIGN_OR_RETURN(const std::string text, AgentManifest(options));
   terminal.out << text;
   terminal.err << "cluster " << options.cluster
@@ -204,7 +193,7 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation, &context));
   if (args.Has("keep-workloads")) {
     SEALANE_ASSIGN_OR_RETURN(std::string manifest, WithKeepMark(*fleet, cluster, timeout));
-    SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(manifest)), timeout));
+    SEALANE_RETURN_IF_ERROR(Send(invocation, *fleet, Apply(std::move(manifest)), timeout));
   }
   v1::Operation deletion;
   deletion.set_type(v1::Operation::DELETE);
@@ -216,7 +205,7 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
     SEALANE_ASSIGN_OR_RETURN(left, WorksIn(*fleet, cluster, timeout));
   }
   deletion.set_manifest(identity.dump());
-  SEALANE_RETURN_IF_ERROR(Send(*fleet, std::move(deletion), timeout));
+  SEALANE_RETURN_IF_ERROR(Send(invocation, *fleet, std::move(deletion), timeout));
   SEALANE_RETURN_IF_ERROR(WaitUntilEmpty(*fleet, cluster, timeout));
   ServerConfigRequest request;
   request.directory = directory;
