@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view kHowTo =
     "give --bus-url, --user and --password-file, or SEALANE_BUS_URL, SEALANE_BUS_USER and "
     "SEALANE_BUS_PASSWORD_FILE, or a config file (--config FILE, default "
-    "~/.config/sealane/config.yaml; docs: README.md)";
+    "~/.config/sealane/config.yaml; docs/cli.md tells more)";
 
 std::string Variable(const Environment& environment, std::string_view name) {
   const auto it = environment.find(name);
