@@ -229,6 +229,7 @@ int RunService(int argc, char** argv, const ServiceDefinition& definition) {
     log.Error("cannot start", {{"why", std::string(status.message())}});
     std::cerr << definition.name << ": " << ToStd(status.message()) << "\n";
     process.Stop();
+    NatsBus::EndLibrary();
     return absl::IsInvalidArgument(status) ? kExitBadFlags : kExitCannotRun;
   }
   int received = 0;
@@ -237,6 +238,7 @@ int RunService(int argc, char** argv, const ServiceDefinition& definition) {
   // A second signal ends the process at once.
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   process.Stop();
+  NatsBus::EndLibrary();
   log.Info("stopped");
   return kExitOk;
 }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "lib/bus/nats_bus.h"
 #include "tools/sealane/command.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX
@@ -30,5 +31,7 @@ int main(int argc, char** argv) {
   style.colour = isatty(STDOUT_FILENO) != 0 && environment.find("NO_COLOR") == environment.end();
   sealane::cli::Terminal terminal{std::cin, std::cout,   std::cerr,
                                   style,    environment, sealane::cli::ConnectFleet};
-  return sealane::cli::RunCli({argv + 1, argv + argc}, terminal);
+  const int code = sealane::cli::RunCli({argv + 1, argv + argc}, terminal);
+  sealane::NatsBus::EndLibrary();
+  return code;
 }
