@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "lib/model/same_message.h"
-#include "services/scheduler/reasons.h"
+#include "services/scheduler/schedule.h"
 
 namespace sealane::scheduler {
 
