@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "lib/bus/nats_bus.h"
+#include "lib/core/crash.h"
 #include "tools/sealane/command.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX
@@ -25,6 +26,7 @@ sealane::cli::Environment ReadEnvironment() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  sealane::TellStackOnCrash(argv[0]);
   std::signal(SIGPIPE, SIG_DFL);  // `sealane events | head` ends quietly
   sealane::cli::Environment environment = ReadEnvironment();
   sealane::cli::Style style;

@@ -44,8 +44,7 @@ class ServerDirectoryTest : public ::testing::Test {
 };
 
 TEST_F(ServerDirectoryTest, OneCommandAtATimeChangesADirectory) {
-  EXPECT_TRUE(absl::IsNotFound(
-      DirectoryLock::Take(directory_.path() + "/absent", [] {}).status()));
+  EXPECT_TRUE(absl::IsNotFound(DirectoryLock::Take(directory_.path() + "/absent", [] {}).status()));
   std::optional<DirectoryLock> first(DirectoryLock::Take(directory_.path(), [] {}).value());
   std::atomic<bool> waits = false;
   std::atomic<bool> taken = false;
