@@ -73,8 +73,7 @@ bool OneOf(std::string_view word, std::initializer_list<std::string_view> words)
 void OfferValues(std::string_view command, const FlagSpec& flag, std::string_view typed,
                  Completion* completion) {
   static const auto& fixed = *new std::map<std::string_view, Words>{
-      {"sort", {"cpu", "memory", "pods", "name"}},
-      {"service", {"policy", "scheduler", "status", "agent"}}};
+      {"sort", {"cpu", "memory", "pods", "name"}}, {"service", {"policy", "scheduler", "status"}}};
   const bool of_cluster = OneOf(flag.name, {"cluster", "drain", "fail", "remove-cluster"}) ||
                           (flag.name == "name" && OneOf(command, {"unjoin", "rotate"}));
   if (const auto found = fixed.find(flag.name); found != fixed.end()) {

@@ -1,7 +1,8 @@
 // sealane events: what the services decided and did.
-#include <charconv>
+#include <algorithm>
 #include <set>
 
+#include "absl/strings/numbers.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
@@ -14,12 +15,19 @@
 namespace sealane::cli {
 namespace {
 
+// Whether the cluster (empty: any) is the event's, or one of those that a decision was about.
+bool IsAbout(const v1::Event& event, const std::string& cluster) {
+  return cluster.empty() || event.cluster() == cluster ||
+         std::find(event.clusters().begin(), event.clusters().end(), cluster) !=
+             event.clusters().end();
+}
+
 struct Filter {
   AppName object;
   std::string ns, cluster, service, reason;
   bool warnings = false;
   int64_t since_micros = 0;
-  uint32_t limit = 0;
+  uint32_t limit = 1000;  // of the past
 
   [[nodiscard]] bool Matches(const v1::Event& event) const {
     const auto fits = [](const std::string& wanted, const std::string& is) {
@@ -27,7 +35,7 @@ struct Filter {
     };
     return fits(ns, event.ref().namespace_()) && fits(object.name, event.ref().name()) &&
            (object.kind.empty() || SameWord(object.kind, event.ref().kind())) &&
-           fits(cluster, event.cluster()) && fits(service, event.service()) &&
+           IsAbout(event, cluster) && fits(service, event.service()) &&
            fits(reason, event.reason()) && (!warnings || event.type() == "Warning") &&
            event.time_micros() >= since_micros;
   }
@@ -62,11 +70,9 @@ absl::StatusOr<Filter> ReadFilter(const Args& args, const Fleet& fleet) {
                              args.Duration("since", absl::ZeroDuration()));
     filter.since_micros = fleet.NowMicros() - absl::ToInt64Microseconds(since);
   }
-  if (const std::string text = args.Get("limit"); !text.empty()) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), filter.limit);
-    if (error != std::errc() || end != text.data() + text.size()) {
-      return InvalidArgument(StrCat("--limit is \"", text, "\"; it is a number of events"));
-    }
+  if (args.Has("limit") &&
+      (!absl::SimpleAtoi(args.Get("limit"), &filter.limit) || filter.limit == 0)) {
+    return InvalidArgument(StrCat("--limit: \"", args.Get("limit"), "\" is not a number above 0"));
   }
   return filter;
 }
@@ -100,6 +106,10 @@ int Events(const Invocation& invocation) {
     if (!reply.ok()) return false;
     for (const v1::Event& event : reply->events()) show(event);
     terminal.out.flush();
+    if (reply->truncated()) {
+      terminal.err << "note: these are the newest " << filter->limit
+                   << "; there are older ones: --limit N shows more\n";
+    }
     return true;
   };
   if (!args.Has("follow")) {
@@ -122,25 +132,25 @@ int Events(const Invocation& invocation) {
 }  // namespace
 
 Command EventsCommand() {
-  return {
-      "events",
-      "[[KIND/]NAME]",
-      "Show what the fleet decided and did: accepted, claimed, placed, moved, lost, ...",
-      "Oldest first. The fleet keeps them for a week; the newest thousand that fit are shown.\n\n"
-      "  sealane events -n classroom\n"
-      "  sealane events deployment/classroom --follow\n"
-      "  sealane events --cluster aws-virginia --since 1h --warnings\n",
-      {{"follow", 'f', "", "go on with what happens, until interrupted"},
-       {"namespace", 'n', "NAMESPACE", "only about objects of this namespace"},
-       {"cluster", 0, "NAME", "only about this cluster"},
-       {"since", 0, "DURATION", "only of the last 30s, 5m, 1h"},
-       {"reason", 0, "REASON", "only with this reason: Moved, RenderFailed, ClusterLost"},
-       {"service", 0, "SERVICE", "only of policy, scheduler, status or agent"},
-       {"warnings", 0, "", "only what is not as it should be"},
-       {"limit", 0, "N", "the newest N that fit (default 1000)"},
-       {"output", 'o', "json", "one JSON object a line"}},
-      true,
-      Events};
+  return {"events",
+          "[[KIND/]NAME]",
+          "Show what the fleet decided and did: accepted, claimed, placed, moved, lost, ...",
+          "Oldest first. The fleet keeps them for a week. --cluster finds decisions about several "
+          "clusters, too.\n\n"
+          "  sealane events -n classroom\n"
+          "  sealane events deployment/classroom --follow\n"
+          "  sealane events --cluster aws-virginia --since 1h --warnings\n",
+          {{"follow", 'f', "", "go on with what happens, until interrupted"},
+           {"namespace", 'n', "NAMESPACE", "only about objects of this namespace"},
+           {"cluster", 0, "NAME", "only about this cluster"},
+           {"since", 0, "DURATION", "only of the last 30s, 5m, 1h"},
+           {"reason", 0, "REASON", "only with this reason: Moved, RenderFailed, ClusterLost"},
+           {"service", 0, "SERVICE", "only of policy, scheduler or status"},
+           {"warnings", 0, "", "only what is not as it should be"},
+           {"limit", 0, "N", "at most so many of the past, the newest (default 1000)"},
+           {"output", 'o', "json", "one JSON object a line"}},
+          true,
+          Events};
 }
 
 }  // namespace sealane::cli
