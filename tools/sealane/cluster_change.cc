@@ -81,7 +81,8 @@ int ShowCluster(const Invocation& invocation, Fleet& fleet, const std::string& n
   const auto clusters = ask("status", "clusters");
   if (!clusters.ok()) return Fail(terminal, clusters.status());
   if (clusters->clusters().empty()) {
-    return Fail(terminal, NotFound(StrCat("there is no cluster ", name)));
+    return Fail(terminal, NotFound(StrCat("there is no cluster ", name,
+                                          "; `sealane get clusters` lists them")));
   }
   const v1::ClusterStatus& cluster = clusters->clusters(0);
   const auto progress = ask("status", "cluster_progress");

@@ -51,8 +51,11 @@ absl::StatusOr<bool> ChangeObject(Fleet& fleet, const v1::ObjectRef& ref,
   SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
                            fleet.Query("policy", About("objects", ref), timeout));
   if (reply.objects().empty() || reply.objects(0).deleting()) {
+    const bool cluster = ref.kind() == "Cluster";
     return NotFound(StrCat("there is no ", Name(ref),
-                           reply.objects().empty() ? "" : " any more: it is being removed"));
+                           !reply.objects().empty() ? " any more: it is being removed"
+                           : cluster                ? "; `sealane get clusters` lists them"
+                                     : "; `sealane get objects -A` lists what there is"));
   }
   Json manifest = Json::parse(reply.objects(0).manifest(), nullptr, /*allow_exceptions=*/false);
   if (!manifest.is_object()) return Internal(StrCat(Name(ref), " is not JSON"));

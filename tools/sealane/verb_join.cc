@@ -1,10 +1,13 @@
 // sealane join, sealane unjoin: a member cluster comes, and goes.
+#include <algorithm>
+
 #include "absl/strings/str_split.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kube/admission.h"
 #include "lib/model/cluster_marks.h"
+#include "sealane/v1/agent.pb.h"
 #include "tools/sealane/agent_manifest.h"
 #include "tools/sealane/command.h"
 #include "tools/sealane/files.h"
@@ -18,6 +21,8 @@ namespace {
 
 constexpr char kClusterVersion[] = "cluster.karmada.io/v1alpha1";
 constexpr absl::Duration kLook = absl::Milliseconds(500);
+constexpr int kLooksPerCount =
+    4;  // counting what is left costs more than looking whether anything is
 
 v1::ObjectRef RefOf(const std::string& cluster) {
   v1::ObjectRef ref;
@@ -168,14 +173,35 @@ absl::StatusOr<std::string> WorksIn(Fleet& fleet, const std::string& cluster,
   return lines;
 }
 
+// How many objects of the fleet the cluster's agent has not yet reported removed.
+absl::StatusOr<int> LeftIn(Fleet& fleet, const std::string& cluster, absl::Duration timeout) {
+  v1::QueryRequest request;
+  request.set_what("work_status");
+  request.set_cluster(cluster);
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply, fleet.Query("status", request, timeout));
+  return static_cast<int>(std::count_if(
+      reply.work_statuses().begin(), reply.work_statuses().end(),
+      [](const v1::WorkStatus& word) { return word.state() != v1::WorkStatus::REMOVED; }));
+}
+
 // Waits until the policy service has let the Cluster object go: then nothing is left there of what
 // the fleet delivered.
-absl::Status WaitUntilEmpty(Fleet& fleet, const std::string& cluster, absl::Duration timeout) {
+absl::Status WaitUntilEmpty(Terminal& terminal, Fleet& fleet, const std::string& cluster,
+                            absl::Duration timeout) {
   const int64_t until = fleet.NowMicros() + absl::ToInt64Microseconds(timeout);
-  while (true) {
+  int told = 0;
+  for (int look = 0;; ++look) {
     SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
                              fleet.Query("policy", About("objects", RefOf(cluster)), timeout));
     if (reply.objects().empty()) return absl::OkStatus();
+    if (look % kLooksPerCount == 0) {
+      const auto left = LeftIn(fleet, cluster, timeout);
+      if (left.ok() && *left > 0 && *left != told) {
+        terminal.err << *left << " objects have still to go from " << cluster << "\n";
+        terminal.err.flush();
+        told = *left;
+      }
+    }
     if (fleet.NowMicros() >= until) {
       return absl::DeadlineExceededError(
           ToAbsl(StrCat("cluster ", cluster,
@@ -208,7 +234,7 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   }
   deletion.set_manifest(identity.dump());
   SEALANE_RETURN_IF_ERROR(Send(invocation, *fleet, std::move(deletion), timeout));
-  SEALANE_RETURN_IF_ERROR(WaitUntilEmpty(*fleet, cluster, timeout));
+  SEALANE_RETURN_IF_ERROR(WaitUntilEmpty(invocation.terminal, *fleet, cluster, timeout));
   ServerConfigRequest request;
   request.directory = directory;
   // Absent: an earlier run wrote it and could not tell the server.
