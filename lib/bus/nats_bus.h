@@ -71,6 +71,10 @@ class NatsBus : public Bus {
   // Why the server does not serve although there is a connection to it (a cluster without a
   // majority), for people; "" when it does.
   [[nodiscard]] virtual std::string Trouble() const = 0;
+  // Ends the client library in this process and waits for its threads, at most `wait`. For the end
+  // of main, after the last NatsBus is gone: a thread of the library that is still on its way out
+  // would touch OpenSSL, which exit() takes down. No NatsBus works afterwards.
+  static void EndLibrary(absl::Duration wait = absl::Seconds(2));
 };
 
 }  // namespace sealane

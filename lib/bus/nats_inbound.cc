@@ -71,6 +71,11 @@ void CopyMessage(natsMsg* from, BusMessage& to) {
 
 }  // namespace
 
+void NatsBus::EndLibrary(absl::Duration wait) {
+  // Not opened, or closed before: an error that means nothing to us.
+  (void)nats_CloseAndWait(absl::ToInt64Milliseconds(wait));
+}
+
 NatsInbound::NatsInbound(Executor& executor, NatsOptions options, std::string name, bool send_asap,
                          std::function<void()> drain)
     : options_(std::move(options)),

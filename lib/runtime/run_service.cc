@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lib/bus/nats_bus.h"
+#include "lib/core/crash.h"
 #include "lib/core/event_loop.h"
 #include "lib/core/ids.h"
 #include "lib/core/mutex.h"
@@ -200,6 +201,7 @@ class Process {
 }  // namespace
 
 int RunService(int argc, char** argv, const ServiceDefinition& definition) {
+  TellStackOnCrash(argv[0]);
   const std::vector<Flag> known = AllFlags(definition);
   const std::vector<std::string> args(argv + 1, argv + argc);
   for (const std::string& arg : args) {
@@ -229,6 +231,7 @@ int RunService(int argc, char** argv, const ServiceDefinition& definition) {
     log.Error("cannot start", {{"why", std::string(status.message())}});
     std::cerr << definition.name << ": " << ToStd(status.message()) << "\n";
     process.Stop();
+    NatsBus::EndLibrary();
     return absl::IsInvalidArgument(status) ? kExitBadFlags : kExitCannotRun;
   }
   int received = 0;
@@ -237,6 +240,7 @@ int RunService(int argc, char** argv, const ServiceDefinition& definition) {
   // A second signal ends the process at once.
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   process.Stop();
+  NatsBus::EndLibrary();
   log.Info("stopped");
   return kExitOk;
 }

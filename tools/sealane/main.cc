@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "lib/bus/nats_bus.h"
+#include "lib/core/crash.h"
 #include "tools/sealane/command.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX
@@ -24,11 +26,14 @@ sealane::cli::Environment ReadEnvironment() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  sealane::TellStackOnCrash(argv[0]);
   std::signal(SIGPIPE, SIG_DFL);  // `sealane events | head` ends quietly
   sealane::cli::Environment environment = ReadEnvironment();
   sealane::cli::Style style;
   style.colour = isatty(STDOUT_FILENO) != 0 && environment.find("NO_COLOR") == environment.end();
   sealane::cli::Terminal terminal{std::cin, std::cout,   std::cerr,
                                   style,    environment, sealane::cli::ConnectFleet};
-  return sealane::cli::RunCli({argv + 1, argv + argc}, terminal);
+  const int code = sealane::cli::RunCli({argv + 1, argv + argc}, terminal);
+  sealane::NatsBus::EndLibrary();
+  return code;
 }

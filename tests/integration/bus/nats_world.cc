@@ -22,6 +22,14 @@
 namespace sealane {
 namespace {
 
+// At the end of the process, as main does in a program.
+class LibraryEnd : public ::testing::Environment {
+ public:
+  void TearDown() override { NatsBus::EndLibrary(); }
+};
+[[maybe_unused]] const ::testing::Environment* const kLibraryEnd =
+    ::testing::AddGlobalTestEnvironment(new LibraryEnd);
+
 sockaddr_in Loopback(int port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
