@@ -8,60 +8,23 @@
 #include <utility>
 
 #include "lib/core/strings.h"
-#include "lib/model/identity.h"
 #include "lib/model/same_message.h"
 #include "services/scheduler/assumed.h"
 #include "services/scheduler/copies.h"
 #include "services/scheduler/estimator.h"
 #include "services/scheduler/failover.h"
+#include "services/scheduler/failover_event.h"
 #include "services/scheduler/filter.h"
-#include "services/scheduler/placement_event.h"
+#include "services/scheduler/placed_rows.h"
 #include "services/scheduler/reasons.h"
 
 namespace sealane::scheduler {
 namespace {
 
-using Targets = std::map<std::string, int32_t>;
-
-Targets TargetsOf(const v1::Placed& placed) {
-  Targets targets;
-  for (const v1::TargetCluster& target : placed.clusters()) {
-    targets[target.name()] = target.replicas();
-  }
-  return targets;
-}
-
-void SetTargets(const Targets& targets, v1::Placed& placed) {
-  placed.clear_clusters();
-  for (const auto& [name, replicas] : targets) {
-    v1::TargetCluster* target = placed.add_clusters();
-    target->set_name(name);
-    target->set_replicas(replicas);
-  }
-}
-
 std::vector<std::string> NamesOf(const std::vector<v1::Eviction>& evictions) {
   std::vector<std::string> names;
   for (const v1::Eviction& eviction : evictions) names.push_back(eviction.cluster());
   return names;
-}
-
-bool Same(const v1::Placed& a, const v1::Placed& b) {
-  return TargetsOf(a) == TargetsOf(b) && a.state() == b.state() &&
-         (a.message() == b.message() || a.state() == Name(Outcome::kScheduled)) &&
-         a.failover_generation() == b.failover_generation() &&
-         a.failover_since_micros() == b.failover_since_micros() &&
-         a.failover_held() == b.failover_held() &&
-         std::equal(a.evictions().begin(), a.evictions().end(), b.evictions().begin(),
-                    b.evictions().end(), SameMessage<v1::Eviction>);
-}
-
-// What is renewed when the row is written for another reason only.
-v1::Placed WithoutDetails(v1::Placed row) {
-  row.clear_decisions();
-  row.clear_scheduled_micros();
-  if (row.state() == Name(Outcome::kScheduled)) row.clear_message();
-  return row;
 }
 
 void Remove(std::string_view cluster, std::vector<v1::Eviction>& evictions) {
@@ -265,7 +228,7 @@ class FailoverPlanner {
       for (const std::string& name : gained) eviction.add_replaced_by(name);
       *eviction.mutable_before() = core_.clusters();
       eviction.set_before_group(core_.affinity_name());
-      out_.failovers.push_back(EventOf(eviction));
+      out_.failovers.push_back(FailoverEvent(in_.binding, eviction, out_.plan.row));
       Remove(eviction.cluster(), failover_.standing);
       std::erase(failover_.staying, eviction.cluster());
       if (LeavesCopy(eviction)) failover_.staying.push_back(eviction.cluster());
@@ -277,32 +240,6 @@ class FailoverPlanner {
     failover_.due.erase(failover_.due.begin(),
                         failover_.due.begin() + static_cast<std::ptrdiff_t>(count));
     failover_.standing.insert(failover_.standing.end(), carried.begin(), carried.end());
-  }
-
-  [[nodiscard]] v1::Event NewEvent(std::string_view reason) const {
-    v1::Event event;
-    *event.mutable_ref() = in_.binding.ref();
-    event.set_trace_id(in_.binding.trace_id());
-    event.set_type("Warning");
-    event.set_reason(std::string(reason));
-    return event;
-  }
-
-  [[nodiscard]] v1::Event EventOf(const v1::Eviction& eviction) const {
-    v1::Event event = NewEvent(eviction.tainted() ? kClusterFailoverEvent : "ApplicationFailover");
-    event.set_cluster(eviction.cluster());
-    std::string copy = "; the copy there goes";
-    if (eviction.purge_mode() == "Never") copy = "; the copy there stays";
-    if (eviction.purge_mode() == "Gracefully") {
-      copy = "; the copy there goes when the new one is healthy";
-    }
-    if (eviction.grace_until_micros() > 0) {
-      copy += StrCat(", or after ",
-                     (eviction.grace_until_micros() - eviction.since_micros()) / 1'000'000, "s");
-    }
-    event.set_message(StrCat(Describe(KeyOf(in_.binding.ref())), ": ", DescribeFailures({eviction}),
-                             "; it runs in ", DescribeClusters(out_.plan.row), " now", copy));
-    return event;
   }
 
   // Plans without leaving anything more.
@@ -473,7 +410,7 @@ class FailoverPlanner {
     row.set_revision(placed_.revision() + (moved ? 1 : 0));
     // The plan was compared with a row that was said to be well placed.
     if (reset_) plan.write = !SameMessage(WithoutDetails(row), WithoutDetails(placed_));
-    if (!Same(row, placed_)) {
+    if (!SameDecision(row, placed_)) {
       plan.write = true;
       row.set_scheduled_micros(in_.now_micros);
     }
@@ -499,10 +436,8 @@ class FailoverPlanner {
     if (!failover_.held.empty()) {
       row.set_failover_held(failover_.held);
       if (placed_.failover_held().empty()) {
-        v1::Event event = NewEvent(kFailoverHeldEvent);
-        event.set_cluster(failover_.due.back().cluster());
-        event.set_message(StrCat(Describe(KeyOf(in_.binding.ref())), ": ", failover_.held));
-        out_.failovers.push_back(std::move(event));
+        out_.failovers.push_back(
+            FailoverHeldEvent(in_.binding, failover_.due.back().cluster(), failover_.held));
       }
     }
     const bool planned = failed_.outcome == Outcome::kScheduled;

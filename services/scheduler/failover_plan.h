@@ -1,17 +1,11 @@
 #pragma once
 
-#include <string_view>
 #include <vector>
 
 #include "sealane/v1/app.pb.h"
 #include "services/scheduler/plan.h"
 
 namespace sealane::scheduler {
-
-// Reason of the event of a cluster that is left because of a taint; of others ApplicationFailover.
-inline constexpr std::string_view kClusterFailoverEvent = "ClusterFailover";
-// ... of an application that is not moved any more, because it failed in too many clusters.
-inline constexpr std::string_view kFailoverHeldEvent = "FailoverHeld";
 
 struct FailoverPlan {
   Plan plan;

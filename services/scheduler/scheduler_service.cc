@@ -21,6 +21,7 @@
 #include "sealane/v1/app.pb.h"
 #include "services/scheduler/capacity_asker.h"
 #include "services/scheduler/capacity_loss.h"
+#include "services/scheduler/failover_event.h"
 #include "services/scheduler/failover_plan.h"
 #include "services/scheduler/pace.h"
 #include "services/scheduler/placement_event.h"

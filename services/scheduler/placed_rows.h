@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "sealane/v1/tables.pb.h"
+
+namespace sealane::scheduler {
+
+// Replicas by cluster; 0 for what has none.
+using Targets = std::map<std::string, int32_t>;
+
+[[nodiscard]] Targets TargetsOf(const v1::Placed& placed);
+void SetTargets(const Targets& targets, v1::Placed& placed);
+
+// Both say the same of where the object runs, which copies stay, and whether failover is held.
+[[nodiscard]] bool SameDecision(const v1::Placed& a, const v1::Placed& b);
+
+// The row without what is renewed only when it is written for another reason.
+[[nodiscard]] v1::Placed WithoutDetails(v1::Placed row);
+
+}  // namespace sealane::scheduler
