@@ -1,6 +1,7 @@
 #include "tools/sealane/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +49,23 @@ absl::Status MakeDirectory(const std::string& path) {
   if (!error) std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
   if (error) return FailedPrecondition(StrCat(path, ": ", error.message()));
   return absl::OkStatus();
+}
+
+absl::StatusOr<DirectoryLock> DirectoryLock::Take(const std::string& directory,
+                                                  const std::function<void()>& on_wait) {
+  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return SystemError(directory, errno);
+  DirectoryLock lock(fd);
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
+  on_wait();
+  while (flock(fd, LOCK_EX) != 0) {
+    if (errno != EINTR) return SystemError(directory, errno);
+  }
+  return lock;
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (fd_ >= 0) close(fd_);
 }
 
 absl::Status WriteFile(const std::string& path, std::string_view content, unsigned mode) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,5 +20,21 @@ namespace sealane::cli {
 // chmod.
 [[nodiscard]] absl::Status WriteFile(const std::string& path, std::string_view content,
                                      unsigned mode);
+
+// Keeps a directory to one command at a time, also across processes, from Take until it is
+// destroyed or the process ends: what is read there, changed and told to a server is one step.
+class DirectoryLock {
+ public:
+  // Waits for whoever holds it, after telling so by `on_wait`. NOT_FOUND: there is no directory.
+  [[nodiscard]] static absl::StatusOr<DirectoryLock> Take(const std::string& directory,
+                                                          const std::function<void()>& on_wait);
+  DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  DirectoryLock& operator=(DirectoryLock&&) = delete;
+  ~DirectoryLock();
+
+ private:
+  explicit DirectoryLock(int fd) : fd_(fd) {}
+  int fd_;
+};
 
 }  // namespace sealane::cli

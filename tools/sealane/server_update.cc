@@ -43,6 +43,13 @@ absl::Status PushAll(const std::string& directory, const AccountClaims& claims, 
 
 }  // namespace
 
+absl::StatusOr<DirectoryLock> LockDirectory(const std::string& directory, Terminal& terminal) {
+  return DirectoryLock::Take(directory, [&] {
+    terminal.err << "waiting for another sealane that changes " << directory << "\n";
+    terminal.err.flush();
+  });
+}
+
 void Wait(Fleet& fleet, absl::Duration duration) {
   (void)fleet.Follow(
       "events.>", duration, [] { return true; },

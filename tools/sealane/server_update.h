@@ -3,7 +3,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "tools/sealane/command.h"
+#include "tools/sealane/files.h"
 #include "tools/sealane/server_directory.h"
 
 namespace sealane::cli {
@@ -15,6 +17,11 @@ namespace sealane::cli {
 [[nodiscard]] absl::Status UpdateServer(const std::string& directory,
                                         const ServerConfigOutcome& outcome, const Context& context,
                                         absl::Duration timeout, Fleet& fleet, Terminal& terminal);
+
+// One command at a time changes a directory and tells the server: two that did so at once could
+// tell it the older of two changes last. Waits for the other, and says so on the terminal.
+[[nodiscard]] absl::StatusOr<DirectoryLock> LockDirectory(const std::string& directory,
+                                                          Terminal& terminal);
 
 // Lets the time pass.
 void Wait(Fleet& fleet, absl::Duration duration);

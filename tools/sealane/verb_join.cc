@@ -102,6 +102,8 @@ absl::StatusOr<std::string> Directory(const Args& args) {
 absl::Status Change(ServerConfigRequest request, const Invocation& invocation,
                     const Context& context, Fleet& fleet, ServerConfigOutcome* outcome) {
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(invocation.args));
+  SEALANE_ASSIGN_OR_RETURN(const DirectoryLock lock,
+                           LockDirectory(request.directory, invocation.terminal));
   SEALANE_RETURN_IF_ERROR(WriteServerDirectory(request, SystemDirectoryEnv(), outcome));
   return UpdateServer(request.directory, *outcome, context, timeout, fleet, invocation.terminal);
 }

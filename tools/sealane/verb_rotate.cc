@@ -46,6 +46,7 @@ absl::Status RotateLogin(const Invocation& invocation) {
   const bool retire = args.Has("retire");
   (retire ? request.retire_clusters : request.renew_clusters) = {cluster};
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(args));
+  SEALANE_ASSIGN_OR_RETURN(const DirectoryLock lock, LockDirectory(request.directory, terminal));
   SEALANE_ASSIGN_OR_RETURN(ClusterLogin login, LoginOf(request.directory, cluster));
   Context context;
   SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation, &context));

@@ -4,6 +4,7 @@
 #include "tools/sealane/address.h"
 #include "tools/sealane/command.h"
 #include "tools/sealane/server_directory.h"
+#include "tools/sealane/server_update.h"
 
 namespace sealane::cli {
 namespace {
@@ -40,6 +41,8 @@ int ServerConfig(const Invocation& invocation) {
   Terminal& terminal = invocation.terminal;
   const auto request = ParseRequest(invocation.args);
   if (!request.ok()) return Fail(terminal, request.status());
+  const auto lock = LockDirectory(request->directory, terminal);
+  if (!lock.ok() && !absl::IsNotFound(lock.status())) return Fail(terminal, lock.status());
   ServerConfigOutcome outcome;
   const absl::Status status = WriteServerDirectory(*request, SystemDirectoryEnv(), &outcome);
   if (!status.ok()) return Fail(terminal, status);

@@ -2,8 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstdio>
 #include <functional>
+#include <optional>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -39,6 +42,23 @@ class ServerDirectoryTest : public ::testing::Test {
   int passwords_ = 0;
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
 };
+
+TEST_F(ServerDirectoryTest, OneCommandAtATimeChangesADirectory) {
+  EXPECT_TRUE(absl::IsNotFound(DirectoryLock::Take(directory_.path() + "/absent", [] {}).status()));
+  std::optional<DirectoryLock> first(DirectoryLock::Take(directory_.path(), [] {}).value());
+  std::atomic<bool> waits = false;
+  std::atomic<bool> taken = false;
+  std::thread second([&] {
+    const auto lock = DirectoryLock::Take(directory_.path(), [&] { waits = true; });
+    EXPECT_OK(lock);
+    taken = true;
+  });
+  while (!waits) std::this_thread::yield();
+  EXPECT_FALSE(taken);
+  first.reset();
+  second.join();
+  EXPECT_TRUE(taken);
+}
 
 TEST_F(ServerDirectoryTest, AddsClustersAndKeepsPasswords) {
   ServerConfigRequest first;
