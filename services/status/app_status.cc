@@ -1,6 +1,7 @@
 #include "services/status/app_status.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -189,13 +190,22 @@ v1::ClusterAppStatus DescribePart(const AppInput& in, const Part& part, bool wit
   return out;
 }
 
+// Kinds whose controllers always say which generation they have seen. Other kinds may not: there, 0
+// says nothing.
+bool TellsObservedGeneration(const AppInput& in) {
+  static constexpr std::string_view kKinds[] = {"Deployment", "StatefulSet", "DaemonSet",
+                                                "ReplicaSet"};
+  return in.key.group == "apps" &&
+         std::find(std::begin(kKinds), std::end(kKinds), in.key.kind) != std::end(kKinds);
+}
+
 // The cluster runs the newest generation, and its controller has acted on it.
 bool RunsNewest(const AppInput& in, const Part& part) {
   if (part.work == nullptr || part.lost()) return false;
   if (part.work->state != WorkFacts::State::kApplied) return false;
   if (part.work->object_generation < in.object.generation) return false;
-  return part.work->observed_generation == 0 ||
-         part.work->observed_generation >= part.work->member_generation;
+  if (part.work->observed_generation == 0) return !TellsObservedGeneration(in);
+  return part.work->observed_generation >= part.work->member_generation;
 }
 
 // A member's reflected status, with the generation its controller has seen: not every kind's status
@@ -302,13 +312,15 @@ std::string_view Phase(const AppInput& in, const Tally& tally, bool job_failed, 
   if (in.object.deleting) return kDeleting;
   if (tally.targets == 0) return kPending;
   if (job_failed) return kFailed;
-  if (tally.failed > 0) return tally.healthy > 0 ? kDegraded : kFailed;
+  if (tally.failed > 0 && tally.healthy > 0) return kDegraded;
+  // While another cluster still works at it, a refusal by one is not the end: it may yet run there.
+  if (tally.failed > 0 && tally.failed + tally.lost == tally.targets) return kFailed;
   const bool was_up = same_object && in.published->generation == in.object.generation &&
                       (in.published->phase == kHealthy || in.published->phase == kDegraded);
   if (tally.lost > 0 && (was_up || tally.healthy > 0)) return kDegraded;
   if (tally.healthy == tally.targets) return kHealthy;
-  if (was_up && tally.newest == tally.targets) return kDegraded;
-  if (tally.newest == tally.targets) return kProgressing;
+  const bool settled = tally.newest + tally.failed == tally.targets;
+  if (settled) return was_up ? kDegraded : kProgressing;
   return tally.spoken == 0 ? kScheduled : kApplying;
 }
 

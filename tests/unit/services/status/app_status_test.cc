@@ -234,6 +234,39 @@ TEST_F(AppStatusTest, RefusedByAClusterSaysWhy) {
   EXPECT_EQ(Phase(), kDegraded);
 }
 
+TEST_F(AppStatusTest, ARefusalByOneIsNotTheEndWhileOthersWorkAtIt) {
+  Place("a", 2);
+  Place("b", 2);
+  Report("a", 2, 0, "Unknown", v1::WorkStatus::FAILED);
+  EXPECT_EQ(Phase(), kApplying) << "b has not spoken yet";
+  Report("b", 2, 1, "Unhealthy");
+  v1::AppStatus row = Compute();
+  EXPECT_EQ(row.phase(), kProgressing);
+  EXPECT_THAT(row.message(), HasSubstr("a: Invalid: spec.replicas"));
+  Report("b", 2, 2, "Healthy");
+  EXPECT_EQ(Phase(), kDegraded);
+  Report("b", 2, 1, "Unhealthy");
+  EXPECT_EQ(Phase(), kDegraded) << "it was up there";
+  Report("b", 2, 0, "Unknown", v1::WorkStatus::FAILED);
+  EXPECT_EQ(Phase(), kFailed);
+}
+
+TEST_F(AppStatusTest, AGenerationThatNoControllerHasSeenIsNotObserved) {
+  Place("a", 2);
+  Report("a", 2, 2, "Healthy");
+  works_.at("a").observed_generation = 0;
+  works_.at("a").status_json = "{}";
+  v1::AppStatus row = Compute();
+  EXPECT_EQ(row.observed_generation(), 0);
+  EXPECT_EQ(row.phase(), kApplying);
+  // A ConfigMap has no controller that could say so.
+  key_ = {"", "ConfigMap", "n", "web"};
+  object_.api_version = "v1";
+  row = Compute();
+  EXPECT_EQ(row.observed_generation(), 2);
+  EXPECT_EQ(row.phase(), kHealthy);
+}
+
 TEST_F(AppStatusTest, ClusterThatShouldNotRunItIsRemoving) {
   Place("a", 4);
   Report("a", 2, 4, "Healthy");
