@@ -5,7 +5,9 @@
 #include "lib/bus/subjects.h"
 #include "lib/core/ids.h"
 #include "lib/core/time.h"
+#include "lib/model/identity.h"
 #include "sealane/v1/app.pb.h"
+#include "sealane/v1/common.pb.h"
 
 namespace sealane {
 namespace {
@@ -33,7 +35,8 @@ void EventSink::Emit(v1::Event event) {
     ++dropped_;
   }
   AppendRequest request;
-  request.subject = hub::Event(event.service(), event.reason());
+  request.subject =
+      hub::Event(event.service(), event.reason(), event.cluster(), KeyOf(event.ref()));
   request.payload = event.SerializeAsString();
   request.message_id = event.id();
   request.unordered = true;

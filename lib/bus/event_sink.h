@@ -16,7 +16,7 @@ namespace v1 {
 class Event;
 }  // namespace v1
 
-// Publishes what a service decided or did to the log `events` (subject events.<service>.<reason>).
+// Publishes what a service decided or did to the log `events` (subject: hub::Event).
 // Fire and forget: an event is repeated until it is stored (de-duplicated by its id); when more
 // than `max_waiting` wait, the oldest are dropped and counted. Thread rule: the executor thread
 // only.

@@ -103,8 +103,10 @@ std::string Deploy(std::string_view platform) { return StrCat("deploy.", EncodeT
 std::string Deployed(std::string_view platform, std::string_view event_id) {
   return StrCat("deployed.", EncodeToken(platform), ".", EncodeToken(event_id));
 }
-std::string Event(std::string_view service, std::string_view reason) {
-  return StrCat("events.", EncodeToken(service), ".", EncodeToken(reason));
+std::string Event(std::string_view service, std::string_view reason, std::string_view cluster,
+                  const ObjectKey& about) {
+  return StrCat("events.", EncodeToken(service), ".", EncodeToken(reason), ".",
+                ClusterRowKey(cluster, about));
 }
 std::string ResultRequest(std::string_view platform) {
   return StrCat("results.", EncodeToken(platform));

@@ -7,6 +7,8 @@
 
 namespace sealane {
 
+struct ObjectKey;
+
 // --- Subjects in general
 // ---------------------------------------------------------------------------
 
@@ -41,7 +43,7 @@ inline constexpr size_t kMaxSubject = 1024;
 //   deploy.<platform>                   -                      deploy
 //   deployed.<platform>.<event>         -                      deployed.<event>
 //   live.app_status.<row>               -                      app-status.<row>
-//   live.events.<service>.<reason>      -                      events.<service>.<reason>
+//   live.events.<service>.<reason>.<cluster>.<row>   -         the same without live.
 //   results.<platform>                  -                      results
 //   query.<service>                     -                      query.<service>
 //
@@ -71,7 +73,9 @@ inline constexpr std::string_view kSnapshotRequests = "snap.works.*";
 [[nodiscard]] std::string Control(std::string_view cluster, std::string_view verb);
 [[nodiscard]] std::string Deploy(std::string_view platform);
 [[nodiscard]] std::string Deployed(std::string_view platform, std::string_view event_id);
-[[nodiscard]] std::string Event(std::string_view service, std::string_view reason);
+// `cluster` and `about` may be empty: an event names what it is about, if anything.
+[[nodiscard]] std::string Event(std::string_view service, std::string_view reason,
+                                std::string_view cluster, const ObjectKey& about);
 // Where a platform asks for kept answers; kResultRequests is for the service that has them.
 inline constexpr std::string_view kResultRequests = "results.*";
 [[nodiscard]] std::string ResultRequest(std::string_view platform);

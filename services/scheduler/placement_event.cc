@@ -1,5 +1,8 @@
 #include "services/scheduler/placement_event.h"
 
+#include <map>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lib/core/strings.h"
@@ -24,6 +27,28 @@ std::string DescribeClusters(const v1::Placed& placed) {
   return parts.empty() ? "no cluster" : StrJoin(parts, ", ");
 }
 
+namespace {
+
+// The clusters that gained or lost replicas, or the object.
+void NameChanged(const v1::Placed* before, const v1::Placed& after, v1::Event* event) {
+  constexpr int kMost = 200;
+  std::map<std::string_view, std::pair<int64_t, int64_t>> counts;  // one more each: it is there
+  if (before != nullptr) {
+    for (const v1::TargetCluster& target : before->clusters()) {
+      counts[target.name()].first = int64_t{target.replicas()} + 1;
+    }
+  }
+  for (const v1::TargetCluster& target : after.clusters()) {
+    counts[target.name()].second = int64_t{target.replicas()} + 1;
+  }
+  for (const auto& [cluster, count] : counts) {
+    if (event->clusters_size() >= kMost) return;
+    if (count.first != count.second) event->add_clusters(std::string(cluster));
+  }
+}
+
+}  // namespace
+
 bool EventOf(const v1::Placed* before, const Plan& plan, v1::Event* event) {
   const v1::Placed& row = plan.row;
   const bool same_object = before != nullptr && before->uid() == row.uid();
@@ -37,6 +62,7 @@ bool EventOf(const v1::Placed* before, const Plan& plan, v1::Event* event) {
     event->set_type("Normal");
     event->set_reason(first ? "Placed" : "Moved");
     event->set_message(StrCat(object, ": ", DescribeClusters(row), " (", plan.cause, ")"));
+    NameChanged(same_object ? before : nullptr, row, event);
     return true;
   }
   if (!failed || failed_before) return false;

@@ -124,6 +124,8 @@ WorkFacts FactsOf(v1::WorkStatus&& word, ClusterNames& names, int64_t now_micros
   facts.observed_generation = word.observed_generation();
   facts.applied_micros = word.applied_micros();
   facts.received_micros = now_micros;
+  facts.drift_repairs = word.drift_repairs();
+  facts.drift_told = facts.drift_repairs;
   if (!word.status_json().empty()) {
     const Json status = Json::parse(word.status_json(), nullptr, /*allow_exceptions=*/false);
     if (status.is_object()) {

@@ -99,6 +99,10 @@ struct WorkFacts {
   int64_t observed_generation = 0;
   int64_t applied_micros = 0;
   int64_t received_micros = 0;  // our clock
+  int64_t drift_repairs = 0;    // ever, of this work there
+  // Of those, how many an event has told of, and when (see work_news.h).
+  int64_t drift_told = 0;
+  int64_t drift_told_micros = 0;
   std::string status_json;
   std::unique_ptr<Words> words;
 };

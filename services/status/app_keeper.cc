@@ -9,6 +9,7 @@
 #include "sealane/v1/agent.pb.h"
 #include "sealane/v1/common.pb.h"
 #include "sealane/v1/tables.pb.h"
+#include "services/status/work_news.h"
 
 namespace sealane::status {
 namespace {
@@ -160,10 +161,22 @@ bool AppKeeper::StoreWork(const std::string& key, std::string_view bytes) {
     return false;
   }
   const int64_t now = ToMicros(env_.clock.Now());
+  const v1::ObjectRef ref = word.ref();
+  const std::string trace_id = word.trace_id();
   WorkFacts facts = FactsOf(std::move(word), names_, now);
   App& app = apps_.try_emplace(std::string(row_key)).first->second;
   const auto at = FindWork(app, facts.cluster);
-  if (at == app.works.end() || at->cluster != facts.cluster) {
+  const bool known = at != app.works.end() && at->cluster == facts.cluster;
+  // What was said before we lead, or again after a reconnection, was news to somebody else.
+  if (running_ && (!known || !IsStale(*at, facts))) {
+    for (v1::Event& event : NewsOf(known ? &*at : nullptr, facts, now)) {
+      *event.mutable_ref() = ref;
+      event.set_cluster(names_.Name(facts.cluster));
+      event.set_trace_id(trace_id);
+      publish_(std::move(event));
+    }
+  }
+  if (!known) {
     app.works.insert(at, std::move(facts));
     ++work_count_;
   } else if (IsStale(*at, facts)) {

@@ -1,5 +1,6 @@
 #include "services/status/queries.h"
 
+#include <algorithm>
 #include <charconv>
 #include <deque>
 #include <optional>
@@ -40,6 +41,12 @@ bool InCluster(const v1::AppStatus& row, const std::string& cluster) {
     if (part.cluster() == cluster) return true;
   }
   return false;
+}
+
+bool IsAbout(const v1::Event& event, const std::string& cluster) {
+  return Passes(cluster, event.cluster()) ||
+         std::find(event.clusters().begin(), event.clusters().end(), cluster) !=
+             event.clusters().end();
 }
 
 std::string Option(const v1::QueryRequest& request, const std::string& name) {
@@ -226,25 +233,38 @@ void Queries::Rows(std::string_view table, const v1::QueryRequest& request, cons
 }
 
 void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
-  const std::string filter = StrCat(kEventsLog, ".", Token(Option(request, "service")), ".",
-                                    Token(Option(request, "reason")));
+  // A cluster's events are also those of decisions about several: told apart by what they say.
+  const std::string filter =
+      StrCat(kEventsLog, ".", Token(Option(request, "service")), ".",
+             Token(Option(request, "reason")), ".*.", Token(request.group()), ".",
+             Token(request.kind()), ".", Token(request.namespace_()), ".", Token(request.name()));
   const int64_t since = IntOption(request, "since_micros");
   const size_t limit = request.limit() == 0 ? 1000 : request.limit();
-  auto events = std::make_shared<std::deque<v1::Event>>();
+  struct Found {
+    std::deque<v1::Event> events;
+    bool truncated = false;
+  };
+  auto found = std::make_shared<Found>();
   Read(
       {.stream = std::string(kEventsLog), .filter = filter, .all = true},
-      [events, request, since, limit](const BusMessage& message) {
+      [found, request, since, limit](const BusMessage& message) {
         v1::Event event;
         if (!event.ParseFromString(message.payload) || event.time_micros() < since) return;
-        if (!MatchesIdentity(request, KeyOf(event.ref()))) return;
-        if (!Passes(request.cluster(), event.cluster())) return;
-        events->push_back(std::move(event));
-        if (events->size() > limit) events->pop_front();
+        if (!IsAbout(event, request.cluster())) return;
+        found->events.push_back(std::move(event));
+        if (found->events.size() <= limit) return;
+        found->events.pop_front();
+        found->truncated = true;
       },
-      [events, answer] {
+      [found, answer] {
         Parts parts(answer, 0);
-        for (v1::Event& event : *events) *parts.Next().add_events() = std::move(event);
+        for (v1::Event& event : found->events) *parts.Next().add_events() = std::move(event);
         parts.Flush();
+        if (found->truncated) {
+          v1::QueryReply last;
+          last.set_truncated(true);
+          answer->Send(last);
+        }
         answer->End();
       },
       answer);

@@ -1,6 +1,8 @@
 // sealane events: what the services decided and did.
+#include <algorithm>
 #include <set>
 
+#include "absl/strings/numbers.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
@@ -17,9 +19,21 @@ struct Filter {
   [[nodiscard]] bool Matches(const v1::Event& event) const {
     return (ns.empty() || event.ref().namespace_() == ns) &&
            (name.empty() || event.ref().name() == name) &&
-           (cluster.empty() || event.cluster() == cluster);
+           (cluster.empty() || event.cluster() == cluster ||
+            std::find(event.clusters().begin(), event.clusters().end(), cluster) !=
+                event.clusters().end());
   }
 };
+
+absl::StatusOr<uint32_t> Limit(const Args& args) {
+  constexpr uint32_t kUsual = 1000;
+  if (!args.Has("limit")) return kUsual;
+  uint32_t limit = 0;
+  if (!absl::SimpleAtoi(args.Get("limit"), &limit) || limit == 0) {
+    return InvalidArgument(StrCat("--limit: \"", args.Get("limit"), "\" is not a number above 0"));
+  }
+  return limit;
+}
 
 int Events(const Invocation& invocation) {
   const Args& args = invocation.args;
@@ -29,6 +43,8 @@ int Events(const Invocation& invocation) {
   }
   const auto timeout = Timeout(args);
   if (!timeout.ok()) return Fail(terminal, timeout.status());
+  const auto limit = Limit(args);
+  if (!limit.ok()) return Fail(terminal, limit.status());
   const auto fleet = Connect(invocation);
   if (!fleet.ok()) return Fail(terminal, fleet.status());
 
@@ -48,11 +64,16 @@ int Events(const Invocation& invocation) {
     request.set_namespace_(filter.ns);
     request.set_name(filter.name);
     request.set_cluster(filter.cluster);
+    request.set_limit(static_cast<uint32_t>(*limit));
     const auto reply = (*fleet)->Query("status", request, *timeout);
     history_status = reply.status();
     if (!reply.ok()) return false;
     for (const v1::Event& event : reply->events()) show(event);
     terminal.out.flush();
+    if (reply->truncated()) {
+      terminal.err << "note: these are the newest " << *limit
+                   << "; there are older ones: --limit N shows more\n";
+    }
     return true;
   };
   if (!args.Has("follow")) {
@@ -83,6 +104,7 @@ Command EventsCommand() {
           {{"follow", 'f', "", "go on with what happens, until interrupted"},
            {"namespace", 'n', "NAMESPACE", "only about objects of this namespace"},
            {"cluster", 0, "NAME", "only about this cluster"},
+           {"limit", 0, "N", "at most so many of the past, the newest (default 1000)"},
            {"output", 'o', "json", "one JSON object a line"}},
           true,
           Events};

@@ -203,13 +203,15 @@ TEST_F(AccountsContract, PlatformsDeployAndListen) {
     EXPECT_OK(hub_->Publish(hub::Deployed("paas", "e1"), "accepted"));
   });
   ASSERT_OK(AppendNow(*world_, *hub_, "app_status.apps.Deployment.x.web", "healthy"));
-  ASSERT_OK(AppendNow(*world_, *hub_, hub::Event("policy", "Claimed"), "claimed"));
+  ASSERT_OK(AppendNow(*world_, *hub_,
+                      hub::Event("policy", "Claimed", "", {"apps", "Deployment", "n", "web"}),
+                      "claimed"));
   ASSERT_TRUE(world_->Wait([&] { return got_.size() == 3 && !deployed.empty(); }));
   EXPECT_EQ(deployed, "paas");
-  EXPECT_THAT(got_,
-              testing::UnorderedElementsAre(StrCat("paas ", platform::Deployed("e1"), "=accepted"),
-                                            "paas app-status.apps.Deployment.x.web=healthy",
-                                            "paas events.policy.Claimed=claimed"));
+  EXPECT_THAT(got_, testing::UnorderedElementsAre(
+                        StrCat("paas ", platform::Deployed("e1"), "=accepted"),
+                        "paas app-status.apps.Deployment.x.web=healthy",
+                        "paas events.policy.Claimed.=.apps.Deployment.n.web=claimed"));
   EXPECT_EQ(Ask(*platform_, platform::Query("status")), "the answer");
   EXPECT_NE(Ask(*agents_["a"], "query.status"), "the answer");
   // The subject says which platform asks for an answer; none can ask in another's name.

@@ -1,5 +1,7 @@
 // Applications in the status service, restarts and leadership.
 
+#include <algorithm>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/services/status/status_fixture.h"
@@ -54,6 +56,39 @@ TEST_F(StatusServiceTest, ForgedAndStaleWordsAreDropped) {
   EXPECT_EQ(App("web")->phase(), "Healthy");
   EXPECT_EQ(Metric("sealane_status_work_statuses_total{result=\"stale\"}"), 1);
   EXPECT_EQ(Metric("sealane_status_work_statuses_total{result=\"wrong_cluster\"}"), 1);
+}
+
+TEST_F(StatusServiceTest, WhatAgentsMeetIsToldAsEvents) {
+  Register("a");
+  Beat("a");
+  Deploy("web", {"a"});
+  v1::WorkStatus word = MakeWord("a", "web", 0);
+  word.set_state(v1::WorkStatus::FAILED);
+  word.set_reason("Conflict");
+  word.set_message("Deployment n/web belongs to helm");
+  Say(word, "a");
+  word.set_counter(++counter_);  // another attempt, the same answer
+  Say(word, "a");
+  EXPECT_EQ(std::count(events_.begin(), events_.end(), "Conflict"), 1);
+
+  word = MakeWord("a", "web", 2);
+  word.set_drift_repairs(3);
+  Say(word, "a");
+  EXPECT_EQ(std::count(events_.begin(), events_.end(), "DriftRepaired"), 1);
+  for (int i = 4; i < 10; ++i) {  // somebody fights with us
+    word.set_counter(++counter_);
+    word.set_drift_repairs(i);
+    Say(word, "a");
+  }
+  EXPECT_EQ(std::count(events_.begin(), events_.end(), "DriftRepaired"), 1);
+  BeatFor({"a"}, absl::Seconds(60));
+  word.set_counter(++counter_);
+  word.set_drift_repairs(10);
+  Say(word, "a");
+  EXPECT_EQ(std::count(events_.begin(), events_.end(), "DriftRepaired"), 2);
+  EXPECT_THAT(last_event_.message(), ::testing::HasSubstr("7 times"));
+  EXPECT_EQ(last_event_.cluster(), "a");
+  EXPECT_EQ(last_event_.ref().name(), "web");
 }
 
 TEST_F(StatusServiceTest, RestartRepeatsNothing) {

@@ -52,6 +52,7 @@ class StatusServiceTest : public ::testing::Test {
       v1::Event event;
       ASSERT_TRUE(event.ParseFromString(message.payload));
       events_.push_back(event.reason());
+      last_event_ = std::move(event);
     });
     StartService();
   }
@@ -169,6 +170,8 @@ class StatusServiceTest : public ::testing::Test {
     word.set_state(v1::WorkStatus::APPLIED);
     word.set_health(ready == 2 ? "Healthy" : "Unhealthy");
     word.set_object_generation(1);
+    word.set_member_generation(1);
+    word.set_observed_generation(1);
     word.set_status_json(Json{{"readyReplicas", ready}, {"resourceTemplateGeneration", 1}}.dump());
     return word;
   }
@@ -220,7 +223,8 @@ class StatusServiceTest : public ::testing::Test {
   Table<v1::AppStatus> apps_;
   std::map<std::string, std::unique_ptr<Bus>> agents_;
   std::unique_ptr<Subscription> live_;
-  std::vector<std::string> events_;
+  std::vector<std::string> events_;  // their reasons
+  v1::Event last_event_;
   Options options_;
   int64_t counter_ = 0;
   int cluster_changes_ = 0;
