@@ -10,6 +10,8 @@ namespace {
 
 constexpr absl::Duration kHeartbeat = absl::Seconds(2);
 constexpr absl::Duration kPullExpires = absl::Seconds(30);
+constexpr absl::Duration kReplicaCheck = absl::Seconds(5);
+constexpr int kStrandedChecks = 3;  // in a row
 
 }  // namespace
 
@@ -27,6 +29,7 @@ void NatsConsumer::BeginReading(const Life& life, uint64_t run) {
     created_micros_ = life.created_micros;
     acked_ = 0;
     attempts_.clear();
+    durable_.clear();
   }
   // The durable stays for its acknowledgements; it is not deleted by Restart.
   consumer_.clear();
@@ -74,6 +77,12 @@ void NatsConsumer::ReadFloors(uint64_t run) {
   }
   const auto left = std::make_shared<size_t>(generations_.size());
   for (const auto& item : generations_) {
+    // What we acknowledged to our own we know; it may have lost its majority while the stream has
+    // one.
+    if (item.second == durable_) {
+      if (--*left == 0) return Create(run);
+      continue;
+    }
     context_.requests.JetStream(
         StrCat("CONSUMER.INFO.", stream_, ".", item.second), Json(),
         [this, alive = executor_.alive(), run, left](const JetStreamReply& reply) {
@@ -129,6 +138,8 @@ void NatsConsumer::Create(uint64_t run) {
         GuardHeartbeat(kHeartbeat);
         Pull();
         CheckAcks(run);
+        stranded_checks_ = 0;
+        CheckReplicas(run);
         if (options_.on_bound) options_.on_bound(floor_);
       });
 }
@@ -204,6 +215,38 @@ void NatsConsumer::CheckAcks(uint64_t run) {
     wait -= age;
   }
   executor_.After(wait, [this, run] { CheckAcks(run); });
+}
+
+// A server that comes back may leave its part of a consumer unopened (seen with 2.9.10, for a
+// consumer that was made while it was away): the others would be without a majority as soon as one
+// of them went. A new consumer has three parts again.
+void NatsConsumer::CheckReplicas(uint64_t run) {
+  if (run != run_) return;
+  context_.requests.JetStream(StrCat("CONSUMER.INFO.", stream_, ".", durable_), Json(),
+                              [this, alive = executor_.alive(), run](const JetStreamReply& reply) {
+                                if (alive.expired() || run != run_) return;
+                                const bool stranded =
+                                    reply.status.ok() && HasStrandedReplica(*reply.body);
+                                stranded_checks_ = stranded ? stranded_checks_ + 1 : 0;
+                                if (stranded_checks_ >= kStrandedChecks) {
+                                  Restart("a server does not hold its part of the consumer");
+                                  return;
+                                }
+                                executor_.After(kReplicaCheck, [this, run] { CheckReplicas(run); });
+                              });
+}
+
+bool HasStrandedReplica(const Json& info) {
+  const Json cluster = info.value("cluster", Json::object());
+  if (!cluster.is_object()) return false;
+  const Json replicas = cluster.value("replicas", Json::array());
+  if (!replicas.is_array()) return false;
+  return std::any_of(replicas.begin(), replicas.end(), [](const Json& replica) {
+    if (!replica.is_object() || replica.value("offline", false)) return false;
+    const int64_t silent_ns = replica.value("active", int64_t{0});  // 0: never heard of
+    return !replica.value("current", true) && replica.value("lag", uint64_t{0}) > 0 &&
+           (silent_ns == 0 || silent_ns > absl::ToInt64Nanoseconds(kReplicaCheck));
+  });
 }
 
 }  // namespace sealane

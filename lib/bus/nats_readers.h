@@ -146,6 +146,7 @@ class NatsConsumer final : public NatsReader {
   void Create(uint64_t run);
   void Pull();
   void CheckAcks(uint64_t run);
+  void CheckReplicas(uint64_t run);
 
   const ConsumerOptions options_;
   std::shared_ptr<Bus::DeliveryHandler> handler_;
@@ -161,6 +162,11 @@ class NatsConsumer final : public NatsReader {
   int pulled_ = 0;  // messages asked for and not yet delivered
   std::deque<Delivered> unacked_;
   std::map<uint64_t, int64_t> attempts_;  // of what is not acknowledged
+  int stranded_checks_ = 0;               // in a row that found a stranded replica
 };
+
+// Whether a server that is up does not take part in the consumer whose CONSUMER.INFO this is: it is
+// behind, and its leader never heard of it, or not for seconds.
+[[nodiscard]] bool HasStrandedReplica(const Json& info);
 
 }  // namespace sealane

@@ -64,20 +64,31 @@ class BusClusterTest(FleetTest):
         """{stream: replicas} as a server tells."""
         return {s["name"]: s["config"]["num_replicas"] for s in self.streams("nats-1")}
 
-    def whole(self):
-        """Every stream and consumer has caught up on all three servers, as their leaders tell."""
-        led = set()
+    def lacking(self):
+        """What has not caught up on all three servers, as the leaders of the streams and consumers
+        tell; a stream that no server leads lacks everything."""
+        lacking = []
+        leaderless = set(self.replicas())
         for server in SERVERS:
             for stream in self.streams(server):
                 for group in [stream, *(stream.get("consumer_detail") or [])]:
                     cluster = group.get("cluster") or {}
                     if cluster.get("leader") != server:
                         continue
-                    led.add((stream["name"], group["name"]))
-                    if not all(r.get("current") and not r.get("offline")
-                               for r in cluster.get("replicas") or []):
-                        return False
-        return {name for name, group in led if name == group} >= set(self.replicas())
+                    if group is stream:
+                        leaderless.discard(stream["name"])
+                    lacking += [f"{stream['name']}/{group['name']} led by {server}: {replica}"
+                                for replica in cluster.get("replicas") or []
+                                if not replica.get("current") or replica.get("offline")]
+        return lacking + sorted(leaderless)
+
+    def wait_whole(self, name):
+        """Until every stream and consumer has caught up on all servers."""
+        def whole():
+            self.assertEqual(self.lacking(), [])
+            return True
+
+        wait_until(f"{name} is back and has caught up", whole, timeout=90)
 
     def test_any_one_server_may_die(self):
         self.publish(POLICY)
@@ -102,7 +113,7 @@ class BusClusterTest(FleetTest):
                 wait_until(f"events are taken without {name}",
                            lambda b=before: len(published) > b + 3, timeout=60)
                 self.stack.restart(name)
-                wait_until(f"{name} is back and has caught up", self.whole, timeout=90)
+                self.wait_whole(name)
         finally:
             over.set()
             publisher.join()

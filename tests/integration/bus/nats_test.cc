@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/bus/nats_readers.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
@@ -214,6 +215,24 @@ TEST_F(NatsRulesTest, RefusedPermissionsAreTold) {
   world_.Do([&] { EXPECT_OK(bus_->Publish("objects.x", "not mine")); });
   ASSERT_TRUE(world_.Wait([&] { return bus_->stats().errors > 0; }));
   EXPECT_THAT(world_.Errors(), HasSubstr("ermission"));
+}
+
+TEST(NatsConsumerTest, AServerWithoutItsPartOfAConsumerIsSeen) {
+  const auto info = [](const char* replica) {
+    return Json::parse(
+        StrCat(R"({"cluster":{"leader":"n2","replicas":[{"name":"n3","current":true,"active":9},)",
+               replica, "]}}"));
+  };
+  // As 2.9.10 tells it: never heard of, and ever further behind.
+  EXPECT_TRUE(HasStrandedReplica(info(R"({"current":false,"active":0,"lag":4608})")));
+  EXPECT_TRUE(HasStrandedReplica(info(R"({"current":false,"active":60000000000,"lag":1})")));
+  EXPECT_FALSE(HasStrandedReplica(info(R"({"current":false,"active":5235605,"lag":1})")))
+      << "it is catching up";
+  EXPECT_FALSE(
+      HasStrandedReplica(info(R"({"current":false,"offline":true,"active":0,"lag":4608})")))
+      << "its server is away";
+  EXPECT_FALSE(HasStrandedReplica(Json::parse(R"({"num_pending":0})"))) << "a single server";
+  EXPECT_FALSE(HasStrandedReplica(Json::parse(R"({"cluster":{"leader":"n2"}})")));
 }
 
 TEST_F(NatsRulesTest, EnsureStreamChangesSettingsAndReportsTheImpossible) {
