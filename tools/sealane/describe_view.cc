@@ -1,6 +1,7 @@
 #include "tools/sealane/describe_view.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <utility>
@@ -66,7 +67,7 @@ std::optional<int64_t> PercentUsed(const v1::ClusterStatus& cluster, const std::
   const double have = static_cast<double>(Of(summary.allocatable(), resource).MilliValue());
   if (have <= 0) return std::nullopt;
   const double used = static_cast<double>(Of(summary.allocated(), resource).MilliValue());
-  return static_cast<int64_t>(used * 100 / have + 0.5);
+  return std::llround(used * 100 / have);
 }
 
 std::string Percent(const v1::ClusterStatus& cluster, const std::string& resource) {
