@@ -161,11 +161,17 @@ FLEET = [
           unit="s", width=12,
           text="One observation for each generation of an object that became healthy in all its clusters. "
           "Over the chosen time."),
+    lines("Steps of rollouts", *[
+        (quantile(0.9, "sealane_status_rollout_step_seconds", by="step", window="$__range"), "{{step}}")],
+        unit="s", text="Nine of ten took less, over the chosen time. claimed and placed once for each generation, "
+        "the others in each cluster; each from the step before. `sealane trace NAME` has one in full."),
     lines("Rollouts", ("sum(rate(sealane_deploy_to_healthy_seconds_count[" + RATE + "]))",
                        "became healthy"),
           ("sum(rate(sealane_policy_operations_total{result=\"accepted\"}[" + RATE + "]))", "accepted"),
           ("sum(rate(sealane_policy_operations_total{result=\"refused\"}[" + RATE + "]))", "refused"),
           unit="ops"),
+    lines("Works that cannot be applied", ("sum by (reason) (sealane_works_failed)", "{{reason}}"),
+          text="By the API servers' reasons."),
     lines("Moves", ("sum(rate(sealane_scheduler_moves_total[" + RATE + "]))", "placements changed"),
           ("sum(rate(sealane_scheduler_evictions_total[" + RATE + "]))", "clusters left"),
           ("sum(rate(sealane_scheduler_application_failovers_total[" + RATE + "]))", "applications failed over"),
@@ -175,8 +181,12 @@ FLEET = [
           ("max(sealane_status_failover_storm)", "waits: too many clusters not ready"),
           ("sum(sealane_scheduler_failovers_waiting)", "objects waiting for their turn"),
           ("sum(sealane_scheduler_short_clusters)", "clusters short of room")),
+    lines("Drift repaired", (f"sum by (cluster) (rate(sealane_cluster_drift_repairs_total[{RATE}]))",
+                             "{{cluster}}"), unit="ops",
+          text="Objects that somebody changed in a cluster and its agent set right."),
     row("Clusters"),
     Panel("table", "Clusters", [
+        ("max by (cluster) (sealane_cluster_ready)", "is ready"),
         ("max by (cluster) (sealane_cluster_heartbeat_age_seconds)", "last heartbeat"),
         ('max by (cluster) (sealane_cluster_nodes{state="ready"})', "nodes ready"),
         ('max by (cluster) (sealane_cluster_nodes{state="total"})', "nodes"),
@@ -206,14 +216,23 @@ def of_cluster(extra):
 
 CLUSTER = [
     row("What the fleet knows of it"),
+    stat("Ready", f"min(sealane_cluster_ready{C})",
+         mappings={"0": ("not ready", "red"), "1": ("ready", "green")}),
     stat("Last heartbeat", f"max(sealane_cluster_heartbeat_age_seconds{C})", unit="s", steps=AGE),
     stat("Nodes ready", "sum(sealane_cluster_nodes" + of_cluster('state="ready"') + ")"),
-    stat("Works applied", "sum(sealane_works" + of_cluster('state="applied"') + ")"),
+    stat("Applied", "sum(sealane_works" + of_cluster('state="applied"') + ")"),
     stat("Works failed", "sum(sealane_works" + of_cluster('state="failed"') + ")", steps=ZERO_IS_GOOD),
     stat("Works unhealthy", "sum(sealane_works" + of_cluster('state="unhealthy"') + ")",
          steps=ZERO_IS_GOOD),
     stat("Being removed", "sum(sealane_works" + of_cluster('state="removing"') + ")",
          steps=ZERO_IS_BETTER, text="Objects whose deletion was asked for and that finalizers hold."),
+    stat("Replicas missing", "sum(sealane_cluster_replicas" + of_cluster('state="wanted"') + ") - "
+         "sum(sealane_cluster_replicas" + of_cluster('state="ready"') + ")", steps=ZERO_IS_BETTER),
+    lines("Works that cannot be applied", (f"sum by (reason) (sealane_works_failed{C})", "{{reason}}"),
+          text="By the API server's reason.", width=8),
+    lines("Drift repaired", (f"sum by (cluster) (rate(sealane_cluster_drift_repairs_total{C}[{RATE}]))",
+                             "{{cluster}}"), unit="ops", width=8,
+          text="As its agent reported it."),
     lines("Replicas", (f"sum by (state) (sealane_cluster_replicas{C})", "{{state}}"), width=8),
     lines("Works by state", (f"sum by (state) (sealane_works{C})", "{{state}}"), width=8),
     lines("Heartbeat age", (f"max by (cluster) (sealane_cluster_heartbeat_age_seconds{C})",
@@ -251,9 +270,57 @@ CLUSTER = [
           (f"sum(rate(sealane_agent_api_errors_total{C}[{RATE}]))", "no answer"),
           (f"sum(rate(sealane_agent_api_throttled_total{C}[{RATE}]))", "429"),
           (f"sum(rate(sealane_agent_watch_failures_total{C}[{RATE}]))", "failed watches"), unit="reqps"),
+    lines("Failed applies", (f"sum by (reason) (rate(sealane_agent_apply_errors_total{C}[{RATE}])) > 0",
+                             "{{reason}}"), unit="ops",
+          text="By the API server's reason. Empty while none fails."),
     lines("Works waiting", (f"sum(sealane_agent_queue_waiting{C})", "waiting")),
+    lines("Age of the oldest", (f"max(sealane_agent_queue_age_seconds{C})", "oldest"), unit="s"),
     lines("Works that arrived", (f"sum by (result) (rate(sealane_agent_works_received_total{C}[{RATE}]))",
                                  "{{result}}"), unit="ops"),
+]
+
+A = '{namespace=~"$namespace", kind=~"$kind", name=~"$application"'
+PLACED, NEWEST, HEALTHY, WANTED, READY = [
+    f'state="{state}"' for state in ("placed", "newest", "healthy", "wanted", "ready")]
+NEEDS = "Needs --per-app-metrics of the status service."
+
+
+def of_app(metric, extra=""):
+    return f"{metric}{A}{', ' + extra if extra else ''}}}"
+
+
+APPLICATION = [
+    row("Now"),
+    Panel("stat", "Phase", [(f"max by (name, phase) ({of_app('sealane_app_phase')})", "{{phase}}")],
+          width=6, height=4, text=NEEDS),
+    stat("Clusters", f"sum({of_app('sealane_app_clusters', PLACED)})",
+         text="That should run it, or still hold something of it."),
+    stat("Run the newest generation", f"sum({of_app('sealane_app_clusters', NEWEST)})"),
+    stat("Run it and are healthy", f"sum({of_app('sealane_app_clusters', HEALTHY)})"),
+    stat("Replicas missing", f"sum({of_app('sealane_app_replicas', WANTED)}) - "
+         f"sum({of_app('sealane_app_replicas', READY)})", width=6, steps=ZERO_IS_BETTER),
+    row("Clusters"),
+    lines("Ready replicas by cluster",
+          (f"sum by (cluster) ({of_app('sealane_app_replicas', READY)})", "{{cluster}}"),
+          stack=True, width=12),
+    lines("Replicas", (f"sum by (state) ({of_app('sealane_app_replicas')})", "{{state}}"), width=12),
+    Panel("table", "Where it runs", [
+        (f"sum by (cluster) ({of_app('sealane_app_replicas', WANTED)})", "wanted"),
+        (f"sum by (cluster) ({of_app('sealane_app_replicas', READY)})", "ready")], width=12),
+    lines("Clusters by how far they are", (f"sum by (state) ({of_app('sealane_app_clusters')})", "{{state}}"),
+          width=12),
+    row("Rollout"),
+    Panel("bargauge", "The newest generation, since it was accepted",
+          [(f"max by (step) ({of_app('sealane_app_rollout_step_seconds')})", "{{step}}")], unit="s", width=12,
+          text="Until the slowest cluster so far took the step. `sealane trace NAME` has each cluster."),
+    lines("The same over time", (f"max by (step) ({of_app('sealane_app_rollout_step_seconds')})", "{{step}}"),
+          unit="s", width=12),
+    lines("Phase over time", (f"max by (name, phase) ({of_app('sealane_app_phase')})", "{{phase}}"),
+          stack=True, width=12),
+    lines("For comparison: all rollouts",
+          (quantile(0.5, "sealane_deploy_to_healthy_seconds", window="$__range"), "half"),
+          (quantile(0.9, "sealane_deploy_to_healthy_seconds", window="$__range"), "9 of 10"),
+          unit="s", width=12, text="From accepted to healthy everywhere, over the chosen time."),
 ]
 
 SERVICES = 'job=~"sealane.*"'
@@ -287,6 +354,8 @@ CONTROL = [
           (quantile(0.99, "sealane_policy_render_duration_seconds", window="$__range"), "99 of 100"),
           unit="s", text="Over the chosen time."),
     lines("Policy: keys waiting", ("sum by (queue) (sealane_policy_queue_depth)", "{{queue}}"), width=8),
+    lines("Policy: age of the oldest", ("max by (queue) (sealane_policy_queue_age_seconds)", "{{queue}}"),
+          unit="s"),
     lines("Works written", (f"sum(rate(sealane_policy_works_written_total[{RATE}]))", "works"),
           (f"sum(rate(sealane_policy_bindings_written_total[{RATE}]))", "bindings"),
           (f"sum(rate(sealane_policy_works_unchanged_total[{RATE}]))", "works that stayed as they were"),
@@ -320,8 +389,10 @@ CONTROL = [
           (quantile(0.5, "sealane_status_report_to_app_status_seconds", window="$__range"), "half"),
           (quantile(0.99, "sealane_status_report_to_app_status_seconds", window="$__range"), "99 of 100"),
           unit="s", text="Over the chosen time."),
-    lines("Status: applications waiting", ("sum(sealane_status_app_queue_depth)", "waiting")),
-    lines("Status: age of the oldest", ("max(sealane_status_app_queue_age_seconds)", "oldest"), unit="s"),
+    lines("Status: waiting", ("sum(sealane_status_app_queue_depth)", "applications"),
+          ("sum(sealane_status_cluster_queue_depth)", "clusters")),
+    lines("Status: age of the oldest", ("max(sealane_status_app_queue_age_seconds)", "application"),
+          ("max(sealane_status_cluster_queue_age_seconds)", "cluster"), unit="s"),
     lines("Rows written", (f"sum(rate(sealane_status_app_writes_total[{RATE}]))", "applications"),
           (f"sum(rate(sealane_status_cluster_writes_total[{RATE}]))", "clusters"),
           (f"sum(rate(sealane_status_app_write_errors_total[{RATE}])) + "
@@ -331,7 +402,14 @@ CONTROL = [
           text="1 while the connection is up."),
     lines("Durable writes", (f"sum by (instance) (rate(sealane_bus_appends_total[{RATE}]))", "{{instance}}"),
           unit="ops"),
-    lines("Trouble", (f"sum(rate(sealane_bus_disconnects_total[{RATE}]))", "lost connections"),
+    lines("Time of a durable write",
+          (quantile(0.5, "sealane_bus_append_seconds", by="instance", window="$__range"), "{{instance}} half"),
+          (quantile(0.99, "sealane_bus_append_seconds", by="instance", window="$__range"),
+           "{{instance}} 99 of 100"), unit="s", text="Over the chosen time."),
+    lines("Behind", ("max by (instance, stream) (sealane_bus_pending_messages)", "{{instance}} {{stream}}"),
+          text="Messages that the bus still had for a process when it sent the last one."),
+    lines("Trouble", (f"sum(rate(sealane_bus_connects_total[{RATE}]))", "connections made"),
+          (f"sum(rate(sealane_bus_disconnects_total[{RATE}]))", "lost connections"),
           (f"sum(rate(sealane_bus_errors_total[{RATE}]))", "errors"),
           (f"sum(rate(sealane_bus_dropped_messages_total[{RATE}]))", "dropped messages"),
           (f"sum(rate(sealane_bus_append_timeouts_total[{RATE}]))", "writes of unknown result"),
@@ -342,6 +420,13 @@ DASHBOARDS = {
     "fleet.json": dashboard(
         "sealane-fleet", "Sealane / Fleet overview",
         "All clusters and applications at a glance.", FLEET),
+    "application.json": dashboard(
+        "sealane-application", "Sealane / Application",
+        "One application. Needs the status service to run with --per-app-metrics.", APPLICATION,
+        [variable("namespace", "label_values(sealane_app_phase, namespace)", label="Namespace"),
+         variable("kind", 'label_values(sealane_app_phase{namespace=~"$namespace"}, kind)', label="Kind"),
+         variable("application", 'label_values(sealane_app_phase{namespace=~"$namespace", kind=~"$kind"}, name)',
+                  label="Application")]),
     "cluster.json": dashboard(
         "sealane-cluster", "Sealane / Cluster", "One member cluster.", CLUSTER,
         [variable("cluster", "label_values(sealane_cluster_allocatable, cluster)", label="Cluster",

@@ -20,6 +20,9 @@ VARIABLES = {
     "$__rate_interval": "20s",
     "$__range": "5m",
     "$cluster": ".*",
+    "$namespace": "classroom",
+    "$kind": "Deployment",
+    "$application": "classroom",
 }
 PROGRAMS = ("policy", "scheduler", "status", "agent")
 
@@ -91,6 +94,8 @@ def documented():
 
 
 class ObservabilityTest(FleetTest):
+    flags = {"status": ["--per-app-metrics"]}
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -131,6 +136,8 @@ class ObservabilityTest(FleetTest):
         stack = cls.stack
         stack.sealane("apply", "-f", CLASSROOM)
         stack.sealane("status", "deployment/classroom", "-n", "classroom", "--wait", "--timeout", "60s")
+        cls.first = json.loads(stack.sealane("trace", "deployment/classroom", "-n", "classroom",
+                                             "-o", "json"))
         text = (CLASSROOM / "deployment.yaml").read_text("utf-8")
         changed = pathlib.Path(cls.directory.name) / "changed.yaml"
         changed.write_text(text.replace("web:1.4.2", "web:1.5.0"), "utf-8")
@@ -206,6 +213,34 @@ class ObservabilityTest(FleetTest):
         finally:
             self.stack.restart(name)
             self.stack.wait_ready(name)
+
+    def test_one_trace_leads_from_the_event_to_every_agent(self):
+        app = next(a for a in self.stack.get("apps", "-n", "classroom")
+                   if a["ref"]["kind"] == "Deployment")
+        trace = json.loads(self.stack.sealane("trace", app["traceId"], "-o", "json"))
+        self.assertEqual(trace["result"]["eventId"], app["traceId"])
+        found = next(o for o in trace["objects"] if o["ref"]["kind"] == "Deployment")
+        self.assertEqual({c["cluster"] for c in found["clusters"]}, {c.name for c in self.clusters})
+        for cluster in found["clusters"]:
+            # All of this is one machine with one clock.
+            times = [trace["receivedMicros"], found["acceptedMicros"],
+                     found["claimedMicros"]]
+            times += [cluster[f"{step}Micros"] for step in ("placed", "rendered", "applied", "healthy")]
+            self.assertTrue(all(times), cluster)
+            self.assertEqual(times, sorted(times), cluster)
+        self.assertEqual(found["generation"], 2)
+        # Of the first generation: a pod of kubesim needs 300 ms to start.
+        self.assertNotEqual(self.first["traceId"], app["traceId"])
+        for cluster in self.first["objects"][0]["clusters"]:
+            self.assertGreater(cluster["healthyMicros"] - cluster["appliedMicros"], 250_000, cluster)
+        works = self.stack.get("works", "-n", "classroom", "--kind", "Deployment")
+        self.assertEqual(len(works), 3)
+        for work in works:
+            self.assertEqual(work["traceId"], app["traceId"])
+            self.assertEqual(work["reported"]["traceId"], app["traceId"])
+        text = self.stack.sealane("trace", "deployment/classroom", "-n", "classroom")
+        self.assertIn("healthy everywhere +", text)
+        self.assertIn("Accepted  Deployment classroom/classroom", text)
 
     def expositions(self):
         names = {p: p for p in PROGRAMS[:3]} | {"agent": f"agent-{self.clusters[0].name}"}
