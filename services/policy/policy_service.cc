@@ -389,6 +389,8 @@ void PolicyService::UpdateGauges() {
   metrics_.render_errors.Set(static_cast<double>(renderer_.error_count()));
   metrics_.match_queue.Set(static_cast<double>(match_queue_.stats().waiting));
   metrics_.render_queue.Set(static_cast<double>(render_queue_.stats().waiting));
+  metrics_.match_queue_age.Set(absl::ToDoubleSeconds(match_queue_.oldest_wait()));
+  metrics_.render_queue_age.Set(absl::ToDoubleSeconds(render_queue_.oldest_wait()));
 }
 
 }  // namespace

@@ -144,12 +144,13 @@ void Queries::Clusters(const v1::QueryRequest& request, const Answer& answer) {
 void Queries::Apps(const v1::QueryRequest& request, const Answer& answer) {
   const auto selector = Selector::Parse(request.label_selector());
   if (!selector.ok()) return answer->Fail(ToStd(selector.status().message()));
+  const std::string trace = Option(request, "trace");
   const bool summary = Option(request, "detail") == "summary";
   const bool brief = Option(request, "detail") == "brief";
   Parts parts(answer, request.limit());
   apps_.ForEach([&](const std::string& row_key, const ObjectKey& key, const ObjectFacts& object) {
     if (parts.full() || !MatchesIdentity(request, key)) return;
-    if (!selector->Matches(object.labels)) return;
+    if (!selector->Matches(object.labels) || !Passes(trace, object.trace_id)) return;
     std::optional<v1::AppStatus> row = apps_.Describe(row_key);
     if (!row.has_value() || !InCluster(*row, request.cluster())) return;
     if (summary) {
@@ -232,6 +233,7 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
              Token(Option(request, "reason")), ".*.", Token(request.group()), ".",
              Token(request.kind()), ".", Token(request.namespace_()), ".", Token(request.name()));
   const int64_t since = IntOption(request, "since_micros");
+  const std::string trace = Option(request, "trace");
   const size_t limit = request.limit() == 0 ? 1000 : request.limit();
   struct Found {
     std::deque<v1::Event> events;
@@ -240,10 +242,10 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
   auto found = std::make_shared<Found>();
   reader_.Read(
       {.stream = std::string(kEventsLog), .filter = filter, .all = true},
-      [found, request, since, limit](const BusMessage& message) {
+      [found, request, since, limit, trace](const BusMessage& message) {
         v1::Event event;
         if (!event.ParseFromString(message.payload) || event.time_micros() < since) return;
-        if (!IsAbout(event, request.cluster())) return;
+        if (!IsAbout(event, request.cluster()) || !Passes(trace, event.trace_id())) return;
         found->events.push_back(std::move(event));
         if (found->events.size() <= limit) return;
         found->events.pop_front();

@@ -99,7 +99,8 @@ const std::vector<Command>& Commands() {
     add("Publish",
         {ApplyCommand(), DeleteCommand(), ValidateCommand(), HistoryCommand(), RollbackCommand(),
          SuspendCommand(), ResumeCommand(), RebalanceCommand(), ResultCommand()});
-    add("Look", {GetCommand(), StatusCommand(), DescribeCommand(), TopCommand(), EventsCommand()});
+    add("Look", {GetCommand(), StatusCommand(), DescribeCommand(), TopCommand(), TraceCommand(),
+                 EventsCommand()});
     add("Ask why, and what if", {ExplainCommand(), RenderCommand(), SimulateCommand()});
     add("Clusters", {JoinCommand(), UnjoinCommand(), RotateCommand(), CordonCommand(),
                      UncordonCommand(), DrainCommand(), TaintCommand()});

@@ -84,6 +84,7 @@ Command RenderCommand();
 Command SimulateCommand();
 Command EventsCommand();
 Command ResultCommand();
+Command TraceCommand();
 Command ServerConfigCommand();
 Command JoinCommand();
 Command LeafConfigCommand();
