@@ -353,24 +353,38 @@ void AppKeeper::ForEach(const std::function<void(const std::string& row_key, con
 }
 
 AppKeeper::Progress AppKeeper::ProgressOf(std::string_view cluster) const {
-  Progress progress;
+  return ProgressOf(std::vector<std::string>{std::string(cluster)}).begin()->second;
+}
+
+std::map<std::string, AppKeeper::Progress> AppKeeper::ProgressOf(
+    const std::vector<std::string>& clusters) const {
+  std::map<std::string, Progress> found;
+  for (const std::string& cluster : clusters) found[cluster];
+  if (clusters.empty()) return found;
+  // By the clusters' numbers: one pass over the applications, however many clusters are asked for.
+  std::vector<Progress*> by_id(names_.size(), nullptr);
+  for (uint32_t id = 0; id < names_.size(); ++id) {
+    const auto wanted = found.find(names_.Name(id));
+    if (wanted != found.end()) by_id[id] = &wanted->second;
+  }
   for (const auto& entry : apps_) {
     const App& app = entry.second;
     if (!app.object.has_value() || !app.placement.has_value()) continue;
     for (const PlacementFacts::Target& target : app.placement->targets) {
-      if (names_.Name(target.cluster) != cluster) continue;
-      ++progress.placed;
+      Progress* progress = by_id[target.cluster];
+      if (progress == nullptr) continue;
+      ++progress->placed;
       // Nobody knows how it is now.
       if (word_of_(target.cluster).readiness != Readiness::kTrue) continue;
       for (const WorkFacts& work : app.works) {
         if (work.cluster != target.cluster || work.state != WorkFacts::State::kApplied) continue;
         if (work.object_generation < app.object->generation) continue;
-        ++progress.applied;
-        if (work.health == kube::Health::kHealthy) ++progress.healthy;
+        ++progress->applied;
+        if (work.health == kube::Health::kHealthy) ++progress->healthy;
       }
     }
   }
-  return progress;
+  return found;
 }
 
 std::map<std::string, ClusterGauges::Works> AppKeeper::CountWorks() const {

@@ -56,6 +56,9 @@ class AppKeeper {
     int64_t healthy = 0;
   };
   [[nodiscard]] Progress ProgressOf(std::string_view cluster) const;
+  // Of several clusters at the cost of one. Has exactly these.
+  [[nodiscard]] std::map<std::string, Progress> ProgressOf(
+      const std::vector<std::string>& clusters) const;
   // Per cluster, counted over all works.
   [[nodiscard]] std::map<std::string, ClusterGauges::Works> CountWorks() const;
 

@@ -168,8 +168,7 @@ void StatusService::UpdateMetrics() {
   if (!leading_) return;  // each cluster and application is told of by one process
   clusters_.UpdateMetrics();
   apps_.UpdateMetrics();
-  for (const std::string& cluster : clusters_.Joining()) {
-    const AppKeeper::Progress progress = apps_.ProgressOf(cluster);
+  for (const auto& [cluster, progress] : apps_.ProgressOf(clusters_.Joining())) {
     clusters_.SetProgress(cluster, progress.placed, progress.healthy);
   }
   const auto works = apps_.CountWorks();
