@@ -41,7 +41,7 @@ absl::StatusOr<TraceDetails> FindEvent(Fleet& fleet, const std::string& id,
   return trace;
 }
 
-absl::StatusOr<TraceDetails> FindApp(Fleet& fleet, const AppName& name, const std::string& ns,
+absl::StatusOr<TraceDetails> TraceOfApp(Fleet& fleet, const AppName& name, const std::string& ns,
                                      absl::Duration timeout) {
   v1::QueryRequest request;
   request.set_what("apps");
@@ -117,7 +117,7 @@ int Trace(const Invocation& invocation) {
     if (!name.ok()) return Fail(terminal, name.status());
     const std::string ns =
         args.Has("namespace") ? args.Get("namespace") : context.default_namespace;
-    trace = FindApp(**fleet, *name, ns, *timeout);
+    trace = TraceOfApp(**fleet, *name, ns, *timeout);
     if (absl::IsNotFound(trace.status())) {
       return Fail(terminal,
                   NotFound(StrCat("there is no event or application ", what,
