@@ -42,7 +42,7 @@ absl::StatusOr<TraceDetails> FindEvent(Fleet& fleet, const std::string& id,
 }
 
 absl::StatusOr<TraceDetails> TraceOfApp(Fleet& fleet, const AppName& name, const std::string& ns,
-                                     absl::Duration timeout) {
+                                        absl::Duration timeout) {
   v1::QueryRequest request;
   request.set_what("apps");
   request.set_namespace_(ns);
