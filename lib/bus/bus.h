@@ -113,6 +113,9 @@ struct WatchOptions {
   bool new_only = false;
   // Logs (not tables): deliver all messages kept, in order.
   bool all = false;
+  // With `all`: of what is kept, only the stream's newest so many messages; 0: no limit. Without a
+  // filter that is what is told; with one, those of them that it lets through.
+  uint64_t newest = 0;
 };
 
 // A message of a durable consumer; it is delivered again until it is acknowledged.

@@ -187,7 +187,10 @@ void MemoryBus::StartReader(uint64_t id) {
       SendEvent(id, std::move(event));
     };
     if (!goes_on) mark(WatchEvent::Type::kReset);
-    const uint64_t after = goes_on ? reader.position : 0;
+    const uint64_t newest = reader.options.all ? reader.options.newest : 0;
+    const uint64_t skipped =
+        newest > 0 && stream->last_sequence > newest ? stream->last_sequence - newest : 0;
+    const uint64_t after = goes_on ? reader.position : skipped;
     if (goes_on || !reader.options.new_only || reader.told) {
       for (const BusMessage* message : stream->Replay(reader.options.filter, log, after)) {
         SendEvent(id,

@@ -54,6 +54,9 @@ void NatsWatch::BeginReading(const Life& life, uint64_t run) {
   if (goes_on || (options_.new_only && !told_)) {
     config["deliver_policy"] = "by_start_sequence";
     config["opt_start_seq"] = after + 1;
+  } else if (options_.all && options_.newest > 0 && life.last_sequence > options_.newest) {
+    config["deliver_policy"] = "by_start_sequence";
+    config["opt_start_seq"] = life.last_sequence - options_.newest + 1;
   } else {
     config["deliver_policy"] = log ? "all" : "last_per_subject";
   }

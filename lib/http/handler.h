@@ -22,6 +22,8 @@ class ResponseWriter {
   virtual void StartStream(int status, Headers headers) = 0;
   virtual void Write(std::string chunk) = 0;
   virtual void End() = 0;
+  // Ends the answer and cuts the connection at once, whatever the client has not taken yet.
+  virtual void Abort() { End(); }
   // `fn` runs on the handler's executor when the client leaves before the answer ended. Set it
   // once.
   virtual void OnClose(std::function<void()> fn) = 0;

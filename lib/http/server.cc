@@ -50,6 +50,8 @@ class SessionBase {
   virtual void Close() = 0;
   // Sends bytes of the answer numbered `request`; `last` ends that answer.
   virtual void Output(uint64_t request, std::string bytes, bool last, bool close) = 0;
+  // Closes the connection if that answer has not ended.
+  virtual void Cut(uint64_t request) = 0;
   std::function<void()> on_end;
 };
 
@@ -114,6 +116,13 @@ class Writer final : public ResponseWriter {
     if (state_ != State::kStreaming) return;
     state_ = State::kDone;
     Output(head_ ? "" : "0\r\n\r\n", true, !keep_alive_);
+  }
+  void Abort() override {
+    if (std::exchange(state_, State::kDone) == State::kDone) return;
+    if (shared_->gone || core_->stopped) return;
+    asio::post(core_->io, [session = session_, request = request_] {
+      if (auto alive = session.lock()) alive->Cut(request);
+    });
   }
   void OnClose(std::function<void()> fn) override {
     shared_->on_close = std::move(fn);
@@ -191,6 +200,10 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     if (answer_ && answer_->pending > core_->options.max_pending_bytes) return Close();
     if (!last) WatchForClose();
     if (!writing_) WriteNext();
+  }
+
+  void Cut(uint64_t request) override {
+    if (request == request_) Close();
   }
 
  private:

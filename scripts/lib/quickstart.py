@@ -104,7 +104,8 @@ def run(story, stack):
 def after_keep(stack):
     kubeconfig = (stack.state / "clusters" / "aws-virginia" / "kubeconfig")
     print(f"""
-{bold('It keeps running.')} To look, from {ROOT}:
+{bold('It keeps running.')} The web page: {bold(stack.page)}
+To look from {ROOT}:
   export SEALANE_CONFIG={stack.config}
   export PATH="{stack.bin}:$PATH"
   sealane get clusters

@@ -192,11 +192,15 @@ class Stack:
         """Starts policy, scheduler or status; a second one under another instance name."""
         instance = instance or name
         self.ports[instance] = self.ports.get(instance) or free_port()
+        page = []
+        if name == "status":
+            port = self.ports[f"{instance}-page"] = self.ports.get(f"{instance}-page") or free_port()
+            page = ["--page-listen", f"127.0.0.1:{port}"]
         self.progress(f"starting sealane-{name}")
         self.spawn(instance, [
             self.bin / f"sealane-{name}", "--bus-url", self.url,
             *self.login("sealane"), "--listen", f"127.0.0.1:{self.ports[instance]}",
-            "--instance", instance, *self.flags.get(name, [])])
+            "--instance", instance, *page, *self.flags.get(name, [])])
 
     def start_cluster(self, cluster):
         self.start_kubesim(cluster)
@@ -266,6 +270,11 @@ class Stack:
     def authority(self):
         """The PEM file of the authority that signed the bus' certificate."""
         return self.state / "tls" / "ca.pem"
+
+    @property
+    def page(self):
+        """The address of the web page."""
+        return f"http://127.0.0.1:{self.ports['status-page']}/"
 
     @property
     def config(self):

@@ -352,6 +352,25 @@ void AppKeeper::ForEach(const std::function<void(const std::string& row_key, con
   }
 }
 
+bool AppKeeper::Outline::PlacedIn(std::string_view cluster) const {
+  return placement != nullptr &&
+         std::any_of(placement->targets.begin(), placement->targets.end(),
+                     [&](const auto& target) { return names.Name(target.cluster) == cluster; });
+}
+
+void AppKeeper::ForEachOutline(const std::function<void(const Outline& outline)>& fn) const {
+  for (const auto& entry : apps_) {
+    const App& app = entry.second;
+    if (!app.object.has_value()) continue;
+    fn({.row_key = entry.first,
+        .key = app.key,
+        .phase = app.published.has_value() ? std::string_view(app.published->phase) : kPending,
+        .wanted = app.binding.has_value() ? app.binding->replicas : 0,
+        .placement = app.placement.has_value() ? &*app.placement : nullptr,
+        .names = names_});
+  }
+}
+
 AppKeeper::Progress AppKeeper::ProgressOf(std::string_view cluster) const {
   return ProgressOf(std::vector<std::string>{std::string(cluster)}).begin()->second;
 }

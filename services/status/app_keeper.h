@@ -49,6 +49,20 @@ class AppKeeper {
   // Calls for every object, in the order of row keys.
   void ForEach(const std::function<void(const std::string& row_key, const ObjectKey& key,
                                         const ObjectFacts& object)>& fn) const;
+  // An object as a list of many shows it, without its whole row, which takes longer to make. Holds
+  // references into the keeper: for use inside the call only.
+  struct Outline {
+    const std::string& row_key;
+    const ObjectKey& key;
+    std::string_view phase;  // of the row in force; kPending before there is one
+    int32_t wanted = 0;      // replicas, of the binding; 0: not a workload, or none wanted
+    const PlacementFacts* placement = nullptr;
+    const ClusterNames& names;
+
+    [[nodiscard]] bool PlacedIn(std::string_view cluster) const;
+  };
+  // As ForEach.
+  void ForEachOutline(const std::function<void(const Outline& outline)>& fn) const;
   // How far one cluster is: of the objects placed there.
   struct Progress {
     int64_t placed = 0;

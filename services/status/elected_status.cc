@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lib/core/strings.h"
+
 namespace sealane::status {
 
 ElectedStatus::ElectedStatus(ServiceContext context, const Options& options)
@@ -37,6 +39,27 @@ void ElectedStatus::SetLeading(bool leading) {
 }
 
 bool ElectedStatus::Ready(std::string* why_not) const { return service_->Ready(why_not); }
+
+FleetView ElectedStatus::View() const {
+  FleetView view;
+  view.apps = service_->apps();
+  view.clusters = service_->clusters();
+  if (lease_ != nullptr) {
+    // Without the random part behind the instance's name.
+    const std::string& holder = lease_->leading() ? lease_->self() : lease_->leader();
+    view.leader = holder.substr(0, holder.rfind('/'));
+  }
+  if (view.has_data()) return view;
+  if (lease_ == nullptr || lease_->leading()) {
+    view.why_not = "The tables have not been replayed yet.";
+  } else if (view.leader.empty()) {
+    view.why_not = "No process of the status service leads at the moment.";
+  } else {
+    view.why_not = StrCat("This process of the status service is a standby; ", view.leader,
+                          " leads and has the data.");
+  }
+  return view;
+}
 
 void ElectedStatus::Retire(std::function<void()> done) {
   if (lease_ == nullptr) {

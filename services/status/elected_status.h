@@ -7,6 +7,7 @@
 #include "lib/runtime/leader_lease.h"
 #include "lib/runtime/service.h"
 #include "lib/telemetry/metrics.h"
+#include "services/status/fleet_view.h"
 #include "services/status/options.h"
 #include "services/status/status_service.h"
 
@@ -23,6 +24,8 @@ class ElectedStatus final : public Service {
   [[nodiscard]] bool Ready(std::string* why_not) const override;
   void Retire(std::function<void()> done) override;
   [[nodiscard]] bool Idle() const override { return service_->Idle(); }
+  // What this process knows now.
+  [[nodiscard]] FleetView View() const;
 
  private:
   void SetLeading(bool leading);

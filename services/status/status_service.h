@@ -33,6 +33,12 @@ class StatusService final : public Service {
   void Lead();
   [[nodiscard]] bool Ready(std::string* why_not) const override;
   [[nodiscard]] bool Idle() const override;
+  // What is known of the fleet, to be read before the executor goes on; nullptr while this one does
+  // not work.
+  [[nodiscard]] const AppKeeper* apps() const { return queries_ != nullptr ? &apps_ : nullptr; }
+  [[nodiscard]] const ClusterKeeper* clusters() const {
+    return queries_ != nullptr ? &clusters_ : nullptr;
+  }
 
  private:
   // What a row of `objects` is to this service.

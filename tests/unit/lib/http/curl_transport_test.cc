@@ -326,6 +326,37 @@ TEST_F(HttpTest, ASilentStreamEnds) {
   });
 }
 
+TEST_F(HttpTest, AnAbortedStreamIsCutAndItsConnectionGone) {
+  std::shared_ptr<ResponseWriter> stream;
+  Notification opened;
+  Serve([&](const HttpRequest&, std::shared_ptr<ResponseWriter> writer) {
+    writer->StartStream(200, {});
+    writer->Write("something");
+    stream = std::move(writer);
+    opened.Notify();
+  });
+  Connect();
+  Notification done;
+  absl::Status end;
+  std::unique_ptr<Call> call;
+  OnLoop([&] {
+    call = transport_->Stream({}, {nullptr, nullptr, [&](absl::Status s) {
+                                     end = std::move(s);
+                                     done.Notify();
+                                   }});
+  });
+  ASSERT_TRUE(opened.WaitWithTimeout(kPatience));
+  EXPECT_EQ(server_->connections(), 1U);
+  OnLoop([&] { stream->Abort(); });
+  ASSERT_TRUE(done.WaitWithTimeout(kPatience));
+  EXPECT_FALSE(end.ok()) << "it did not end as a complete answer does";
+  OnLoop([&] {
+    call.reset();
+    stream->Abort();  // again: ignored
+    stream.reset();
+  });
+}
+
 TEST_F(HttpTest, AHandlerThatForgetsAnswers500) {
   Serve([](const HttpRequest&, const std::shared_ptr<ResponseWriter>&) {});
   Connect();

@@ -116,6 +116,21 @@ TEST_F(ElectedStatusTest, TheStandbyFollowsAndTakesOver) {
   EXPECT_EQ(rows_->rows().size(), 2U);
 }
 
+TEST_F(ElectedStatusTest, OnlyTheLeaderShowsTheFleet) {
+  Process first = Start("first");
+  Process second = Start("second");
+  EXPECT_TRUE(first.service->View().has_data());
+  EXPECT_EQ(first.service->View().why_not, "");
+  const FleetView standby = second.service->View();
+  EXPECT_FALSE(standby.has_data());
+  EXPECT_EQ(standby.leader, first.service->View().leader);
+  EXPECT_NE(standby.why_not.find("standby; first"), std::string::npos) << standby.why_not;
+  first.service->Retire([] {});
+  sim_.RunFor(absl::Milliseconds(200));
+  EXPECT_FALSE(first.service->View().has_data()) << "it forgot";
+  EXPECT_TRUE(second.service->View().has_data());
+}
+
 TEST_F(ElectedStatusTest, WhoEndsLetsTheOtherLeadAtOnce) {
   Process first = Start("first");
   Process second = Start("second");
