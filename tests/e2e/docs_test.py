@@ -67,7 +67,7 @@ class OperatorsTest(unittest.TestCase):
             logs = "".join(f"--- {log.name}\n{log.read_text('utf-8')[-2000:]}" for log in
                            sorted(pathlib.Path(directory).glob("var/walk/*.log")))
         self.assertEqual(code, 0, output + logs)
-        for word in ("aws-virginia", "Healthy", "tier=edge", "has left"):
+        for word in ("aws-virginia", "Healthy", "Placed", "NoClusterFit", "has left"):
             self.assertIn(word, output)
 
 

@@ -81,16 +81,22 @@ absl::StatusOr<Context> FromYaml(const YAML::Node& root, std::string_view name,
     return InvalidArgument("contexts: expected a list");
   }
   std::vector<std::string> names;
+  // Of one there is nothing to choose.
+  const bool only = wanted.empty() && contexts.size() == 1;
   for (size_t i = 0; i < contexts.size(); ++i) {
     const YAML::Node& node = contexts[i];
     if (!node.IsMap()) return InvalidArgument(StrCat("contexts[", i, "]: expected a map"));
     SEALANE_ASSIGN_OR_RETURN(const std::string own, TextField(node, "name"));
-    if (own == wanted) {
+    if (own == wanted || only) {
       absl::StatusOr<Context> context = ParseContext(node, directory);
       if (!context.ok()) return Annotate(context.status(), StrCat("context ", own));
       return context;
     }
     names.push_back(own);
+  }
+  if (wanted.empty()) {
+    return InvalidArgument(
+        StrCat("name one of the contexts by --context or current-context: ", StrJoin(names, ", ")));
   }
   return NotFound(StrCat("there is no context \"", wanted, "\"; there is: ", StrJoin(names, ", ")));
 }

@@ -283,14 +283,21 @@ std::string FormatEvent(const v1::Event& event, const Style& style) {
   const std::string time = absl::FormatTime("%H:%M:%E3S", absl::FromUnixMicros(event.time_micros()),
                                             absl::LocalTimeZone());
   std::string subject;
-  if (event.has_ref()) subject = FormatRef(event.ref());
+  std::string_view message = event.message();
+  if (event.has_ref()) {
+    subject = FormatRef(event.ref());
+    // Messages that stand alone begin with it.
+    if (const std::string begin = subject + ": "; message.starts_with(begin)) {
+      message.remove_prefix(begin.size());
+    }
+  }
   if (!event.cluster().empty()) {
     subject.append(subject.empty() ? "" : " on ").append(event.cluster());
   }
   const std::string reason =
       event.type() == "Warning" ? style.Red(event.reason()) : style.Bold(event.reason());
   return StrCat(time, "  ", event.service(), "  ", reason, "  ", subject,
-                event.message().empty() ? "" : StrCat(": ", event.message()));
+                message.empty() ? "" : StrCat(": ", message));
 }
 
 }  // namespace sealane::cli

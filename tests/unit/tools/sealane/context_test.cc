@@ -41,6 +41,12 @@ TEST(ParseConfigTest, TakesTheCurrentContextOrTheNamedOne) {
   EXPECT_EQ(work->default_namespace, "shop");
 }
 
+TEST(ParseConfigTest, OneContextNeedsNotBeChosen) {
+  const auto only = ParseConfig("contexts: [{name: a, url: 'nats://a:1'}]", "", "/");
+  ASSERT_OK(only);
+  EXPECT_EQ(only->url, "nats://a:1");
+}
+
 TEST(ParseConfigTest, SaysWhatIsWrong) {
   const auto wrong = [](std::string_view text, std::string_view name) {
     return ParseConfig(text, name, "/").status();
@@ -49,6 +55,9 @@ TEST(ParseConfigTest, SaysWhatIsWrong) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("there is: home, work")));
   EXPECT_THAT(wrong("contexts: 3", ""),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("contexts")));
+  EXPECT_THAT(wrong("contexts: [{name: a, url: b}, {name: c, url: d}]", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--context or current-context: a, c")));
   EXPECT_THAT(wrong("contexts: [{name: a, uri: b}]", "a"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("unknown field \"uri\"")));
   EXPECT_THAT(wrong("a: [", ""), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("line")));
