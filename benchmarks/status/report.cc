@@ -36,6 +36,11 @@ void PrintStatus(const StatusOptions& options, const StatusResult& result, bool 
   std::printf("restart to first answer             %8.3f s; raw replay of %llu messages %.3f s\n",
               result.restart_seconds, static_cast<unsigned long long>(result.replay_messages),
               result.replay_seconds);
+  const double list = Percentile(result.list_apps_ms, 50);
+  const double list_json = Percentile(result.list_json_ms, 50);
+  const double top = Percentile(result.top_clusters_ms, 50);
+  std::printf("sealane get apps -A                 %8.0f ms; -o json %.0f ms\n", list, list_json);
+  std::printf("sealane top clusters                %8.0f ms\n", top);
   if (!json) return;
   const Json line = {{"benchmark", "status"},
                      {"works", works},
@@ -52,6 +57,9 @@ void PrintStatus(const StatusOptions& options, const StatusResult& result, bool 
                      {"peak_mb", Rounded(result.peak_mb)},
                      {"restart_seconds", Rounded(result.restart_seconds)},
                      {"replay_seconds", Rounded(result.replay_seconds)},
+                     {"list_apps_ms", Rounded(list)},
+                     {"list_json_ms", Rounded(list_json)},
+                     {"top_clusters_ms", Rounded(top)},
                      {"restart_ratio", Rounded(result.replay_seconds / result.restart_seconds)}};
   std::printf("%s\n", line.dump().c_str());
 }

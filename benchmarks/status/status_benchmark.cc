@@ -20,11 +20,13 @@
 #include "sealane/v1/common.pb.h"
 #include "sealane/v1/query.pb.h"
 #include "sealane/v1/tables.pb.h"
+#include "tests/support/subprocess.h"
 
 namespace sealane::bench {
 namespace {
 
 constexpr int kReplicas = 2;  // in each cluster
+constexpr int kCliRuns = 7;
 
 std::string ClusterName(int index) { return StrCat("cluster-", index); }
 
@@ -69,6 +71,11 @@ class Run {
     SEALANE_RETURN_IF_ERROR(Seed());
     SEALANE_RETURN_IF_ERROR(Update());
     SEALANE_RETURN_IF_ERROR(Edit());
+    SEALANE_RETURN_IF_ERROR(Cli({"get", "apps", "-A"}, apps_ + 1, &result_.list_apps_ms));
+    SEALANE_RETURN_IF_ERROR(
+        Cli({"get", "apps", "-A", "-o", "json"}, apps_ + 1, &result_.list_json_ms));
+    SEALANE_RETURN_IF_ERROR(
+        Cli({"top", "clusters"}, options_.clusters + 1, &result_.top_clusters_ms));
     result_.peak_mb = PeakMemoryMb(service_->pid());
     SEALANE_RETURN_IF_ERROR(Restart());
     result_.resident_mb = ResidentMemoryMb(service_->pid());
@@ -294,6 +301,24 @@ class Run {
         return seen != 0;
       }));
       result_.latency_ms.push_back((seen - start) * 1000);
+    }
+    return absl::OkStatus();
+  }
+
+  // Runs the CLI a few times; it must print at least so many lines.
+  absl::Status Cli(const std::vector<std::string>& words, int lines, std::vector<double>* ms) {
+    std::vector<std::string> argv = {StrCat(options_.bin_dir, "/sealane")};
+    argv.insert(argv.end(), words.begin(), words.end());
+    argv.insert(argv.end(), {"--bus-url", fleet_->hub_url()});
+    for (int i = 0; i < kCliRuns; ++i) {
+      const double start = Now();
+      SEALANE_ASSIGN_OR_RETURN(const ProcessResult done, RunProcess(argv));
+      ms->push_back((Now() - start) * 1000);
+      const auto printed = std::count(done.output.begin(), done.output.end(), '\n');
+      if (done.exit_code != 0 || printed < lines) {
+        return Internal(StrCat("sealane ", StrJoin(words, " "), ": exit code ", done.exit_code,
+                               ", ", printed, " lines: ", done.output.substr(0, 500)));
+      }
     }
     return absl::OkStatus();
   }

@@ -30,6 +30,10 @@ struct StatusResult {
   double resident_mb = 0;     // after the restart
   double peak_mb = 0;
   std::vector<double> latency_ms;  // report published to row seen
+  // Whole runs of the CLI, from its start to its end.
+  std::vector<double> list_apps_ms;     // sealane get apps -A
+  std::vector<double> list_json_ms;     // sealane get apps -A -o json
+  std::vector<double> top_clusters_ms;  // sealane top clusters
 };
 
 // Starts nats-server and sealane-status, plays the agents, and measures.

@@ -254,6 +254,10 @@ class NatsBusImpl final : public NatsBus {
   [[nodiscard]] NatsStats stats() const override {
     NatsStats stats = stats_;
     stats.dropped = main_->dropped();
+    for (const auto& item : readers_) {
+      uint64_t& pending = stats.pending[item.second->stream()];
+      pending = std::max(pending, item.second->pending());
+    }
     return stats;
   }
 
@@ -331,12 +335,15 @@ class NatsBusImpl final : public NatsBus {
     requests_->RequestOver(
         way, request.subject, request.remove ? std::string_view() : request.payload, headers,
         options_.append_timeout,
-        [this, alive = executor_.alive(),
+        [this, alive = executor_.alive(), begin = env_.clock.Monotonic(),
          handler = std::move(handler)](const absl::StatusOr<BusMessage>& answer) {
           if (alive.expired()) return;
           --appending_;
           const absl::StatusOr<Appended> result = ParseAck(answer);
-          if (result.ok()) ++stats_.appends;
+          if (result.ok()) {
+            ++stats_.appends;
+            if (options_.on_append) options_.on_append(env_.clock.Monotonic() - begin);
+          }
           if (absl::IsDeadlineExceeded(result.status())) {
             ++stats_.append_timeouts;
           }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ struct NatsOptions {
   // Told on the executor thread: errors that have no caller (a refused permission, a slow consumer,
   // a failed attempt to connect).
   std::function<void(std::string_view what)> on_error;
+  // Told on the executor thread: how long an append that was answered with success took. May be
+  // empty.
+  std::function<void(absl::Duration took)> on_append;
 };
 
 // Counters of one bus; read them on the executor thread.
@@ -54,6 +58,9 @@ struct NatsStats {
   uint64_t appends = 0;  // answered with success
   uint64_t append_timeouts = 0;
   uint64_t resyncs = 0;  // watches that began a snapshot again, consumers that began again
+  // Stream -> messages that the server still had for us when it sent the last one, of the reader
+  // that is furthest behind; streams that are read at present.
+  std::map<std::string, uint64_t> pending;
 };
 
 // The bus over a NATS server, with the client library's rough edges covered: callbacks of the

@@ -170,6 +170,7 @@ void NatsConsumer::OnDelivered(BusMessage& message) {
     return;
   }
   consumer_sequence_ = info.consumer_sequence;
+  pending_ = info.pending;
   position_ = info.stream_sequence;
   if (--pulled_ == 0) Pull();
   unacked_.push_back({info.stream_sequence, message.reply, context_.env.clock.Monotonic()});

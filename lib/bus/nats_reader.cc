@@ -36,6 +36,7 @@ void NatsReader::Begin() {
   if (!context_.connection.connected()) return;  // OnConnection comes
   ++run_;
   reading_ = false;
+  pending_ = 0;
   if (begun_once_) ++context_.resyncs;
   AskLife();
 }

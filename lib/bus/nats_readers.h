@@ -42,6 +42,9 @@ class NatsReader {
   void Begin();
   // Why nothing can be read, for some seconds by now; "" when all is well.
   [[nodiscard]] std::string trouble() const;
+  [[nodiscard]] const std::string& stream() const { return stream_; }
+  // Messages that the server still had for this reader when it sent the last one.
+  [[nodiscard]] uint64_t pending() const { return pending_; }
 
  protected:
   struct Life {
@@ -68,7 +71,8 @@ class NatsReader {
 
   NatsReaderContext context_;
   const std::string stream_;
-  uint64_t run_ = 0;      // answers of earlier runs are ignored
+  uint64_t run_ = 0;  // answers of earlier runs are ignored
+  uint64_t pending_ = 0;
   std::string consumer_;  // name of the server's half, when there is one
 
  private:

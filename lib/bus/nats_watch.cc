@@ -123,6 +123,7 @@ void NatsWatch::Handle(BusMessage& message) {
     return;
   }
   consumer_sequence_ = info.consumer_sequence;
+  pending_ = info.pending;
   position_ = std::max(position_, info.stream_sequence);
   WatchEvent event{
       message.IsDeleteMarker() ? WatchEvent::Type::kDelete : WatchEvent::Type::kPut, {}, 0, 0};

@@ -51,6 +51,8 @@ inline constexpr size_t kMaxSubject = 1024;
 
 // Tables and logs: the stream's name is the first token of its subjects.
 inline constexpr std::string_view kObjectsTable = "objects";
+// What objects were before, bounded per object: subject <row>.<slot>.
+inline constexpr std::string_view kRevisionsTable = "revisions";
 inline constexpr std::string_view kBindingsTable = "bindings";
 inline constexpr std::string_view kPlacementsTable = "placements";
 inline constexpr std::string_view kWorksTable = "works";

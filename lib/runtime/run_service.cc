@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -91,6 +92,11 @@ class Process {
       bus_error_ = std::string(what);
       log_.Warn("bus", {{"error", bus_error_}});
     };
+    Histogram& append_seconds = metrics_.AddHistogram(
+        "sealane_bus_append_seconds", "From a durable write to the bus' acknowledgement.");
+    bus_options.on_append = [&append_seconds](absl::Duration took) {
+      append_seconds.Observe(absl::ToDoubleSeconds(took));
+    };
     AddProcessMetrics(metrics_, loop_.clock(), definition_.name);
     // Everything is built before the loop's thread starts: until then this thread stands for it.
     SEALANE_ASSIGN_OR_RETURN(bus_, NatsBus::Create(loop_.env(), std::move(bus_options)));
@@ -144,6 +150,8 @@ class Process {
                                          "1 while the connection to the message bus is up.");
     Counter& disconnects =
         metrics_.AddCounter("sealane_bus_disconnects_total", "Lost connections to the bus.");
+    Counter& connects = metrics_.AddCounter(
+        "sealane_bus_connects_total", "Times that a connection to the bus was made or came back.");
     Counter& errors = metrics_.AddCounter("sealane_bus_errors_total",
                                           "Errors of the bus that no caller was waiting for.");
     Counter& dropped = metrics_.AddCounter("sealane_bus_dropped_messages_total",
@@ -154,20 +162,37 @@ class Process {
                                             "Durable writes whose result is unknown.");
     Counter& resyncs = metrics_.AddCounter(
         "sealane_bus_resyncs_total", "Watches and consumers that began again to be sure of all.");
-    metrics_.OnCollect(
-        [this, &connected, &disconnects, &errors, &dropped, &appends, &timeouts, &resyncs] {
-          const NatsStats now = bus_->stats();
-          connected.Set(bus_connected_ ? 1 : 0);
-          const auto raise = [](Counter& counter, uint64_t value) {
-            counter.Increment(static_cast<double>(value) - counter.Value());
-          };
-          raise(disconnects, now.disconnects);
-          raise(errors, now.errors);
-          raise(dropped, now.dropped);
-          raise(appends, now.appends);
-          raise(timeouts, now.append_timeouts);
-          raise(resyncs, now.resyncs);
-        });
+    metrics_.OnCollect([this, &connected, &connects, &disconnects, &errors, &dropped, &appends,
+                        &timeouts, &resyncs] {
+      const NatsStats now = bus_->stats();
+      connected.Set(bus_connected_ ? 1 : 0);
+      const auto raise = [](Counter& counter, uint64_t value) {
+        counter.Increment(static_cast<double>(value) - counter.Value());
+      };
+      raise(connects, now.connects);
+      raise(disconnects, now.disconnects);
+      raise(errors, now.errors);
+      raise(dropped, now.dropped);
+      raise(appends, now.appends);
+      raise(timeouts, now.append_timeouts);
+      raise(resyncs, now.resyncs);
+      UpdateLag(now);
+    });
+  }
+
+  // One series for each stream that this process reads; what it reads no more is 0.
+  void UpdateLag(const NatsStats& stats) {
+    for (const auto& entry : lag_) entry.second->Set(0);
+    for (const auto& [stream, pending] : stats.pending) {
+      Gauge*& gauge = lag_[stream];
+      if (gauge == nullptr) {
+        gauge = &metrics_.AddGauge("sealane_bus_pending_messages",
+                                   "Messages of a stream that the bus still had for this process "
+                                   "when it sent the last one.",
+                                   {{"stream", stream}});
+      }
+      gauge->Set(static_cast<double>(pending));
+    }
   }
 
   bool Ready(std::string* why_not) const {
@@ -191,6 +216,7 @@ class Process {
   bool running_ = false;
   bool bus_connected_ = false;  // the loop's thread only
   Registry metrics_;
+  std::map<std::string, Gauge*> lag_;  // by stream
   EventLoop loop_;
   std::unique_ptr<NatsBus> bus_;
   std::unique_ptr<Subscription> bus_state_;

@@ -1,6 +1,32 @@
 #include "services/agent/agent_metrics.h"
 
 namespace sealane::agent {
+namespace {
+
+constexpr char kOther[] = "Other";
+
+// Kubernetes' reasons of a Status, and what the agent says itself; webhooks may invent others.
+constexpr const char* kReasons[] = {"AlreadyExists",
+                                    "BadRequest",
+                                    "Conflict",
+                                    "Error",
+                                    "Forbidden",
+                                    "InternalError",
+                                    "Invalid",
+                                    "MethodNotAllowed",
+                                    "NoKindMatch",
+                                    "NotFound",
+                                    kOther,
+                                    "RequestEntityTooLarge",
+                                    "ServerTimeout",
+                                    "ServiceUnavailable",
+                                    "Timeout",
+                                    "TooManyRequests",
+                                    "Unauthorized",
+                                    "Unavailable",
+                                    "UnsupportedMediaType"};
+
+}  // namespace
 
 AgentMetrics::AgentMetrics(Registry& registry)
     : applied(registry.AddCounter("sealane_agent_applies_total", "Applies by result",
@@ -52,6 +78,8 @@ AgentMetrics::AgentMetrics(Registry& registry)
           registry.AddGauge("sealane_agent_reports_pending", "Work status rows not yet durable")),
       queue_waiting(
           registry.AddGauge("sealane_agent_queue_waiting", "Works waiting to be handled")),
+      queue_age(registry.AddGauge("sealane_agent_queue_age_seconds",
+                                  "How long the oldest of them has waited")),
       api_healthy(
           registry.AddGauge("sealane_agent_api_healthy", "1 when the API server answers /readyz")),
       failed_writes(registry.AddGauge("sealane_agent_api_failed_writes",
@@ -64,6 +92,19 @@ AgentMetrics::AgentMetrics(Registry& registry)
       works_synced(registry.AddGauge("sealane_agent_works_synced",
                                      "1 when the complete set of works was seen")),
       apply_seconds(registry.AddHistogram("sealane_agent_apply_seconds",
-                                          "From the arrival of a work to its successful apply")) {}
+                                          "From the arrival of a work to its successful apply")) {
+  for (const char* reason : kReasons) {
+    apply_errors[reason] =
+        &registry.AddCounter("sealane_agent_apply_errors_total",
+                             "Applies that failed, for good or in passing, by the API server's "
+                             "reason",
+                             {{"reason", reason}});
+  }
+}
+
+Counter& AgentMetrics::ApplyError(std::string_view reason) {
+  const auto it = apply_errors.find(reason);
+  return it != apply_errors.end() ? *it->second : *apply_errors.find(kOther)->second;
+}
 
 }  // namespace sealane::agent

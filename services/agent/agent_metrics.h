@@ -1,5 +1,9 @@
 #pragma once
 
+#include <map>
+#include <string>
+#include <string_view>
+
 #include "lib/telemetry/metrics.h"
 
 namespace sealane::agent {
@@ -7,6 +11,9 @@ namespace sealane::agent {
 // Everything the agent counts. Labels are fixed words only.
 struct AgentMetrics {
   explicit AgentMetrics(Registry& registry);
+
+  // Applies that failed for this reason (an API server's word, or ours); "Other" for unusual ones.
+  [[nodiscard]] Counter& ApplyError(std::string_view reason);
 
   Counter& applied;        // applies that succeeded
   Counter& refused;        // applies refused for good (conflict, invalid, forbidden)
@@ -32,12 +39,14 @@ struct AgentMetrics {
   Gauge& works_failed;
   Gauge& reports_pending;
   Gauge& queue_waiting;
+  Gauge& queue_age;
   Gauge& api_healthy;
   Gauge& failed_writes;
   Gauge& bus_connected;
   Gauge& state_writable;
   Gauge& works_synced;
   Histogram& apply_seconds;  // from the arrival of a work to its successful apply
+  std::map<std::string, Counter*, std::less<>> apply_errors;  // by reason
 };
 
 }  // namespace sealane::agent

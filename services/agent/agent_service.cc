@@ -364,6 +364,7 @@ void AgentService::Housekeep() {
       })));
   metrics_.reports_pending.Set(static_cast<double>(reporter_.pending()));
   metrics_.queue_waiting.Set(static_cast<double>(applier_.stats().waiting));
+  metrics_.queue_age.Set(absl::ToDoubleSeconds(applier_.oldest_wait()));
   const kube::KubeClientStats stats = client_.stats();
   const auto catch_up = [](Counter& counter, uint64_t value) {
     counter.Increment(static_cast<double>(value) - counter.Value());

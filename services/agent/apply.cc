@@ -201,6 +201,7 @@ void Applier::Attempt(const std::string& key, bool looked_up, const Json* live, 
       return Apply(key, *type, target, decision, live, done);
     case Step::kRefuse:
       metrics_.refused.Increment();
+      metrics_.ApplyError("Conflict").Increment();
       transient_.erase(key);
       SetOutcome(key, *item, Outcome::kFailed, "Conflict",
                  StrCat("the object exists and was made by ", item->observed->owner,
@@ -363,6 +364,7 @@ void Applier::Confirm(const std::string& key, Item& item) {
     item.inventory->fence_uid = item.work->fence().uid();
     item.inventory->fence_version = item.work->fence().version();
     item.inventory->object_generation = item.work->object_generation();
+    item.inventory->applied_micros = ToMicros(env_.clock.Now());
     SaveInventory(key, item);
   }
   SetOutcome(key, item, Outcome::kApplied, "", "");
@@ -390,6 +392,7 @@ void Applier::UnknownKind(const std::string& key, Item& item, const Target& targ
   if (since < kDefinitionGrace) {
     return done(ReconcileResult::AgainAfter(kDefinitionGrace - since));
   }
+  metrics_.ApplyError("NoKindMatch").Increment();
   SetOutcome(key, item, Outcome::kFailed, "NoKindMatch",
              StrCat("the cluster does not serve ", target.kind, " in ", target.api_version));
   done(ReconcileResult::Done());
@@ -412,6 +415,7 @@ void Applier::Failed(const std::string& key, const absl::Status& status, const D
   const std::string reason =
       error && !error->reason.empty() ? error->reason : std::string(CodeReason(status));
   const std::string message = std::string(ToStd(status.message())).substr(0, kMaxMessage);
+  metrics_.ApplyError(reason).Increment();
   if (kube::IsTransient(status) || missing_namespace || terminating || raced || no_endpoint) {
     metrics_.apply_retries.Increment();
     transient_.insert(key);

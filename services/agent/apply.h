@@ -76,6 +76,7 @@ class Applier {
   // A work names a kind that is not served.
   [[nodiscard]] bool misses_kinds() const { return !unknown_kinds_.empty(); }
   [[nodiscard]] KeyedQueueStats stats() const { return queue_.stats(); }
+  [[nodiscard]] absl::Duration oldest_wait() const { return queue_.oldest_wait(); }
 
  private:
   using Done = KeyedQueue::Done;

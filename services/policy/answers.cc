@@ -155,8 +155,9 @@ void AnswerQuery(const State& state, const Matcher& matcher, const Renderer& ren
   } else if (what == "explain") {
     AnswerExplain(state, matcher, renderer, request, answer);
   } else {
-    answer.Fail(StrCat("query.policy does not answer '", what,
-                       "'; it answers objects, bindings, works, render, explain, preview"));
+    answer.Fail(
+        StrCat("query.policy does not answer '", what,
+               "'; it answers objects, history, bindings, works, render, explain, preview"));
   }
 }
 

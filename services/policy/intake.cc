@@ -16,6 +16,7 @@
 #include "lib/model/cluster_marks.h"
 #include "sealane/v1/app.pb.h"
 #include "services/policy/advice.h"
+#include "services/policy/history.h"
 
 namespace sealane::policy {
 namespace {
@@ -247,6 +248,7 @@ bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent
     if (row->pending) Write(event, key, std::move(stored));
     return true;
   }
+  if (!created) Keep(event, key, row->value);
   *stored.mutable_ref() = result.object();
   stored.set_generation(stored.generation() + 1);
   stored.set_manifest_hash(Fnv1a64(canonical));
@@ -286,6 +288,7 @@ bool Intake::Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEven
   result.set_generation(row->value.generation());
   result.set_revision(row->revision);
   if (!commit) return true;
+  if (!row->value.deleting()) Keep(event, key, row->value);
   stored.set_deleting(true);
   stored.set_event_id(request.id());
   stored.set_trace_id(event->result.trace_id());
@@ -294,6 +297,30 @@ bool Intake::Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEven
   stored.set_updated_micros(ToMicros(env_.clock.Now()));
   Write(event, key, std::move(stored));
   return true;
+}
+
+void Intake::Keep(const std::shared_ptr<InFlight>& event, const std::string& key,
+                  const v1::StoredObject& replaced) {
+  AppendRequest request;
+  request.subject = RevisionSubject(key, replaced.generation());
+  request.payload = replaced.SerializeAsString();
+  ++event->waiting;
+  AppendRevision(event, std::make_shared<const AppendRequest>(std::move(request)));
+}
+
+void Intake::AppendRevision(const std::shared_ptr<InFlight>& event,
+                            const std::shared_ptr<const AppendRequest>& request) {
+  bus_.Append(*request, [this, event, request,
+                         alive = executor_.alive()](const absl::StatusOr<Appended>& appended) {
+    if (alive.expired()) return;
+    if (!appended.ok() && !absl::IsInvalidArgument(appended.status())) {
+      executor_.After(absl::Milliseconds(200),
+                      [this, event, request] { AppendRevision(event, request); });
+      return;
+    }
+    --event->waiting;
+    Progress(event);
+  });
 }
 
 void Intake::Write(const std::shared_ptr<InFlight>& event, const std::string& key,

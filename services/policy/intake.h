@@ -60,6 +60,11 @@ class Intake {
              const std::shared_ptr<Json>& parsed, v1::OperationResult& result, bool commit);
   bool Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
               const Json& manifest, v1::OperationResult& result, bool commit);
+  // Keeps the generation that is about to be replaced or deleted; the event is not answered before.
+  void Keep(const std::shared_ptr<InFlight>& event, const std::string& key,
+            const v1::StoredObject& replaced);
+  void AppendRevision(const std::shared_ptr<InFlight>& event,
+                      const std::shared_ptr<const AppendRequest>& request);
   void Write(const std::shared_ptr<InFlight>& event, const std::string& key, v1::StoredObject row);
   // Takes an event one step on: its writes are durable, then its answer is, then it is
   // acknowledged.

@@ -198,6 +198,10 @@ absl::Status Matcher::Reconcile(const std::string& key, Affected* affected) {
     return absl::OkStatus();  // nobody wants it anywhere
   }
   SetRequiredBy(key, binding);
+  if (!continues || binding.object_generation() != current->object_generation() ||
+      binding.policy_uid() != current->policy_uid() || current->deleting()) {
+    binding.set_claimed_micros(ToMicros(env_.clock.Now()));
+  }
   SetDependencies(key, &manifest, &binding, affected);
   if (!told.empty()) {
     Tell(binding, binding.has_policy() ? "Claimed" : "Unclaimed", std::move(told),

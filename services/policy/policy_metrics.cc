@@ -36,6 +36,12 @@ PolicyMetrics::PolicyMetrics(Registry& r)
           r.AddGauge("sealane_policy_queue_depth", "Keys waiting by queue", {{"queue", "match"}})),
       render_queue(
           r.AddGauge("sealane_policy_queue_depth", "Keys waiting by queue", {{"queue", "render"}})),
+      match_queue_age(r.AddGauge("sealane_policy_queue_age_seconds",
+                                 "How long the oldest key has waited, by queue",
+                                 {{"queue", "match"}})),
+      render_queue_age(r.AddGauge("sealane_policy_queue_age_seconds",
+                                  "How long the oldest key has waited, by queue",
+                                  {{"queue", "render"}})),
       leader(r.AddGauge("sealane_policy_leader", "1 while this process leads")) {}
 
 }  // namespace sealane::policy

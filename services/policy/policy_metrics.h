@@ -26,6 +26,8 @@ struct PolicyMetrics {
   Gauge& render_errors;  // clusters whose last rendering failed
   Gauge& match_queue;
   Gauge& render_queue;
+  Gauge& match_queue_age;
+  Gauge& render_queue_age;
   Gauge& leader;
 };
 

@@ -15,6 +15,7 @@
 #include "lib/telemetry/log.h"
 #include "sealane/v1/agent.pb.h"
 #include "services/policy/answers.h"
+#include "services/policy/history.h"
 #include "services/policy/intake.h"
 #include "services/policy/policy_metrics.h"
 #include "services/policy/preview.h"
@@ -37,6 +38,7 @@ class PolicyService final : public Service {
         executor_(context.env.executor),
         events_(context.bus, env_, "policy"),
         state_(context.bus, env_),
+        history_(env_, context.bus, state_.objects),
         intake_(env_, context.bus, state_, events_, metrics_, [this] { OnAcknowledged(); }),
         matcher_(env_, state_, events_, metrics_, std::move(options.match)),
         renderer_(env_, state_, events_, metrics_),
@@ -113,6 +115,7 @@ class PolicyService final : public Service {
   ScopedExecutor executor_;
   EventSink events_;
   State state_;
+  HistoryAnswers history_;
   Intake intake_;
   Matcher matcher_;
   Renderer renderer_;
@@ -153,6 +156,8 @@ void PolicyService::Start() {
       [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
         if (synced_ && request.what() == "preview") {
           AnswerPreview(state_, matcher_, request, *answer);
+        } else if (synced_ && request.what() == "history") {
+          history_.Answer(request, answer);
         } else if (synced_) {
           AnswerQuery(state_, matcher_, renderer_, request, *answer);
         } else {
@@ -179,6 +184,10 @@ void PolicyService::EnsureStreams() {
     });
   };
   ensure(kObjectsTable, {});
+  StreamConfig revisions;
+  revisions.max_bytes = int64_t{4} << 30;
+  revisions.discard_old = true;
+  ensure(kRevisionsTable, revisions);
   ensure(kBindingsTable, {});
   StreamConfig works;
   works.republish_prefix = std::string(kLivePrefix);
@@ -380,6 +389,8 @@ void PolicyService::UpdateGauges() {
   metrics_.render_errors.Set(static_cast<double>(renderer_.error_count()));
   metrics_.match_queue.Set(static_cast<double>(match_queue_.stats().waiting));
   metrics_.render_queue.Set(static_cast<double>(render_queue_.stats().waiting));
+  metrics_.match_queue_age.Set(absl::ToDoubleSeconds(match_queue_.oldest_wait()));
+  metrics_.render_queue_age.Set(absl::ToDoubleSeconds(render_queue_.oldest_wait()));
 }
 
 }  // namespace

@@ -74,6 +74,8 @@ BindingFacts FactsOf(const v1::Binding& binding, ClusterNames& names) {
   BindingFacts facts;
   if (binding.has_policy()) facts.policy = Describe(KeyOf(binding.policy()));
   facts.revision = binding.revision();
+  facts.object_generation = binding.object_generation();
+  facts.claimed_micros = binding.claimed_micros();
   facts.replicas = binding.replicas();
   std::set<std::string> attached_to;
   for (const v1::BindingSnapshot& parent : binding.required_by()) {
@@ -107,6 +109,8 @@ PlacementFacts FactsOf(const v1::Placed& placed, ClusterNames& names) {
   });
   facts.state = placed.state();
   facts.message = placed.message();
+  facts.binding_revision = placed.binding_revision();
+  facts.scheduled_micros = placed.scheduled_micros();
   return facts;
 }
 
@@ -150,6 +154,7 @@ Published FactsOf(const v1::AppStatus& row, ClusterNames& names) {
   facts.generation = row.generation();
   facts.observed_generation = row.observed_generation();
   facts.phase_since_micros = row.phase_since_micros();
+  facts.claimed_micros = row.claimed_micros();
   facts.updated_micros = row.updated_micros();
   facts.phase = row.phase();
   facts.status_json = row.status_json();
@@ -160,6 +165,9 @@ Published FactsOf(const v1::AppStatus& row, ClusterNames& names) {
                               .unhealthy_since_micros = cluster.unhealthy_since_micros(),
                               .healthy_micros = cluster.healthy_micros(),
                               .healthy_generation = cluster.applied_generation(),
+                              .placed_micros = cluster.placed_micros(),
+                              .rendered_micros = cluster.rendered_micros(),
+                              .applied_micros = cluster.applied_micros(),
                               .last_word_micros = cluster.last_word_micros()});
   }
   return facts;

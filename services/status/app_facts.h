@@ -46,6 +46,8 @@ struct ObjectFacts {
 struct BindingFacts {
   std::string policy;  // "PropagationPolicy classroom/web"; empty: unclaimed
   int64_t revision = 0;
+  int64_t object_generation = 0;
+  int64_t claimed_micros = 0;
   int32_t replicas = 0;
   // Clusters of the objects that need this one, which it follows; in order of names.
   std::vector<uint32_t> attached_to;
@@ -67,6 +69,8 @@ struct PlacementFacts {
   std::vector<Target> targets;  // in order of names
   std::string state;
   std::string message;
+  int64_t binding_revision = 0;  // that it answers
+  int64_t scheduled_micros = 0;
 };
 
 struct ReplicaCounts {
@@ -113,7 +117,10 @@ struct Published {
     uint32_t cluster = 0;
     int64_t unhealthy_since_micros = 0;
     int64_t healthy_micros = 0;
-    int64_t healthy_generation = 0;  // that healthy_micros is about
+    int64_t healthy_generation = 0;  // that healthy_micros and applied_micros are about
+    int64_t placed_micros = 0;
+    int64_t rendered_micros = 0;
+    int64_t applied_micros = 0;
     int64_t last_word_micros = 0;
   };
   uint64_t content_hash = 0;  // of everything but the times at which things were said
@@ -121,6 +128,7 @@ struct Published {
   int64_t generation = 0;
   int64_t observed_generation = 0;
   int64_t phase_since_micros = 0;
+  int64_t claimed_micros = 0;
   int64_t updated_micros = 0;
   uint64_t revision = 0;  // of the row
   std::string phase;

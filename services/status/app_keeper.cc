@@ -9,6 +9,7 @@
 #include "sealane/v1/agent.pb.h"
 #include "sealane/v1/common.pb.h"
 #include "sealane/v1/tables.pb.h"
+#include "services/status/rollout.h"
 #include "services/status/work_news.h"
 
 namespace sealane::status {
@@ -22,10 +23,11 @@ bool Parse(std::string_view bytes, Message& message) {
 }  // namespace
 
 AppKeeper::AppKeeper(Env env, Bus& bus, const Options& options, StatusMetrics& metrics,
-                     PublishEvent publish, WordOf word_of)
+                     AppGauges& gauges, PublishEvent publish, WordOf word_of)
     : env_(env),
       options_(options),
       metrics_(metrics),
+      gauges_(gauges),
       publish_(std::move(publish)),
       word_of_([this, word_of = std::move(word_of)](uint32_t cluster) {
         return word_of(names_.Name(cluster));
@@ -186,6 +188,8 @@ bool AppKeeper::StoreWork(const std::string& key, std::string_view bytes) {
     }
     return true;
   } else {
+    const int64_t repairs = facts.drift_repairs - at->drift_repairs;
+    if (running_ && repairs > 0) drift_repairs_[names_.Name(at->cluster)] += repairs;
     *at = std::move(facts);
   }
   metrics_.words_accepted.Increment();
@@ -246,6 +250,7 @@ void AppKeeper::Reconcile(const std::string& row_key) {
   const v1::AppStatus row = Compute(app);
   if (app.published.has_value() && ContentHash(row) == app.published->content_hash) {
     metrics_.app_unchanged.Increment();
+    if (gauges_.enabled()) gauges_.Set(row_key, row);  // the first look after a start
     app.reported_micros = 0;
     return;
   }
@@ -253,7 +258,9 @@ void AppKeeper::Reconcile(const std::string& row_key) {
 }
 
 void AppKeeper::Write(const std::string& row_key, App& app, const v1::AppStatus& row) {
-  TellPhase(app.published.has_value() ? &*app.published : nullptr, app, row);
+  const Published* before = app.published.has_value() ? &*app.published : nullptr;
+  Measure(row_key, before, row);
+  TellPhase(before, app, row);
   const uint64_t revision = app.published.has_value() ? app.published->revision : 0;
   app.published = FactsOf(row, names_);
   app.published->revision = revision;
@@ -279,6 +286,7 @@ void AppKeeper::Write(const std::string& row_key, App& app, const v1::AppStatus&
 
 void AppKeeper::Remove(const std::string& row_key, App& app) {
   app.published.reset();
+  gauges_.Remove(row_key);
   if (app.empty()) apps_.erase(row_key);
   metrics_.app_writes.Increment();
   app_status_.table().Write(row_key, "", /*remove=*/true, std::nullopt,
@@ -287,6 +295,14 @@ void AppKeeper::Remove(const std::string& row_key, App& app) {
                               metrics_.app_write_errors.Increment();
                               queue_.AddAfter(row_key, absl::Seconds(1));
                             });
+}
+
+void AppKeeper::Measure(const std::string& row_key, const Published* before,
+                        const v1::AppStatus& row) {
+  for (const TakenStep& taken : NewSteps(before, row, names_)) {
+    metrics_.rollout_steps[static_cast<size_t>(taken.step)]->Observe(taken.seconds);
+  }
+  gauges_.Set(row_key, row);
 }
 
 void AppKeeper::TellPhase(const Published* before, const App& app, const v1::AppStatus& row) {
@@ -356,24 +372,38 @@ void AppKeeper::ForEachOutline(const std::function<void(const Outline& outline)>
 }
 
 AppKeeper::Progress AppKeeper::ProgressOf(std::string_view cluster) const {
-  Progress progress;
+  return ProgressOf(std::vector<std::string>{std::string(cluster)}).begin()->second;
+}
+
+std::map<std::string, AppKeeper::Progress> AppKeeper::ProgressOf(
+    const std::vector<std::string>& clusters) const {
+  std::map<std::string, Progress> found;
+  for (const std::string& cluster : clusters) found[cluster];
+  if (clusters.empty()) return found;
+  // By the clusters' numbers: one pass over the applications, however many clusters are asked for.
+  std::vector<Progress*> by_id(names_.size(), nullptr);
+  for (uint32_t id = 0; id < names_.size(); ++id) {
+    const auto wanted = found.find(names_.Name(id));
+    if (wanted != found.end()) by_id[id] = &wanted->second;
+  }
   for (const auto& entry : apps_) {
     const App& app = entry.second;
     if (!app.object.has_value() || !app.placement.has_value()) continue;
     for (const PlacementFacts::Target& target : app.placement->targets) {
-      if (names_.Name(target.cluster) != cluster) continue;
-      ++progress.placed;
+      Progress* progress = by_id[target.cluster];
+      if (progress == nullptr) continue;
+      ++progress->placed;
       // Nobody knows how it is now.
       if (word_of_(target.cluster).readiness != Readiness::kTrue) continue;
       for (const WorkFacts& work : app.works) {
         if (work.cluster != target.cluster || work.state != WorkFacts::State::kApplied) continue;
         if (work.object_generation < app.object->generation) continue;
-        ++progress.applied;
-        if (work.health == kube::Health::kHealthy) ++progress.healthy;
+        ++progress->applied;
+        if (work.health == kube::Health::kHealthy) ++progress->healthy;
       }
     }
   }
-  return progress;
+  return found;
 }
 
 std::map<std::string, ClusterGauges::Works> AppKeeper::CountWorks() const {
@@ -383,7 +413,10 @@ std::map<std::string, ClusterGauges::Works> AppKeeper::CountWorks() const {
     for (const WorkFacts& work : app.works) {
       ClusterGauges::Works& count = counts[work.cluster];
       if (work.state == WorkFacts::State::kApplied) ++count.applied;
-      if (work.state == WorkFacts::State::kFailed) ++count.failed;
+      if (work.state == WorkFacts::State::kFailed) {
+        ++count.failed;
+        ++count.failed_by_reason[work.words != nullptr ? work.words->reason : ""];
+      }
       if (work.state == WorkFacts::State::kRemoving) ++count.removing;
       if (work.health == kube::Health::kUnhealthy) ++count.unhealthy;
       count.replicas_ready += work.replicas.ready;
@@ -398,6 +431,10 @@ std::map<std::string, ClusterGauges::Works> AppKeeper::CountWorks() const {
     result[names_.Name(static_cast<uint32_t>(i))] = counts[i];
   }
   return result;
+}
+
+std::map<std::string, int64_t> AppKeeper::TakeDriftRepairs() {
+  return std::exchange(drift_repairs_, {});
 }
 
 void AppKeeper::UpdateMetrics() {

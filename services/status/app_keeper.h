@@ -14,6 +14,7 @@
 #include "lib/telemetry/log.h"
 #include "sealane/v1/app.pb.h"
 #include "services/status/app_facts.h"
+#include "services/status/app_gauges.h"
 #include "services/status/app_status.h"
 #include "services/status/cluster_keeper.h"
 #include "services/status/options.h"
@@ -29,8 +30,8 @@ class AppKeeper {
  public:
   using WordOf = std::function<ClusterWord(std::string_view cluster)>;
 
-  AppKeeper(Env env, Bus& bus, const Options& options, StatusMetrics& metrics, PublishEvent publish,
-            WordOf word_of);
+  AppKeeper(Env env, Bus& bus, const Options& options, StatusMetrics& metrics, AppGauges& gauges,
+            PublishEvent publish, WordOf word_of);
 
   // Follows bindings, placements, work_status and app_status. `on_synced` once, when all four are.
   void Start(std::function<void()> on_synced);
@@ -69,8 +70,14 @@ class AppKeeper {
     int64_t healthy = 0;
   };
   [[nodiscard]] Progress ProgressOf(std::string_view cluster) const;
+  // Of several clusters at the cost of one. Has exactly these.
+  [[nodiscard]] std::map<std::string, Progress> ProgressOf(
+      const std::vector<std::string>& clusters) const;
   // Per cluster, counted over all works.
   [[nodiscard]] std::map<std::string, ClusterGauges::Works> CountWorks() const;
+
+  // Per cluster, since the last call: repairs of drift that agents told.
+  [[nodiscard]] std::map<std::string, int64_t> TakeDriftRepairs();
 
   [[nodiscard]] bool idle() const;
   [[nodiscard]] size_t works() const { return work_count_; }
@@ -108,17 +115,21 @@ class AppKeeper {
   [[nodiscard]] v1::AppStatus Compute(const App& app) const;
   void Write(const std::string& row_key, App& app, const v1::AppStatus& row);
   void Remove(const std::string& row_key, App& app);
+  // What is told when a row changes: how long the steps took, and the application's own series.
+  void Measure(const std::string& row_key, const Published* before, const v1::AppStatus& row);
   void TellPhase(const Published* before, const App& app, const v1::AppStatus& row);
 
   Env env_;
   Options options_;
   StatusMetrics& metrics_;
+  AppGauges& gauges_;
   PublishEvent publish_;
   std::function<ClusterWord(uint32_t)> word_of_;
   Logger log_{"status"};
   ClusterNames names_;
   std::map<std::string, App, std::less<>> apps_;
   size_t work_count_ = 0;
+  std::map<std::string, int64_t> drift_repairs_;
   bool running_ = false;
   Projection bindings_;
   Projection placements_;

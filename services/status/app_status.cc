@@ -146,6 +146,27 @@ void PreserveState(const AppInput& in, const WorkFacts& work, v1::ClusterAppStat
   }
 }
 
+// When the newest generation was placed in the cluster and rendered for it: the first times count,
+// whatever is decided or rendered again.
+void FillRollout(const AppInput& in, const Part& part, const Published::ClusterTimes* times,
+                 v1::ClusterAppStatus& out) {
+  const bool same_generation =
+      in.published != nullptr && in.published->generation == in.object.generation;
+  if (same_generation && times != nullptr) {
+    out.set_placed_micros(times->placed_micros);
+    out.set_rendered_micros(times->rendered_micros);
+  }
+  if (out.placed_micros() == 0 && part.target != nullptr && in.placement != nullptr &&
+      in.binding != nullptr && in.binding->object_generation >= in.object.generation &&
+      in.placement->binding_revision >= in.binding->revision) {
+    out.set_placed_micros(in.placement->scheduled_micros);
+  }
+  if (out.rendered_micros() == 0 && part.work != nullptr &&
+      part.work->object_generation >= in.object.generation) {
+    out.set_rendered_micros(part.work->fence_version);
+  }
+}
+
 v1::ClusterAppStatus DescribePart(const AppInput& in, const Part& part, bool with_status) {
   v1::ClusterAppStatus out;
   out.set_cluster(in.names.Name(part.cluster));
@@ -166,11 +187,14 @@ v1::ClusterAppStatus DescribePart(const AppInput& in, const Part& part, bool wit
   int64_t last_word = times != nullptr ? times->last_word_micros : 0;
   if (part.work != nullptr) {
     out.set_applied_generation(part.work->object_generation);
-    out.set_applied_micros(part.work->applied_micros);
+    const bool known = times != nullptr && times->applied_micros != 0 &&
+                       times->healthy_generation == part.work->object_generation;
+    out.set_applied_micros(known ? times->applied_micros : part.work->applied_micros);
     last_word = std::max(last_word, part.work->received_micros);
     if (with_status && heard) out.set_status_json(part.work->status_json);
     PreserveState(in, *part.work, out);
   }
+  FillRollout(in, part, times, out);
   if (part.lost()) last_word = std::max(last_word, part.word.last_heartbeat_micros);
   out.set_last_word_micros(last_word);
 
@@ -385,6 +409,14 @@ v1::AppStatus ComputeAppStatus(const AppInput& in) {
   row.set_trace_id(in.object.trace_id);
   row.set_deleting(in.object.deleting);
   if (in.binding != nullptr) row.set_policy(in.binding->policy);
+  row.set_accepted_micros(in.object.updated_micros);
+  if (same_object && in.published->generation == in.object.generation) {
+    row.set_claimed_micros(in.published->claimed_micros);
+  }
+  if (row.claimed_micros() == 0 && in.binding != nullptr &&
+      in.binding->object_generation >= in.object.generation) {
+    row.set_claimed_micros(in.binding->claimed_micros);
+  }
   if (in.placement != nullptr) {
     row.set_schedule_state(in.placement->state);
     row.set_schedule_message(in.placement->message);

@@ -401,6 +401,8 @@ void ClusterKeeper::UpdateMetrics() {
   metrics_.clusters_by_condition.at("not_ready")->Set(static_cast<double>(not_ready));
   metrics_.clusters_by_condition.at("unknown")->Set(static_cast<double>(unknown));
   metrics_.failover_clusters.Set(static_cast<double>(failover));
+  metrics_.cluster_queue_depth.Set(static_cast<double>(queue_.stats().waiting));
+  metrics_.cluster_queue_age.Set(absl::ToDoubleSeconds(queue_.oldest_wait()));
 }
 
 void ClusterKeeper::Tell(std::string_view type, std::string_view reason, std::string_view cluster,

@@ -21,6 +21,8 @@ std::vector<Flag> OptionFlags() {
        true},
       {"events-max-age", "How long events are kept.", "168h"},
       {"events-max-bytes", "How much of events is kept.", "1073741824"},
+      {"per-app-metrics", "Tell of single applications in /metrics, too.", "false", true},
+      {"per-app-metrics-limit", "Of how many applications at most.", "1000"},
       {"leader-election", "Take part in the election of one leader.", "true", true},
   };
 }
@@ -42,6 +44,8 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
   SEALANE_ASSIGN_OR_RETURN(options.events_max_age, flags.GetDuration("events-max-age"));
   SEALANE_ASSIGN_OR_RETURN(options.events_max_bytes,
                            flags.GetInt("events-max-bytes", 1 << 20, int64_t{1} << 50));
+  SEALANE_ASSIGN_OR_RETURN(const int64_t apps, flags.GetInt("per-app-metrics-limit", 1, 100'000));
+  if (flags.GetBool("per-app-metrics")) options.per_app_metrics = static_cast<size_t>(apps);
   return options;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,6 +28,8 @@ struct Options {
   // How long and how much the log of events keeps.
   absl::Duration events_max_age = absl::Hours(7 * 24);
   int64_t events_max_bytes = int64_t{1} << 30;
+  // How many applications may become labels of metrics.
+  size_t per_app_metrics = 0;
 };
 
 // The flags of sealane-status, with the defaults above.

@@ -6,7 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/time/time.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
@@ -23,8 +22,6 @@ namespace {
 
 // How many rows go into one part before it is sent.
 constexpr int kPartRows = 200;
-// A stream that does not answer (because it does not exist) ends a read.
-constexpr absl::Duration kReadTimeout = absl::Seconds(10);
 
 bool Passes(const std::string& filter, std::string_view value) {
   return filter.empty() || filter == value;
@@ -63,6 +60,18 @@ int64_t IntOption(const v1::QueryRequest& request, const std::string& name) {
 
 std::string Token(const std::string& text) { return text.empty() ? "*" : EncodeToken(text); }
 
+// Leaves of an application what a list shows.
+void Shorten(v1::AppStatus& row) {
+  row.clear_status_json();
+  for (v1::ClusterAppStatus& part : *row.mutable_clusters()) {
+    v1::ClusterAppStatus left;
+    left.set_cluster(std::move(*part.mutable_cluster()));
+    left.set_health(std::move(*part.mutable_health()));
+    left.set_state(std::move(*part.mutable_state()));
+    part = std::move(left);
+  }
+}
+
 // Sends rows in parts of a bearable size.
 class Parts {
  public:
@@ -94,7 +103,7 @@ class Parts {
 }  // namespace
 
 Queries::Queries(Env env, Bus& bus, const AppKeeper& apps, const ClusterKeeper& clusters)
-    : bus_(bus), apps_(apps), clusters_(clusters), executor_(env.executor) {
+    : bus_(bus), apps_(apps), clusters_(clusters), reader_(env, bus), executor_(env.executor) {
   server_ = std::make_unique<QueryServer>(
       bus, hub::Query("status"),
       [this](const v1::QueryRequest& request, std::shared_ptr<QueryAnswer> answer) {
@@ -135,17 +144,20 @@ void Queries::Clusters(const v1::QueryRequest& request, const Answer& answer) {
 void Queries::Apps(const v1::QueryRequest& request, const Answer& answer) {
   const auto selector = Selector::Parse(request.label_selector());
   if (!selector.ok()) return answer->Fail(ToStd(selector.status().message()));
+  const std::string trace = Option(request, "trace");
   const bool summary = Option(request, "detail") == "summary";
+  const bool brief = Option(request, "detail") == "brief";
   Parts parts(answer, request.limit());
   apps_.ForEach([&](const std::string& row_key, const ObjectKey& key, const ObjectFacts& object) {
     if (parts.full() || !MatchesIdentity(request, key)) return;
-    if (!selector->Matches(object.labels)) return;
+    if (!selector->Matches(object.labels) || !Passes(trace, object.trace_id)) return;
     std::optional<v1::AppStatus> row = apps_.Describe(row_key);
     if (!row.has_value() || !InCluster(*row, request.cluster())) return;
     if (summary) {
       row->clear_clusters();
       row->clear_status_json();
     }
+    if (brief) Shorten(*row);
     *parts.Next().add_apps() = *std::move(row);
   });
   parts.Flush();
@@ -192,31 +204,13 @@ void Queries::Progress(const v1::QueryRequest& request, const Answer& answer) {
   answer->End();
 }
 
-void Queries::Read(WatchOptions options, std::function<void(const BusMessage&)> take,
-                   std::function<void()> end, const Answer& answer) {
-  const uint64_t id = next_read_++;
-  const TimerId timer = executor_.After(kReadTimeout, [this, id, answer, stream = options.stream] {
-    if (reads_.erase(id) > 0) answer->Fail(StrCat("the stream ", stream, " does not answer"));
-  });
-  reads_[id] = bus_.Watch(options, [this, id, timer, take = std::move(take),
-                                    end = std::move(end)](const WatchEvent& event) {
-    if (event.type == WatchEvent::Type::kPut) take(event.message);
-    if (event.type != WatchEvent::Type::kSynced) return;
-    executor_.Cancel(timer);
-    // Not inside its own callback.
-    executor_.Post([this, id, end] {
-      if (reads_.erase(id) > 0) end();
-    });
-  });
-}
-
 void Queries::Rows(std::string_view table, const v1::QueryRequest& request, const Answer& answer) {
   std::string filter = StrCat(table, ".");
   if (table != kPlacementsTable) filter = StrCat(filter, Token(request.cluster()), ".");
   filter = StrCat(filter, Token(request.group()), ".", Token(request.kind()), ".",
                   Token(request.namespace_()), ".", Token(request.name()));
   auto parts = std::make_shared<Parts>(answer, request.limit());
-  Read(
+  reader_.Read(
       {.stream = std::string(table), .filter = filter},
       [parts, table](const BusMessage& message) {
         if (parts->full()) return;
@@ -225,11 +219,11 @@ void Queries::Rows(std::string_view table, const v1::QueryRequest& request, cons
         if (table == kWorksTable) part.add_works()->ParseFromString(message.payload);
         if (table == kWorkStatusTable) part.add_work_statuses()->ParseFromString(message.payload);
       },
-      [parts, answer] {
+      [parts, answer](const absl::Status& status) {
+        if (!status.ok()) return answer->Fail(ToStd(status.message()));
         parts->Flush();
         answer->End();
-      },
-      answer);
+      });
 }
 
 void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
@@ -239,24 +233,26 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
              Token(Option(request, "reason")), ".*.", Token(request.group()), ".",
              Token(request.kind()), ".", Token(request.namespace_()), ".", Token(request.name()));
   const int64_t since = IntOption(request, "since_micros");
+  const std::string trace = Option(request, "trace");
   const size_t limit = request.limit() == 0 ? 1000 : request.limit();
   struct Found {
     std::deque<v1::Event> events;
     bool truncated = false;
   };
   auto found = std::make_shared<Found>();
-  Read(
+  reader_.Read(
       {.stream = std::string(kEventsLog), .filter = filter, .all = true},
-      [found, request, since, limit](const BusMessage& message) {
+      [found, request, since, limit, trace](const BusMessage& message) {
         v1::Event event;
         if (!event.ParseFromString(message.payload) || event.time_micros() < since) return;
-        if (!IsAbout(event, request.cluster())) return;
+        if (!IsAbout(event, request.cluster()) || !Passes(trace, event.trace_id())) return;
         found->events.push_back(std::move(event));
         if (found->events.size() <= limit) return;
         found->events.pop_front();
         found->truncated = true;
       },
-      [found, answer] {
+      [found, answer](const absl::Status& status) {
+        if (!status.ok()) return answer->Fail(ToStd(status.message()));
         Parts parts(answer, 0);
         for (v1::Event& event : found->events) *parts.Next().add_events() = std::move(event);
         parts.Flush();
@@ -266,8 +262,7 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
           answer->Send(last);
         }
         answer->End();
-      },
-      answer);
+      });
 }
 
 }  // namespace sealane::status

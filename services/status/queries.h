@@ -1,13 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "lib/bus/bus.h"
 #include "lib/bus/query.h"
+#include "lib/bus/stream_reader.h"
 #include "lib/core/env.h"
 #include "lib/core/scoped_executor.h"
 #include "services/status/app_keeper.h"
@@ -18,8 +17,8 @@ namespace sealane::status {
 // Answers query.status. `what`:
 //   clusters          rows of cluster_status; filters: name or cluster, label_selector
 //   apps              rows of app_status as they are now; filters: all. Option detail=summary
-//   leaves
-//                     out each cluster's part and the status
+//                     leaves out each cluster's part and the status; detail=brief leaves of each
+//                     cluster's part its name, health and state
 //   status            one application (kind, namespace, name): its AppStatus, and its placement
 //   with
 //                     the reasons for each cluster
@@ -42,17 +41,13 @@ class Queries {
   void Apps(const v1::QueryRequest& request, const Answer& answer);
   void Status(const v1::QueryRequest& request, const Answer& answer);
   void Progress(const v1::QueryRequest& request, const Answer& answer);
-  // Reads a stream once, to its present end. `take` gets each message; `end` runs after the last.
-  void Read(WatchOptions options, std::function<void(const BusMessage&)> take,
-            std::function<void()> end, const Answer& answer);
   void Rows(std::string_view table, const v1::QueryRequest& request, const Answer& answer);
   void Events(const v1::QueryRequest& request, const Answer& answer);
 
   Bus& bus_;
   const AppKeeper& apps_;
   const ClusterKeeper& clusters_;
-  uint64_t next_read_ = 1;
-  std::map<uint64_t, std::unique_ptr<Subscription>> reads_;  // under way
+  StreamReader reader_;
   ScopedExecutor executor_;
   std::unique_ptr<QueryServer> server_;
 };

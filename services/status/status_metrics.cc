@@ -6,6 +6,7 @@
 #include "lib/model/quantity.h"
 #include "sealane/v1/cluster.pb.h"
 #include "services/status/app_status.h"
+#include "services/status/conditions.h"
 
 namespace sealane::status {
 namespace {
@@ -20,6 +21,25 @@ const std::vector<double>& RolloutBuckets() {
   static const auto& buckets =
       *new std::vector<double>{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
   return buckets;
+}
+
+// 1 ms ... 1 h: how long one step takes.
+const std::vector<double>& StepBuckets() {
+  static const auto& buckets =
+      *new std::vector<double>{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,  1,
+                               2.5,   5,      10,    30,   60,    120,  300, 600,  1800, 3600};
+  return buckets;
+}
+
+// The reasons that are told by themselves; an API server's webhooks may invent any others.
+std::string_view KnownReason(std::string_view reason) {
+  for (const std::string_view known :
+       {"AlreadyExists", "BadRequest", "Conflict", "Forbidden", "InternalError", "Invalid",
+        "NoKindMatch", "NotFound", "RequestEntityTooLarge", "ServiceUnavailable", "Timeout",
+        "TooManyRequests", "Unauthorized", "Unavailable"}) {
+    if (reason == known) return known;
+  }
+  return "Other";
 }
 
 double QuantityValue(const google::protobuf::Map<std::string, std::string>& map,
@@ -63,6 +83,10 @@ StatusMetrics::StatusMetrics(Registry& r)
           r.AddGauge("sealane_status_app_queue_depth", "Applications waiting to be looked at.")),
       app_queue_age(r.AddGauge("sealane_status_app_queue_age_seconds",
                                "How long the oldest of them has waited.")),
+      cluster_queue_depth(
+          r.AddGauge("sealane_status_cluster_queue_depth", "Clusters waiting to be looked at.")),
+      cluster_queue_age(r.AddGauge("sealane_status_cluster_queue_age_seconds",
+                                   "How long the oldest of them has waited.")),
       works(r.AddGauge("sealane_status_works", "Reports on works held in memory.")),
       report_to_app_status(
           r.AddHistogram("sealane_status_report_to_app_status_seconds",
@@ -71,6 +95,13 @@ StatusMetrics::StatusMetrics(Registry& r)
           r.AddHistogram("sealane_deploy_to_healthy_seconds",
                          "From the acceptance of a generation to its health in all clusters.", {},
                          RolloutBuckets())) {
+  for (size_t i = 0; i < kRolloutSteps; ++i) {
+    rollout_steps[i] =
+        &r.AddHistogram("sealane_status_rollout_step_seconds",
+                        "Steps of generations on their way, each from the one before: claimed and "
+                        "placed once, the others for each cluster.",
+                        {{"step", std::string(Name(static_cast<RolloutStep>(i)))}}, StepBuckets());
+  }
   for (const char* condition : {"ready", "not_ready", "unknown"}) {
     clusters_by_condition[condition] = &r.AddGauge(
         "sealane_clusters", "Registered clusters by readiness.", {{"condition", condition}});
@@ -79,6 +110,16 @@ StatusMetrics::StatusMetrics(Registry& r)
        {kPending, kScheduled, kApplying, kProgressing, kHealthy, kDegraded, kFailed, kDeleting}) {
     apps_by_phase[std::string(phase)] =
         &r.AddGauge("sealane_apps", "Applications by phase.", {{"phase", std::string(phase)}});
+  }
+}
+
+void StatusMetrics::ForgetFleet() {
+  for (const auto& gauges : {clusters_by_condition, apps_by_phase}) {
+    for (const auto& entry : gauges) entry.second->Set(0);
+  }
+  for (Gauge* gauge : {&failover_storm, &failover_clusters, &app_queue_depth, &app_queue_age,
+                       &cluster_queue_depth, &cluster_queue_age, &works}) {
+    gauge->Set(0);
   }
 }
 
@@ -98,8 +139,11 @@ void ClusterGauges::Put(std::string_view cluster, std::string_view name, std::st
 }
 
 void ClusterGauges::Set(const v1::ClusterStatus& cluster, double heartbeat_age_seconds,
-                        const Works& works) {
+                        const Works& works, int64_t drift_repairs) {
   const std::string& name = cluster.name();
+  const v1::Condition* ready = FindCondition(cluster, kReadyCondition);
+  Put(name, "sealane_cluster_ready", "1 when the cluster's condition Ready is True.", {},
+      ready != nullptr && ready->status() == "True" ? 1 : 0);
   if (heartbeat_age_seconds >= 0) {
     Put(name, "sealane_cluster_heartbeat_age_seconds", "Time since the last heartbeat.", {},
         heartbeat_age_seconds);
@@ -130,6 +174,29 @@ void ClusterGauges::Set(const v1::ClusterStatus& cluster, double heartbeat_age_s
       static_cast<double>(works.replicas_wanted));
   Put(name, "sealane_cluster_replicas", replicas_help, {{"state", "ready"}},
       static_cast<double>(works.replicas_ready));
+  PutReasons(name, works);
+  const char* drift = "sealane_cluster_drift_repairs_total";
+  const Labels labels = {{"cluster", name}};
+  registry_
+      .AddCounter(drift, "Objects that somebody changed in a cluster and its agent set right.",
+                  labels)
+      .Increment(static_cast<double>(drift_repairs));
+  series_[name].emplace(drift, Series{drift, labels, nullptr});
+}
+
+void ClusterGauges::PutReasons(const std::string& cluster, const Works& works) {
+  constexpr char kName[] = "sealane_works_failed";
+  std::map<std::string, double> counts = {{"Other", 0}};
+  for (const auto& [reason, count] : works.failed_by_reason) {
+    counts[std::string(KnownReason(reason))] += static_cast<double>(count);
+  }
+  for (const auto& entry : series_[cluster]) {
+    if (entry.second.name == kName) counts.emplace(entry.second.labels.at("reason"), 0);
+  }
+  for (const auto& [reason, count] : counts) {
+    Put(cluster, kName, "Works of a cluster that cannot be applied, by the API server's reason.",
+        {{"reason", reason}}, count);
+  }
 }
 
 void ClusterGauges::Remove(std::string_view cluster) {

@@ -25,10 +25,11 @@ StatusService::StatusService(ServiceContext context, const Options& options)
       options_(options),
       metrics_(context_.metrics),
       gauges_(context_.metrics),
+      app_gauges_(context_.metrics, options.per_app_metrics),
       leading_(!options.elect_leader),
       events_(context_.bus, context_.env, kService),
       apps_(
-          context_.env, context_.bus, options_, metrics_,
+          context_.env, context_.bus, options_, metrics_, app_gauges_,
           [this](v1::Event event) { events_.Emit(std::move(event)); },
           [this](std::string_view cluster) { return clusters_.Word(cluster); }),
       clusters_(
@@ -43,6 +44,7 @@ StatusService::StatusService(ServiceContext context, const Options& options)
 
 StatusService::~StatusService() {
   for (const auto& entry : clusters_.rows().rows()) gauges_.Remove(entry.second.value.name());
+  metrics_.ForgetFleet();
 }
 
 void StatusService::Start() {
@@ -166,17 +168,19 @@ void StatusService::UpdateMetrics() {
   if (!leading_) return;  // each cluster and application is told of by one process
   clusters_.UpdateMetrics();
   apps_.UpdateMetrics();
-  for (const std::string& cluster : clusters_.Joining()) {
-    const AppKeeper::Progress progress = apps_.ProgressOf(cluster);
+  for (const auto& [cluster, progress] : apps_.ProgressOf(clusters_.Joining())) {
     clusters_.SetProgress(cluster, progress.placed, progress.healthy);
   }
   const auto works = apps_.CountWorks();
+  const auto repairs = apps_.TakeDriftRepairs();
   for (const auto& entry : clusters_.rows().rows()) {
     const v1::ClusterStatus& row = entry.second.value;
     if (!clusters_.Registered(row.name())) continue;
     const auto counted = works.find(row.name());
+    const auto repaired = repairs.find(row.name());
     gauges_.Set(row, clusters_.HeartbeatAge(row.name()),
-                counted != works.end() ? counted->second : ClusterGauges::Works{});
+                counted != works.end() ? counted->second : ClusterGauges::Works{},
+                repaired != repairs.end() ? repaired->second : 0);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "lib/core/scoped_executor.h"
 #include "lib/runtime/service.h"
 #include "lib/telemetry/log.h"
+#include "services/status/app_gauges.h"
 #include "services/status/app_keeper.h"
 #include "services/status/cluster_keeper.h"
 #include "services/status/options.h"
@@ -58,6 +59,7 @@ class StatusService final : public Service {
   Options options_;
   StatusMetrics metrics_;
   ClusterGauges gauges_;
+  AppGauges app_gauges_;
   Logger log_{"status"};
   std::map<std::string, Special> special_;  // rows of `objects` that are no applications
   int unsynced_ = 3;                        // views that have not been replayed yet

@@ -45,8 +45,11 @@ class JoinTest(FleetTest):
         done = subprocess.run(
             [BIN / "sealane", "join", "--config", self.stack.config, "--name", GUEST.name,
              "--directory", self.stack.accounts, "--provider", "guest", "--region", "moon-1",
-             "--labels", "tier=test", *self.ca()], capture_output=True, text=True, timeout=60, check=False)
+             "--labels", "tier=test", *self.ca()], capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, "USER": "amy"})
         self.assertEqual(done.returncode, 0, done.stderr)
+        cluster = self.stack.get("objects", GUEST.name, "--kind", "Cluster")[0]
+        self.assertEqual(cluster["publisher"], "amy")
         self.assertNotIn("send SIGHUP", done.stderr)
         return done.stdout
 

@@ -11,19 +11,17 @@
 namespace sealane::cli {
 namespace {
 
+bool IsWorkload(const v1::AppStatus& app) {
+  return app.replicas().wanted() > 0 || IsWorkloadKind(app.ref().kind());
+}
+
+}  // namespace
+
 bool SameWord(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
     return std::tolower(x) == std::tolower(y);
   });
 }
-
-bool IsWorkload(const v1::AppStatus& app) {
-  return app.replicas().wanted() > 0 || app.ref().kind() == "Deployment" ||
-         app.ref().kind() == "StatefulSet" || app.ref().kind() == "DaemonSet" ||
-         app.ref().kind() == "Job" || app.ref().kind() == "CronJob";
-}
-
-}  // namespace
 
 absl::StatusOr<AppName> ParseAppName(std::string_view text) {
   const size_t slash = text.find('/');
@@ -37,6 +35,19 @@ absl::StatusOr<AppName> ParseAppName(std::string_view text) {
     return InvalidArgument("expected NAME or KIND/NAME, as in deployment/classroom");
   }
   return name;
+}
+
+bool IsWorkloadKind(std::string_view kind) {
+  return kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet" || kind == "Job" ||
+         kind == "CronJob";
+}
+
+absl::StatusOr<v1::ObjectRef> SelectRef(const std::vector<v1::ObjectRef>& refs,
+                                        const AppName& name) {
+  v1::QueryReply reply;
+  for (const v1::ObjectRef& ref : refs) *reply.add_apps()->mutable_ref() = ref;
+  SEALANE_ASSIGN_OR_RETURN(const std::vector<v1::AppStatus> found, SelectApps(reply, name));
+  return found.front().ref();
 }
 
 absl::StatusOr<std::vector<v1::AppStatus>> SelectApps(const v1::QueryReply& apps,

@@ -17,6 +17,17 @@ struct AppName {
 };
 [[nodiscard]] absl::StatusOr<AppName> ParseAppName(std::string_view text);
 
+// Equal but for the letters' case.
+[[nodiscard]] bool SameWord(std::string_view a, std::string_view b);
+
+// The one that `name` means among objects: workloads before everything else, then by kind. Errors
+// as of SelectApps.
+[[nodiscard]] absl::StatusOr<v1::ObjectRef> SelectRef(const std::vector<v1::ObjectRef>& refs,
+                                                      const AppName& name);
+
+// Whether objects of this kind run something.
+[[nodiscard]] bool IsWorkloadKind(std::string_view kind);
+
 // The rows that `name` means, the main one first: workloads before everything else, then by kind.
 // NOT_FOUND when there is none; INVALID_ARGUMENT when several namespaces have one (and none was
 // asked for), naming them.

@@ -29,6 +29,42 @@ class Deadline {
   absl::Duration end_;
 };
 
+// Waits for mail and tells meanwhile how long it takes; its end is told when it is destroyed.
+class Waiting {
+ public:
+  Waiting(Clock& clock, std::string_view who, absl::Duration every,
+          const Fleet::WaitingHandler& handler)
+      : clock_(clock), who_(who), every_(every), handler_(handler), start_(clock.Monotonic()) {}
+  ~Waiting() {
+    if (told_) handler_(who_, absl::ZeroDuration());
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+  // As Mailbox::Take.
+  template <typename T>
+  std::optional<T> Take(Mailbox<T>& mailbox, absl::Duration timeout) {
+    const Deadline deadline(clock_, timeout);
+    while (true) {
+      const absl::Duration left = deadline.Left();
+      std::optional<T> value = mailbox.Take(handler_ ? std::min(left, every_) : left);
+      if (value.has_value() || left == absl::ZeroDuration() || !handler_) return value;
+      if (const absl::Duration waited = clock_.Monotonic() - start_; waited >= every_) {
+        handler_(who_, waited);
+        told_ = true;
+      }
+    }
+  }
+
+ private:
+  Clock& clock_;
+  const std::string who_;
+  const absl::Duration every_;
+  const Fleet::WaitingHandler& handler_;
+  const absl::Duration start_;
+  bool told_ = false;
+};
+
 absl::Status NoAnswer(std::string_view who, absl::Duration timeout) {
   return absl::DeadlineExceededError(
       ToAbsl(StrCat(who, " did not answer within ", absl::FormatDuration(timeout),
@@ -134,8 +170,9 @@ absl::StatusOr<v1::DeployResult> BusFleet::Deploy(const v1::DeployEvent& event,
   });
   absl::StatusOr<v1::DeployResult> answer = absl::DeadlineExceededError("");
   bool was_stored = false;
+  Waiting waiting(loop_.clock(), "sealane-policy", options_.tell_every, waiting_);
   for (;;) {
-    auto got = shared->answers.Take(std::min(deadline.Left(), options_.ask_again));
+    auto got = waiting.Take(shared->answers, std::min(deadline.Left(), options_.ask_again));
     if (got.has_value()) {
       if (got->ok()) {
         answer = Parse<v1::DeployResult>(**got, "DeployResult");
@@ -206,8 +243,9 @@ absl::StatusOr<v1::QueryReply> BusFleet::Ask(std::string_view subject, std::stri
   });
   const auto collect = [&]() -> absl::StatusOr<v1::QueryReply> {
     v1::QueryReply merged;
+    Waiting waiting(loop_.clock(), who, options_.tell_every, waiting_);
     for (;;) {
-      std::optional<absl::StatusOr<std::string>> part = parts.Take(deadline.Left());
+      std::optional<absl::StatusOr<std::string>> part = waiting.Take(parts, deadline.Left());
       if (!part.has_value()) return NoAnswer(who, timeout);
       if (!part->ok()) {
         if (part->status().code() != absl::StatusCode::kUnavailable) return part->status();
@@ -264,7 +302,9 @@ absl::StatusOr<std::string> BusFleet::Call(std::string_view subject, std::string
       }
     });
   });
-  std::optional<absl::StatusOr<std::string>> got = answer->Take(timeout + absl::Seconds(1));
+  Waiting waiting(loop_.clock(), subject, options_.tell_every, waiting_);
+  std::optional<absl::StatusOr<std::string>> got =
+      waiting.Take(*answer, timeout + absl::Seconds(1));
   return got.has_value() ? *std::move(got) : NoAnswer(subject, timeout);
 }
 

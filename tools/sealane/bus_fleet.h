@@ -21,6 +21,7 @@ class BusFleet final : public Fleet {
   struct Options {
     // How long an answer may take before it is asked for, or the event is published again.
     absl::Duration ask_again = absl::Seconds(5);
+    absl::Duration tell_every = absl::Seconds(1);  // OnWaiting
   };
   // `why_not` tells what is known when the bus cannot be reached; called on the loop's thread.
   static absl::StatusOr<std::unique_ptr<Fleet>> Connect(
@@ -40,6 +41,7 @@ class BusFleet final : public Fleet {
                       const MessageHandler& handler) override;
   absl::StatusOr<std::string> Call(std::string_view subject, std::string_view payload,
                                    absl::Duration timeout) override;
+  void OnWaiting(WaitingHandler handler) override { waiting_ = std::move(handler); }
   [[nodiscard]] size_t MaxPayload() const override { return max_payload_; }
 
  private:
@@ -55,6 +57,7 @@ class BusFleet final : public Fleet {
   std::unique_ptr<Bus> bus_;  // touched on the loop's thread only
   SystemRandom random_;
   size_t max_payload_ = 1 << 20;
+  WaitingHandler waiting_;
 };
 
 }  // namespace sealane::cli

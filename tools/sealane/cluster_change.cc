@@ -3,7 +3,7 @@
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
-#include "tools/sealane/lookup.h"
+#include "tools/sealane/object_change.h"
 #include "tools/sealane/views.h"
 
 namespace sealane::cli {
@@ -59,41 +59,14 @@ std::string Unhealthy(const v1::QueryReply& apps, const std::string& cluster, co
 
 }  // namespace
 
-absl::Status ChangeCluster(Fleet& fleet, const std::string& name, absl::Duration timeout,
-                           const std::function<bool(Json& manifest)>& change) {
+absl::StatusOr<bool> ChangeCluster(Fleet& fleet, const std::string& name,
+                                   const std::string& publisher, absl::Duration timeout,
+                                   const std::function<bool(Json& manifest)>& change) {
   v1::ObjectRef ref;
   ref.set_api_version("cluster.karmada.io/v1alpha1");
   ref.set_kind("Cluster");
   ref.set_name(name);
-  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
-                           fleet.Query("policy", About("objects", ref), timeout));
-  if (reply.objects().empty() || reply.objects(0).deleting()) {
-    return NotFound(StrCat("there is no cluster ", name,
-                           reply.objects().empty() ? "" : " any more: it is being removed"));
-  }
-  Json manifest = Json::parse(reply.objects(0).manifest(), nullptr, /*allow_exceptions=*/false);
-  if (!manifest.is_object()) return Internal("the Cluster object is not JSON");
-  if (!change(manifest)) return absl::OkStatus();
-  v1::DeployEvent event;
-  event.set_id(fleet.NewId());
-  event.set_created_micros(fleet.NowMicros());
-  event.set_publisher("sealane");
-  v1::Operation& operation = *event.add_operations();
-  operation.set_type(v1::Operation::APPLY);
-  operation.set_manifest(manifest.dump());
-  if (reply.revisions_size() > 0) {
-    operation.mutable_precondition()->set_expected_revision(reply.revisions(0));
-  }
-  SEALANE_ASSIGN_OR_RETURN(const v1::DeployResult result, fleet.Deploy(event, timeout));
-  const auto refused = [](const v1::FieldError& error) {
-    return absl::AbortedError(ToAbsl(StrCat(
-        "the fleet did not take the Cluster object: ", error.field(), ": ", error.message())));
-  };
-  if (!result.errors().empty()) return refused(result.errors(0));
-  for (const v1::OperationResult& one : result.results()) {
-    if (!one.errors().empty()) return refused(one.errors(0));
-  }
-  return absl::OkStatus();
+  return ChangeObject(fleet, ref, publisher, timeout, change);
 }
 
 int ShowCluster(const Invocation& invocation, Fleet& fleet, const std::string& name,
@@ -108,7 +81,8 @@ int ShowCluster(const Invocation& invocation, Fleet& fleet, const std::string& n
   const auto clusters = ask("status", "clusters");
   if (!clusters.ok()) return Fail(terminal, clusters.status());
   if (clusters->clusters().empty()) {
-    return Fail(terminal, NotFound(StrCat("there is no cluster ", name)));
+    return Fail(terminal, NotFound(StrCat("there is no cluster ", name,
+                                          "; `sealane get clusters` lists them")));
   }
   const v1::ClusterStatus& cluster = clusters->clusters(0);
   const auto progress = ask("status", "cluster_progress");

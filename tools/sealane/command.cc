@@ -23,7 +23,12 @@ std::string Overview(const Style& style) {
   out.append(style.Bold("Usage:")).append(" sealane COMMAND [ARGUMENTS] [FLAGS]\n\n");
   size_t width = 0;
   for (const Command& command : Commands()) width = std::max(width, command.name.size());
+  std::string group;
   for (const Command& command : Commands()) {
+    if (command.group != group) {
+      out.append(group.empty() ? "" : "\n").append(style.Bold(command.group)).append("\n");
+      group = command.group;
+    }
     out.append("  ").append(command.name).append(width + 2 - command.name.size(), ' ');
     out.append(command.summary).append("\n");
   }
@@ -49,14 +54,14 @@ std::string FlagsHelp(const std::vector<FlagSpec>& flags) {
   return out;
 }
 
-std::string Help(const Command& command, const Style& style) {
+std::string Help(const Command& command, const Style& style, bool with_context) {
   std::string out = StrCat(command.summary, "\n\n", style.Bold("Usage:"), " sealane ", command.name,
                            " ", command.arguments, "\n");
   if (!command.details.empty()) out.append("\n").append(command.details);
   if (!command.flags.empty()) {
     out.append("\n").append(style.Bold("Flags:")).append("\n").append(FlagsHelp(command.flags));
   }
-  if (command.talks_to_fleet) {
+  if (command.talks_to_fleet && with_context) {
     out.append("\n").append(style.Bold("Which fleet:")).append("\n");
     out.append(FlagsHelp(ContextFlags()));
   }
@@ -83,22 +88,53 @@ int UnknownCommand(std::string_view name, Terminal& terminal) {
 }  // namespace
 
 const std::vector<Command>& Commands() {
-  static const auto* commands = new std::vector<Command>{
-      ApplyCommand(),    DeleteCommand(),     ValidateCommand(),     GetCommand(),
-      StatusCommand(),   ExplainCommand(),    RenderCommand(),       SimulateCommand(),
-      EventsCommand(),   ResultCommand(),     ServerConfigCommand(), JoinCommand(),
-      RotateCommand(),   LeafConfigCommand(), UnjoinCommand(),       CordonCommand(),
-      UncordonCommand(), DrainCommand(),      TaintCommand(),        VersionCommand()};
+  static const auto* commands = [] {
+    auto* all = new std::vector<Command>();
+    const auto add = [all](std::string_view group, std::vector<Command> some) {
+      for (Command& command : some) {
+        command.group = std::string(group);
+        all->push_back(std::move(command));
+      }
+    };
+    add("Publish",
+        {ApplyCommand(), DeleteCommand(), ValidateCommand(), HistoryCommand(), RollbackCommand(),
+         SuspendCommand(), ResumeCommand(), RebalanceCommand(), ResultCommand()});
+    add("Look", {GetCommand(), StatusCommand(), DescribeCommand(), TopCommand(), TraceCommand(),
+                 EventsCommand()});
+    add("Ask why, and what if", {ExplainCommand(), RenderCommand(), SimulateCommand()});
+    add("Clusters", {JoinCommand(), UnjoinCommand(), RotateCommand(), CordonCommand(),
+                     UncordonCommand(), DrainCommand(), TaintCommand()});
+    add("The bus", {ServerConfigCommand(), LeafConfigCommand()});
+    add("This program", {CompletionCommand(), VersionCommand()});
+    return all;
+  }();
   return *commands;
+}
+
+std::string MarkdownHelp() {
+  std::string out;
+  std::string group;
+  for (const Command& command : Commands()) {
+    if (command.group != group) out.append(StrCat("### ", group = command.group, "\n\n"));
+    out.append(
+        StrCat("#### ", command.name, "\n\n```\n", Help(command, Style{}, false), "```\n\n"));
+  }
+  out.append("### Which fleet\n\nAll verbs but those that need none take these:\n\n```\n");
+  return out.append(FlagsHelp(ContextFlags())).append("```\n");
 }
 
 int RunCli(const std::vector<std::string>& args, Terminal& terminal) {
   const bool asks_help =
       args.empty() || args[0] == "help" || args[0] == "--help" || args[0] == "-h";
+  if (args.size() == 2 && args[0] == "help" && args[1] == "--markdown") {
+    terminal.out << MarkdownHelp();
+    return kOk;
+  }
   if (asks_help) {
     const Command* topic = args.size() > 1 ? FindCommand(args[1]) : nullptr;
     if (args.size() > 1 && topic == nullptr) return UnknownCommand(args[1], terminal);
-    terminal.out << (topic == nullptr ? Overview(terminal.style) : Help(*topic, terminal.style));
+    terminal.out << (topic == nullptr ? Overview(terminal.style)
+                                      : Help(*topic, terminal.style, true));
     return args.empty() ? kUsage : kOk;
   }
   const Command* command = FindCommand(args[0]);
@@ -117,7 +153,7 @@ int RunCli(const std::vector<std::string>& args, Terminal& terminal) {
     return kUsage;
   }
   if (parsed->Has("help")) {
-    terminal.out << Help(*command, terminal.style);
+    terminal.out << Help(*command, terminal.style, true);
     return kOk;
   }
   return command->run(Invocation{*parsed, terminal});
@@ -146,7 +182,23 @@ absl::StatusOr<std::unique_ptr<Fleet>> Connect(const Invocation& invocation, Con
   SEALANE_ASSIGN_OR_RETURN(const Context loaded,
                            LoadContext(invocation.args, invocation.terminal.environment));
   if (context != nullptr) *context = loaded;
-  return invocation.terminal.connect(loaded, std::min(timeout, absl::Seconds(10)));
+  SEALANE_ASSIGN_OR_RETURN(
+      std::unique_ptr<Fleet> fleet,
+      invocation.terminal.connect(loaded, std::min(timeout, absl::Seconds(10))));
+  if (invocation.terminal.progress) {
+    // One line, written over again, that is gone when there is an answer.
+    fleet->OnWaiting(
+        [&err = invocation.terminal.err, timeout](std::string_view who, absl::Duration waited) {
+          err << "\r\x1b[K";
+          if (waited > absl::ZeroDuration()) {
+            err << "waiting for " << who << ", "
+                << absl::FormatDuration(absl::Trunc(waited, absl::Seconds(1))) << " of "
+                << absl::FormatDuration(timeout);
+          }
+          err.flush();
+        });
+  }
+  return fleet;
 }
 
 }  // namespace sealane::cli

@@ -15,7 +15,7 @@
 
 namespace sealane::cli {
 
-// Exit codes; documented in `sealane help` and README.md.
+// Exit codes; documented in `sealane help` and docs/cli.md.
 inline constexpr int kOk = 0;
 inline constexpr int kRefused = 1;      // the fleet refused something, or there is no such thing
 inline constexpr int kUsage = 2;        // the command line or an input file is wrong
@@ -34,6 +34,7 @@ struct Terminal {
   Style style;
   Environment environment;
   Connector connect;
+  bool progress = false;  // tell on `err` what is waited for: it is a terminal
 };
 
 // One run of a command.
@@ -50,10 +51,14 @@ struct Command {
   std::vector<FlagSpec> flags;
   bool talks_to_fleet = true;  // takes the context flags, too
   std::function<int(const Invocation&)> run;
+  std::string group = {};  // the heading in `sealane help`; set by Commands()
 };
 
 // All commands, in the order in which help lists them.
 [[nodiscard]] const std::vector<Command>& Commands();
+
+// The verbs, their flags and examples as docs/cli.md has them: `sealane help --markdown`.
+[[nodiscard]] std::string MarkdownHelp();
 
 // Runs the command that `args` (without the program's name) ask for; returns the exit code.
 int RunCli(const std::vector<std::string>& args, Terminal& terminal);
@@ -79,6 +84,7 @@ Command RenderCommand();
 Command SimulateCommand();
 Command EventsCommand();
 Command ResultCommand();
+Command TraceCommand();
 Command ServerConfigCommand();
 Command JoinCommand();
 Command LeafConfigCommand();
@@ -88,6 +94,14 @@ Command CordonCommand();
 Command UncordonCommand();
 Command DrainCommand();
 Command TaintCommand();
+Command HistoryCommand();
+Command RollbackCommand();
+Command SuspendCommand();
+Command ResumeCommand();
+Command RebalanceCommand();
+Command DescribeCommand();
+Command TopCommand();
+Command CompletionCommand();
 Command VersionCommand();
 
 }  // namespace sealane::cli

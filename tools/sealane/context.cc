@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view kHowTo =
     "give --bus-url, --user and --password-file, or SEALANE_BUS_URL, SEALANE_BUS_USER and "
     "SEALANE_BUS_PASSWORD_FILE, or a config file (--config FILE, default "
-    "~/.config/sealane/config.yaml; docs: README.md)";
+    "~/.config/sealane/config.yaml; docs/cli.md tells more)";
 
 std::string Variable(const Environment& environment, std::string_view name) {
   const auto it = environment.find(name);
@@ -102,10 +102,15 @@ std::string DefaultConfigPath(const Environment& environment) {
   return home.empty() ? "" : home + "/.config/sealane/config.yaml";
 }
 
+// The file that flag or environment name; empty: the default one.
+std::string NamedConfig(const Args& args, const Environment& environment) {
+  const std::string path = args.Get("config");
+  return path.empty() ? Variable(environment, "SEALANE_CONFIG") : path;
+}
+
 // The context of the config file; an absent default file is an empty context.
 absl::StatusOr<Context> FromFile(const Args& args, const Environment& environment) {
-  std::string path = args.Get("config");
-  if (path.empty()) path = Variable(environment, "SEALANE_CONFIG");
+  std::string path = NamedConfig(args, environment);
   const bool asked_for = !path.empty() || args.Has("context");
   if (path.empty()) path = DefaultConfigPath(environment);
   std::error_code error;
@@ -140,6 +145,21 @@ absl::StatusOr<Context> ParseConfig(std::string_view text, std::string_view name
   } catch (const YAML::Exception& e) {
     return InvalidArgument(StrCat("line ", e.mark.line + 1, ": ", e.msg));
   }
+}
+
+std::vector<std::string> ContextNames(const Args& args, const Environment& environment) {
+  std::string path = NamedConfig(args, environment);
+  if (path.empty()) path = DefaultConfigPath(environment);
+  std::vector<std::string> names;
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return names;
+  try {
+    const YAML::Node contexts = YAML::Load(*text)["contexts"];
+    for (const YAML::Node& node : contexts) names.push_back(node["name"].as<std::string>());
+  } catch (const YAML::Exception&) {
+    return {};
+  }
+  return names;
 }
 
 absl::StatusOr<Context> LoadContext(const Args& args, const Environment& environment) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "tools/sealane/args.h"
@@ -40,6 +41,10 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 // which field is wrong. `directory` is where the file is.
 [[nodiscard]] absl::StatusOr<Context> ParseConfig(std::string_view text, std::string_view name,
                                                   std::string_view directory);
+
+// The contexts of the config file that args and environment choose; empty when it cannot be read.
+[[nodiscard]] std::vector<std::string> ContextNames(const Args& args,
+                                                    const Environment& environment);
 
 // FAILED_PRECONDITION tells what is missing and the ways to give it.
 [[nodiscard]] absl::StatusOr<Context> LoadContext(const Args& args, const Environment& environment);

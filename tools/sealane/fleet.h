@@ -47,6 +47,11 @@ class Fleet {
   // One request of any subject that this user may ask, and its answer.
   virtual absl::StatusOr<std::string> Call(std::string_view subject, std::string_view payload,
                                            absl::Duration timeout) = 0;
+  // While a call waits for an answer, `handler` is told every second for whom and how long so far,
+  // on the calling thread; when that wait is over, once more with a zero duration. Follow, which is
+  // meant to wait, tells nothing.
+  using WaitingHandler = std::function<void(std::string_view who, absl::Duration waited)>;
+  virtual void OnWaiting(WaitingHandler /*handler*/) {}
   // The largest message that can be published, in bytes.
   [[nodiscard]] virtual size_t MaxPayload() const = 0;
 };

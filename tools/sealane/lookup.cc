@@ -7,7 +7,6 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/model/identity.h"
-#include "tools/sealane/apps.h"
 
 namespace sealane::cli {
 
@@ -19,15 +18,22 @@ absl::StatusOr<Subject> FindSubject(const Invocation& invocation) {
   SEALANE_ASSIGN_OR_RETURN(subject.timeout, Timeout(args));
   Context context;
   SEALANE_ASSIGN_OR_RETURN(subject.fleet, Connect(invocation, &context));
+  SEALANE_ASSIGN_OR_RETURN(subject.app, FindApp(*subject.fleet, name,
+                                                args.Has("namespace") ? args.Get("namespace")
+                                                                      : context.default_namespace,
+                                                subject.timeout));
+  return subject;
+}
+
+absl::StatusOr<v1::AppStatus> FindApp(Fleet& fleet, const AppName& name, const std::string& ns,
+                                      absl::Duration timeout) {
   v1::QueryRequest request;
   request.set_what("apps");
   request.set_name(name.name);
-  request.set_namespace_(args.Has("namespace") ? args.Get("namespace") : context.default_namespace);
-  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
-                           subject.fleet->Query("status", request, subject.timeout));
+  request.set_namespace_(ns);
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply, fleet.Query("status", request, timeout));
   SEALANE_ASSIGN_OR_RETURN(const std::vector<v1::AppStatus> apps, SelectApps(reply, name));
-  subject.app = apps.front();
-  return subject;
+  return apps.front();
 }
 
 v1::QueryRequest About(std::string_view what, const v1::ObjectRef& ref) {
@@ -38,6 +44,26 @@ v1::QueryRequest About(std::string_view what, const v1::ObjectRef& ref) {
   request.set_namespace_(ref.namespace_());
   request.set_name(ref.name());
   return request;
+}
+
+AppDetails FetchDetails(Fleet& fleet, const v1::AppStatus& app, absl::Duration timeout,
+                        v1::QueryReply* placements) {
+  AppDetails details;
+  details.app = app;
+  auto works = fleet.Query("policy", About("works", app.ref()), timeout);
+  if (works.ok()) details.works = *std::move(works);
+  const auto explained = fleet.Query("policy", About("explain", app.ref()), timeout);
+  if (explained.ok()) {
+    for (const auto& [cluster, why] : RenderErrors(explained->body())) {
+      details.app.add_render_errors(StrCat(cluster, ": ", why));
+    }
+  }
+  auto placed = fleet.Query("scheduler", About("placements", app.ref()), timeout);
+  if (placed.ok() && placed->placements_size() > 0) {
+    *placements = *std::move(placed);
+    details.placed = &placements->placements(0);
+  }
+  return details;
 }
 
 std::map<std::string, std::string> RenderErrors(std::string_view explanation) {

@@ -9,7 +9,9 @@
 #include "absl/time/time.h"
 #include "sealane/v1/app.pb.h"
 #include "sealane/v1/query.pb.h"
+#include "tools/sealane/apps.h"
 #include "tools/sealane/command.h"
+#include "tools/sealane/views.h"
 
 namespace sealane::cli {
 
@@ -23,6 +25,15 @@ struct Subject {
 // Connects and finds the object of `[KIND/]NAME [-n NAMESPACE]`. Errors say what is missing or what
 // is ambiguous.
 [[nodiscard]] absl::StatusOr<Subject> FindSubject(const Invocation& invocation);
+
+// The one that `name` means, in this namespace (empty: any). Errors as of SelectApps.
+[[nodiscard]] absl::StatusOr<v1::AppStatus> FindApp(Fleet& fleet, const AppName& name,
+                                                    const std::string& ns, absl::Duration timeout);
+
+// What the other services say about the object; a service that does not answer is left out.
+// `placements` holds what the details point to.
+[[nodiscard]] AppDetails FetchDetails(Fleet& fleet, const v1::AppStatus& app,
+                                      absl::Duration timeout, v1::QueryReply* placements);
 
 // A query `what` about exactly this object.
 [[nodiscard]] v1::QueryRequest About(std::string_view what, const v1::ObjectRef& ref);

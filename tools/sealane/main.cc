@@ -31,8 +31,13 @@ int main(int argc, char** argv) {
   sealane::cli::Environment environment = ReadEnvironment();
   sealane::cli::Style style;
   style.colour = isatty(STDOUT_FILENO) != 0 && environment.find("NO_COLOR") == environment.end();
-  sealane::cli::Terminal terminal{std::cin, std::cout,   std::cerr,
-                                  style,    environment, sealane::cli::ConnectFleet};
+  sealane::cli::Terminal terminal{std::cin,
+                                  std::cout,
+                                  std::cerr,
+                                  style,
+                                  environment,
+                                  sealane::cli::ConnectFleet,
+                                  isatty(STDERR_FILENO) != 0};
   const int code = sealane::cli::RunCli({argv + 1, argv + argc}, terminal);
   sealane::NatsBus::EndLibrary();
   return code;

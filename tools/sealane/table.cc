@@ -56,8 +56,10 @@ size_t DisplayWidth(std::string_view text) {
   }));
 }
 
-std::string TextTable::Render(const Style& style) const {
+std::string TextTable::Render(const Style& style, bool with_header,
+                              std::vector<size_t>* kept) const {
   std::vector<size_t> widths;
+  if (kept != nullptr) widths = *kept;
   const auto measure = [&widths](const std::vector<std::string>& row) {
     widths.resize(std::max(widths.size(), row.size()));
     for (size_t i = 0; i < row.size(); ++i) {
@@ -88,8 +90,9 @@ std::string TextTable::Render(const Style& style) const {
       out.push_back('\n');
     }
   };
-  render(header_, true);
+  if (with_header) render(header_, true);
   for (const auto& row : rows_) render(row, false);
+  if (kept != nullptr) *kept = std::move(widths);
   return out;
 }
 

@@ -23,7 +23,10 @@ class TextTable {
   void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   [[nodiscard]] bool empty() const { return rows_.empty(); }
   // Header and rows. Cells that are a single known word are coloured as Style::Word does.
-  [[nodiscard]] std::string Render(const Style& style) const;
+  // `widths`: of the columns, at least these; and what they became. Who prints rows one after the
+  // other keeps them, so that the columns stay. May be nullptr.
+  [[nodiscard]] std::string Render(const Style& style, bool with_header = true,
+                                   std::vector<size_t>* widths = nullptr) const;
 
  private:
   std::vector<std::string> header_;

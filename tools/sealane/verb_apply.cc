@@ -5,18 +5,12 @@
 #include "tools/sealane/command.h"
 #include "tools/sealane/deploy_plan.h"
 #include "tools/sealane/input.h"
+#include "tools/sealane/object_change.h"
 #include "tools/sealane/render_message.h"
 #include "tools/sealane/views.h"
 
 namespace sealane::cli {
 namespace {
-
-std::string Publisher(const Invocation& invocation) {
-  if (invocation.args.Has("publisher")) return invocation.args.Get("publisher");
-  const Environment& environment = invocation.terminal.environment;
-  const auto user = environment.find("USER");
-  return user == environment.end() || user->second.empty() ? "sealane" : user->second;
-}
 
 bool AllAccepted(const v1::DeployResult& result) {
   for (const v1::OperationResult& operation : result.results()) {

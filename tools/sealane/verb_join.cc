@@ -1,14 +1,18 @@
 // sealane join, sealane unjoin: a member cluster comes, and goes.
+#include <algorithm>
+
 #include "absl/strings/str_split.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kube/admission.h"
 #include "lib/model/cluster_marks.h"
+#include "sealane/v1/agent.pb.h"
 #include "tools/sealane/agent_manifest.h"
 #include "tools/sealane/command.h"
 #include "tools/sealane/files.h"
 #include "tools/sealane/lookup.h"
+#include "tools/sealane/object_change.h"
 #include "tools/sealane/server_directory.h"
 #include "tools/sealane/server_update.h"
 
@@ -17,6 +21,8 @@ namespace {
 
 constexpr char kClusterVersion[] = "cluster.karmada.io/v1alpha1";
 constexpr absl::Duration kLook = absl::Milliseconds(500);
+constexpr int kLooksPerCount =
+    4;  // counting what is left costs more than looking whether anything is
 
 v1::ObjectRef RefOf(const std::string& cluster) {
   v1::ObjectRef ref;
@@ -63,23 +69,11 @@ absl::StatusOr<std::string> ClusterText(const Args& args) {
   return text;
 }
 
-// Publishes one operation and waits until it is accepted.
-absl::Status Send(Fleet& fleet, v1::Operation operation, absl::Duration timeout) {
-  v1::DeployEvent event;
-  event.set_id(fleet.NewId());
-  event.set_created_micros(fleet.NowMicros());
-  event.set_publisher("sealane");
-  *event.add_operations() = std::move(operation);
-  SEALANE_ASSIGN_OR_RETURN(const v1::DeployResult result, fleet.Deploy(event, timeout));
-  for (const v1::OperationResult& one : result.results()) {
-    if (one.accepted()) continue;
-    const std::string why = one.errors().empty()
-                                ? "refused"
-                                : StrCat(one.errors(0).field(), ": ", one.errors(0).message());
-    return FailedPrecondition(StrCat("the fleet did not take the Cluster object: ", why));
-  }
-  if (!result.errors().empty()) return FailedPrecondition(result.errors(0).message());
-  return absl::OkStatus();
+// Publishes one operation about the Cluster object and waits until it is accepted.
+absl::Status Send(const Invocation& invocation, Fleet& fleet, v1::Operation operation,
+                  absl::Duration timeout) {
+  const auto taken = PublishOne(fleet, std::move(operation), Publisher(invocation), timeout);
+  return Annotate(taken.status(), "the Cluster object");
 }
 
 v1::Operation Apply(std::string manifest) {
@@ -137,7 +131,7 @@ absl::Status JoinCluster(const Invocation& invocation) {
   ServerConfigOutcome outcome;
   SEALANE_RETURN_IF_ERROR(Change(std::move(request), invocation, context, *fleet, &outcome));
   SEALANE_ASSIGN_OR_RETURN(options.login, LoginOf(directory, options.cluster));
-  SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(cluster)), timeout));
+  SEALANE_RETURN_IF_ERROR(Send(invocation, *fleet, Apply(std::move(cluster)), timeout));
   SEALANE_ASSIGN_OR_RETURN(const std::string text, AgentManifest(options));
   terminal.out << text;
   terminal.err << "cluster " << options.cluster
@@ -179,14 +173,35 @@ absl::StatusOr<std::string> WorksIn(Fleet& fleet, const std::string& cluster,
   return lines;
 }
 
+// How many objects of the fleet the cluster's agent has not yet reported removed.
+absl::StatusOr<int> LeftIn(Fleet& fleet, const std::string& cluster, absl::Duration timeout) {
+  v1::QueryRequest request;
+  request.set_what("work_status");
+  request.set_cluster(cluster);
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply, fleet.Query("status", request, timeout));
+  return static_cast<int>(std::count_if(
+      reply.work_statuses().begin(), reply.work_statuses().end(),
+      [](const v1::WorkStatus& word) { return word.state() != v1::WorkStatus::REMOVED; }));
+}
+
 // Waits until the policy service has let the Cluster object go: then nothing is left there of what
 // the fleet delivered.
-absl::Status WaitUntilEmpty(Fleet& fleet, const std::string& cluster, absl::Duration timeout) {
+absl::Status WaitUntilEmpty(Terminal& terminal, Fleet& fleet, const std::string& cluster,
+                            absl::Duration timeout) {
   const int64_t until = fleet.NowMicros() + absl::ToInt64Microseconds(timeout);
-  while (true) {
+  int told = 0;
+  for (int look = 0;; ++look) {
     SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
                              fleet.Query("policy", About("objects", RefOf(cluster)), timeout));
     if (reply.objects().empty()) return absl::OkStatus();
+    if (look % kLooksPerCount == 0) {
+      const auto left = LeftIn(fleet, cluster, timeout);
+      if (left.ok() && *left > 0 && *left != told) {
+        terminal.err << *left << " objects have still to go from " << cluster << "\n";
+        terminal.err.flush();
+        told = *left;
+      }
+    }
     if (fleet.NowMicros() >= until) {
       return absl::DeadlineExceededError(
           ToAbsl(StrCat("cluster ", cluster,
@@ -206,7 +221,7 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation, &context));
   if (args.Has("keep-workloads")) {
     SEALANE_ASSIGN_OR_RETURN(std::string manifest, WithKeepMark(*fleet, cluster, timeout));
-    SEALANE_RETURN_IF_ERROR(Send(*fleet, Apply(std::move(manifest)), timeout));
+    SEALANE_RETURN_IF_ERROR(Send(invocation, *fleet, Apply(std::move(manifest)), timeout));
   }
   v1::Operation deletion;
   deletion.set_type(v1::Operation::DELETE);
@@ -218,8 +233,8 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
     SEALANE_ASSIGN_OR_RETURN(left, WorksIn(*fleet, cluster, timeout));
   }
   deletion.set_manifest(identity.dump());
-  SEALANE_RETURN_IF_ERROR(Send(*fleet, std::move(deletion), timeout));
-  SEALANE_RETURN_IF_ERROR(WaitUntilEmpty(*fleet, cluster, timeout));
+  SEALANE_RETURN_IF_ERROR(Send(invocation, *fleet, std::move(deletion), timeout));
+  SEALANE_RETURN_IF_ERROR(WaitUntilEmpty(invocation.terminal, *fleet, cluster, timeout));
   ServerConfigRequest request;
   request.directory = directory;
   // Absent: an earlier run wrote it and could not tell the server.

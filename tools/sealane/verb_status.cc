@@ -35,27 +35,6 @@ absl::StatusOr<std::vector<v1::AppStatus>> FindApps(Fleet& fleet, const Target& 
   return SelectApps(reply, target.name);
 }
 
-// What the other services say about the object; a service that does not answer is left out.
-AppDetails Details(Fleet& fleet, const v1::AppStatus& app, absl::Duration timeout,
-                   v1::QueryReply& placements) {
-  AppDetails details;
-  details.app = app;
-  auto works = fleet.Query("policy", About("works", app.ref()), timeout);
-  if (works.ok()) details.works = *std::move(works);
-  const auto explained = fleet.Query("policy", About("explain", app.ref()), timeout);
-  if (explained.ok()) {
-    for (const auto& [cluster, why] : RenderErrors(explained->body())) {
-      details.app.add_render_errors(StrCat(cluster, ": ", why));
-    }
-  }
-  auto placed = fleet.Query("scheduler", About("placements", app.ref()), timeout);
-  if (placed.ok() && placed->placements_size() > 0) {
-    placements = *std::move(placed);
-    details.placed = &placements.placements(0);
-  }
-  return details;
-}
-
 Json DetailsToJson(const AppDetails& details) {
   Json json = MessageToJson(details.app);
   if (details.placed != nullptr) json["placement"] = MessageToJson(*details.placed);
@@ -76,7 +55,7 @@ int Show(const Invocation& invocation, Fleet& fleet, const std::vector<v1::AppSt
          absl::Duration timeout) {
   Terminal& terminal = invocation.terminal;
   v1::QueryReply placements;
-  const AppDetails details = Details(fleet, apps.front(), timeout, placements);
+  const AppDetails details = FetchDetails(fleet, apps.front(), timeout, &placements);
   const std::string format = invocation.args.Get("output");
   if (format == "json" || format == "yaml") {
     const Json json = DetailsToJson(details);

@@ -10,6 +10,7 @@
 #include "lib/model/label_syntax.h"
 #include "tools/sealane/cluster_change.h"
 #include "tools/sealane/command.h"
+#include "tools/sealane/object_change.h"
 #include "tools/sealane/views.h"
 
 namespace sealane::cli {
@@ -106,9 +107,9 @@ absl::StatusOr<std::string> OneCluster(const Args& args) {
 absl::Status Change(const Invocation& invocation, Fleet& fleet, const std::string& cluster,
                     const std::vector<Taint>& taints, std::string_view done) {
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(invocation.args));
-  bool changed = false;
-  SEALANE_RETURN_IF_ERROR(ChangeCluster(
-      fleet, cluster, timeout, [&](Json& manifest) { return changed = Set(taints, manifest); }));
+  SEALANE_ASSIGN_OR_RETURN(const bool changed,
+                           ChangeCluster(fleet, cluster, Publisher(invocation), timeout,
+                                         [&](Json& manifest) { return Set(taints, manifest); }));
   invocation.terminal.out << "cluster " << cluster << " "
                           << (changed ? done : "is as it was: nothing to do") << "\n";
   return absl::OkStatus();

@@ -178,7 +178,7 @@ std::string FormatApps(const v1::QueryReply& reply, const ViewOptions& options) 
     }
     table.Add(std::move(row));
   }
-  return table.Render(options.style);
+  return table.Render(options.style, options.header, options.widths);
 }
 
 std::string FormatClusters(const v1::QueryReply& reply, const ViewOptions& options) {
@@ -203,7 +203,7 @@ std::string FormatClusters(const v1::QueryReply& reply, const ViewOptions& optio
     }
     table.Add(std::move(row));
   }
-  return table.Render(options.style);
+  return table.Render(options.style, options.header, options.widths);
 }
 
 std::string FormatWorks(const v1::QueryReply& works, const v1::QueryReply& statuses,
@@ -236,7 +236,7 @@ std::string FormatWorks(const v1::QueryReply& works, const v1::QueryReply& statu
     }
     table.Add(std::move(row));
   }
-  return table.Render(options.style);
+  return table.Render(options.style, options.header, options.widths);
 }
 
 std::string FormatPolicies(const v1::QueryReply& reply, const ViewOptions& options) {
@@ -256,7 +256,7 @@ std::string FormatPolicies(const v1::QueryReply& reply, const ViewOptions& optio
     if (options.wide) row.push_back(OrDash(object.publisher()));
     table.Add(std::move(row));
   }
-  return table.Render(options.style);
+  return table.Render(options.style, options.header, options.widths);
 }
 
 std::string FormatObjects(const v1::QueryReply& reply, const ViewOptions& options) {
@@ -276,7 +276,7 @@ std::string FormatObjects(const v1::QueryReply& reply, const ViewOptions& option
     }
     table.Add(std::move(row));
   }
-  return table.Render(options.style);
+  return table.Render(options.style, options.header, options.widths);
 }
 
 std::string FormatEvent(const v1::Event& event, const Style& style) {

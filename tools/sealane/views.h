@@ -19,6 +19,9 @@ struct ViewOptions {
   int64_t now_micros = 0;
   bool wide = false;
   bool show_namespace = false;
+  bool header = true;
+  // Lists: of the columns, at least these; and what they became. May be nullptr.
+  std::vector<size_t>* widths = nullptr;
 };
 
 // Rows are printed in the order they have in the reply.

@@ -76,6 +76,39 @@ TEST_F(NatsRulesTest, ThreadsDoNotGrowWithSubscriptions) {
   EXPECT_LE(Threads(), before + 1);
 }
 
+TEST_F(NatsRulesTest, TellsHowLongAppendsTakeAndHowFarReadersAreBehind) {
+  NatsOptions options = world_.Options(BusIdentity::Hub(), world_.port());
+  std::vector<absl::Duration> took;
+  options.on_append = [&took](absl::Duration duration) { took.push_back(duration); };
+  Open(options);
+  ASSERT_TRUE(WaitConnected(world_, *bus_));
+  ASSERT_OK(EnsureNow(world_, *bus_, TableConfig("t")));
+  int answered = 0;
+  world_.Do([&] {
+    for (int i = 0; i < 500; ++i) {
+      AppendRequest request;
+      request.subject = StrCat("t.", i);
+      request.payload = "x";
+      bus_->Append(std::move(request), [&](const absl::StatusOr<Appended>&) { ++answered; });
+    }
+  });
+  ASSERT_TRUE(world_.Wait([&] { return answered == 500; }));
+  EXPECT_EQ(Stats().pending.count("t"), 0U) << "nobody reads it";
+  uint64_t most = 0;
+  bool synced = false;
+  world_.Do([&] {
+    EXPECT_EQ(took.size(), 500U);
+    for (const absl::Duration duration : took) EXPECT_GT(duration, absl::ZeroDuration());
+    subscriptions_.push_back(bus_->Watch({"t", ""}, [&](const WatchEvent& event) {
+      most = std::max(most, bus_->stats().pending.at("t"));
+      if (event.type == WatchEvent::Type::kSynced) synced = true;
+    }));
+  });
+  ASSERT_TRUE(world_.Wait([&] { return synced; }));
+  EXPECT_EQ(most, 499U) << "when the first of them came";
+  EXPECT_EQ(Stats().pending.at("t"), 0U);
+}
+
 TEST_F(NatsRulesTest, ConnectsWheneverTheServerComes) {
   world_.StopServer();
   Open(world_.Options(BusIdentity::Hub(), world_.port()));

@@ -88,6 +88,39 @@ TEST_F(AgentStatusTest, AStatusIsBoundedInSize) {
   EXPECT_EQ(world_.Status("w")->detail(), "");
 }
 
+TEST_F(AgentStatusTest, ANewGenerationWithTheSameManifestIsAppliedWhenItIsConfirmed) {
+  world_.StartAgent();
+  const v1::Work work = world_.Put(Deployment());
+  ASSERT_TRUE(Applied());
+  const int64_t applied = world_.Status("web")->applied_micros();
+  world_.sim.RunFor(absl::Seconds(5));
+  // A change of an object that an override takes back: this cluster's part stays as it is.
+  world_.Put(Deployment(),
+             [&](v1::Work& next) { next.set_object_generation(work.object_generation() + 1); });
+  ASSERT_TRUE(world_.Until(
+      [&] { return world_.Status("web")->object_generation() == work.object_generation() + 1; }));
+  EXPECT_GE(world_.Status("web")->applied_micros(), applied + 5'000'000);
+}
+
+TEST_F(AgentStatusTest, FailedAppliesAreCountedByReason) {
+  world_.StartAgent();
+  std::string reason = "Forbidden";
+  world_.fault = [&](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
+    if (request.method != "PATCH") return std::nullopt;
+    return StatusAnswer(403, reason, "no");
+  };
+  const auto count = [&](std::string_view of) {
+    return world_.Metric(StrCat("sealane_agent_apply_errors_total{reason=\"", of, "\"}"));
+  };
+  EXPECT_EQ(count("Forbidden"), 0) << "every series exists from the start";
+  world_.Put(Deployment());
+  ASSERT_TRUE(Failed("Forbidden"));
+  EXPECT_GE(count("Forbidden"), 1);
+  EXPECT_EQ(count("Other"), 0);
+  reason = "AWebhooksOwnInvention";
+  ASSERT_TRUE(world_.Until([&] { return count("Other") > 0; }, absl::Minutes(5)));
+}
+
 TEST_F(AgentStatusTest, AnHugeRefusalIsCut) {
   world_.fault = [](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
     if (request.method == "GET") return std::nullopt;

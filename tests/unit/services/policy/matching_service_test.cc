@@ -70,6 +70,25 @@ spec:
   EXPECT_EQ(Binding("Deployment shop/web")->conflict_resolution(), "Overwrite");
 }
 
+TEST_F(MatchingTest, TheTimeOfTheClaimIsThatOfTheGeneration) {
+  MustApply(Deployment("web") + Policy("first", "name: web"));
+  const int64_t claimed = Binding("Deployment shop/web")->claimed_micros();
+  EXPECT_GT(claimed, 0);
+  sim_.RunFor(absl::Seconds(5));
+  // The policy changes the binding, the generation stays.
+  MustApply(Policy("first", "name: web", "  conflictResolution: Overwrite\n"));
+  EXPECT_EQ(Binding("Deployment shop/web")->conflict_resolution(), "Overwrite");
+  EXPECT_EQ(Binding("Deployment shop/web")->claimed_micros(), claimed);
+  MustApply(Deployment("web", "", "replicas: 5"));
+  const int64_t second = Binding("Deployment shop/web")->claimed_micros();
+  EXPECT_GE(second, claimed + 5'000'000);
+  sim_.RunFor(absl::Seconds(5));
+  MustDelete(Policy("first", "name: web"));
+  MustApply(Policy("second", "name: web"));
+  EXPECT_EQ(Claimer("Deployment shop/web"), "second");
+  EXPECT_GE(Binding("Deployment shop/web")->claimed_micros(), second + 5'000'000);
+}
+
 TEST_F(MatchingTest, ThePriorityComesFromThePriorityClass) {
   const std::string rest =
       "  schedulePriority: {priorityClassSource: KubePriorityClass, priorityClassName: high}\n";

@@ -142,6 +142,27 @@ TEST_F(ElectedStatusTest, WhoEndsLetsTheOtherLeadAtOnce) {
   EXPECT_TRUE(second.leads());
 }
 
+TEST_F(ElectedStatusTest, WhoLostTheLeaseTellsNothingOfTheFleetAnyMore) {
+  Process first = Start("first");
+  Process second = Start("second");
+  Register("a");
+  sim_.RunFor(absl::Seconds(10));
+  const auto told = [](const Process& process, const std::string& series) {
+    return process.metrics->Expose().find(series) != std::string::npos;
+  };
+  const std::string count = "sealane_clusters{condition=\"unknown\"} 1\n";
+  const std::string own = "sealane_cluster_ready{cluster=\"a\"} 0\n";
+  EXPECT_TRUE(told(first, count) && told(first, own));
+  EXPECT_FALSE(told(second, count) || told(second, own)) << "one process tells it";
+  BusFaults cut;
+  cut.disconnected = true;
+  server_.SetFaults("first", cut);
+  sim_.RunFor(absl::Seconds(15));
+  ASSERT_TRUE(second.leads());
+  EXPECT_TRUE(told(second, count) && told(second, own));
+  EXPECT_FALSE(told(first, count) || told(first, own));
+}
+
 TEST_F(ElectedStatusTest, WhoLostTheLeaseIsAStandbyAgain) {
   Process first = Start("first");
   rows_->Start([](const std::string&) {}, [] {});

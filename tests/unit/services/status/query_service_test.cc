@@ -36,6 +36,17 @@ TEST_F(StatusServiceTest, AnswersQueries) {
   ASSERT_OK(reply);
   ASSERT_EQ(reply->apps_size(), 1);
   EXPECT_EQ(reply->apps(0).SerializeAsString(), App("web")->SerializeAsString());
+  (*request.mutable_options())["detail"] = "brief";
+  const v1::QueryReply brief = *Ask(request);
+  EXPECT_EQ(brief.apps(0).phase(), "Healthy");
+  EXPECT_EQ(brief.apps(0).replicas().ready(), reply->apps(0).replicas().ready());
+  ASSERT_EQ(brief.apps(0).clusters_size(), 1);
+  EXPECT_EQ(brief.apps(0).clusters(0).cluster(), "a");
+  EXPECT_EQ(brief.apps(0).clusters(0).health(), "Healthy");
+  EXPECT_EQ(brief.apps(0).clusters(0).state(), "Applied");
+  EXPECT_EQ(brief.apps(0).clusters(0).last_word_micros(), 0);
+  EXPECT_EQ(brief.apps(0).status_json(), "");
+  request.clear_options();
   request.clear_label_selector();
   request.set_cluster("b");
   EXPECT_EQ(Ask(request)->apps(0).ref().name(), "api");

@@ -57,8 +57,10 @@ struct LostAnswers {
       }
       return server->Connect(BusIdentity::Platform("paas"));
     };
-    return BusFleet::Connect(make, absl::Seconds(30), {.ask_again = absl::Milliseconds(5)},
-                             [] { return std::string("why"); });
+    return BusFleet::Connect(
+        make, absl::Seconds(30),
+        {.ask_again = absl::Milliseconds(5), .tell_every = absl::Milliseconds(1)},
+        [] { return std::string("why"); });
   }
 };
 
@@ -104,6 +106,21 @@ TEST(BusFleetTest, ATimeOutSaysWhatIsKnownAndWhatToDo) {
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("sealane result event-1"));
   fleet->reset();
   EXPECT_EQ(bus.server->StreamSize(kDeployLog), 1U);
+}
+
+TEST(BusFleetTest, WhoeverWaitsIsToldForWhomAndWhenItIsOver) {
+  LostAnswers bus;
+  bus.serves_queries = false;
+  auto fleet = bus.Connect();
+  ASSERT_OK(fleet);
+  std::vector<std::pair<std::string, absl::Duration>> told;
+  (*fleet)->OnWaiting(
+      [&](std::string_view who, absl::Duration waited) { told.emplace_back(who, waited); });
+  (void)(*fleet)->Deploy(Event(), absl::Milliseconds(100));
+  ASSERT_GE(told.size(), 2U);
+  EXPECT_EQ(told.front().first, "sealane-policy");
+  EXPECT_GE(told.front().second, absl::Milliseconds(1));
+  EXPECT_EQ(told.back().second, absl::ZeroDuration());
 }
 
 TEST(BusFleetTest, WhatNobodyStoredIsUnavailable) {

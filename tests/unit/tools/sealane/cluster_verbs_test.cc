@@ -31,6 +31,7 @@ class ClusterVerbTest : public CommandTest {
     std::vector<std::string> taints;
     if (script_.events.empty()) return {"nothing"};
     const v1::Operation& operation = script_.events.back().operations(0);
+    EXPECT_EQ(script_.events.back().publisher(), "amy");
     EXPECT_EQ(operation.precondition().expected_revision(), 42u);
     const Json manifest = Json::parse(operation.manifest());
     EXPECT_EQ(manifest["spec"]["syncMode"], "Pull") << "the rest is as it was";

@@ -28,7 +28,12 @@ struct Script {
   std::map<std::string, v1::DeployResult> results;  // by event
   std::deque<std::string> messages;                 // what Follow tells
   std::function<void()> on_message;
+  // How often Follow may be called before the bus is gone; negative: always.
+  int follows = -1;
+  std::function<void()> on_follow;
   Context context;
+  Fleet::WaitingHandler waiting;
+  std::function<void()> on_deploy;
 };
 
 class FakeFleet final : public Fleet {
@@ -38,6 +43,7 @@ class FakeFleet final : public Fleet {
   std::string NewId() override { return "event-1"; }
   absl::StatusOr<v1::DeployResult> Deploy(const v1::DeployEvent& event, absl::Duration) override {
     script_.events.push_back(event);
+    if (script_.on_deploy) script_.on_deploy();
     return script_.result;
   }
   absl::StatusOr<v1::QueryReply> Query(std::string_view service, const v1::QueryRequest& request,
@@ -54,6 +60,9 @@ class FakeFleet final : public Fleet {
   }
   absl::Status Follow(std::string_view, absl::Duration, const BeginHandler& begin,
                       const MessageHandler& handler) override {
+    if (script_.follows == 0) return Unavailable("the bus is gone");
+    if (script_.follows > 0) --script_.follows;
+    if (script_.on_follow) script_.on_follow();
     bool go_on = begin();
     while (go_on && !script_.messages.empty()) {
       const std::string message = script_.messages.front();
@@ -68,6 +77,7 @@ class FakeFleet final : public Fleet {
     return NotFound(StrCat("nobody answers ", subject));
   }
   size_t MaxPayload() const override { return 1 << 20; }
+  void OnWaiting(WaitingHandler handler) override { script_.waiting = std::move(handler); }
 
  private:
   Script& script_;
@@ -89,7 +99,8 @@ class CommandTest : public ::testing::Test {
           if (!reachable_) return Unavailable("the bus cannot be reached");
           script_.context = context;
           return std::make_unique<FakeFleet>(script_);
-        }};
+        },
+        progress_};
     return RunCli(args, terminal);
   }
   v1::AppStatus& AddApp(std::string_view phase) {
@@ -103,6 +114,7 @@ class CommandTest : public ::testing::Test {
   }
   Script script_;
   bool reachable_ = true;
+  bool progress_ = false;
   std::ostringstream out_;
   std::ostringstream err_;
 };

@@ -16,27 +16,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-TEST_F(CommandTest, HelpListsEveryCommandAndExplainsEach) {
-  EXPECT_EQ(Run({"help"}), kOk);
-  for (const Command& command : Commands()) {
-    EXPECT_THAT(out_.str(), HasSubstr(command.summary));
-  }
-  for (const Command& command : Commands()) {
-    EXPECT_EQ(Run({command.name, "--help"}), kOk);
-    EXPECT_THAT(out_.str(), AllOf(StartsWith(command.summary), HasSubstr("Usage:")));
-    EXPECT_THAT(out_.str(), HasSubstr(StrCat("\n  sealane ", command.name))) << "an example";
-    for (const FlagSpec& flag : command.flags) EXPECT_FALSE(flag.help.empty()) << flag.name;
-  }
-  EXPECT_EQ(Run({}), kUsage);
-}
-
-TEST_F(CommandTest, WrongWordsSayWhatIsNear) {
-  EXPECT_EQ(Run({"aply"}), kUsage);
-  EXPECT_THAT(err_.str(), HasSubstr("did you mean apply?"));
-  EXPECT_EQ(Run({"get", "apps", "--cluser", "a"}), kUsage);
-  EXPECT_THAT(err_.str(), HasSubstr("did you mean --cluster?"));
-}
-
 TEST_F(CommandTest, ApplySendsDocumentsAndReportsEach) {
   v1::OperationResult* result = script_.result->add_results();
   result->mutable_object()->set_kind("ConfigMap");
