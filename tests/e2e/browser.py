@@ -126,6 +126,9 @@ class Page:
         while not self.loaded:
             browser.listen(deadline, f"loading {url}")
 
+    def close(self):
+        self.call("Page.close")
+
     def call(self, method, **parameters):
         return self.browser.call(method, parameters, self.session)
 

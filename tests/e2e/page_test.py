@@ -80,6 +80,40 @@ stringData: {password: hush-hush}
 """
 
 
+# How far all text stands out from what is behind it, by WCAG: what stands out less than 4.5 to 1.
+PALE = """(() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e !== null; e = e.parentElement) {
+      const colour = numbers(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const pale = [];
+  for (const element of document.body.querySelectorAll("*")) {
+    if (![...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+    if (!element.checkVisibility() || element.disabled) continue;
+    const [a, b] = [numbers(getComputedStyle(element).color), behind(element)].map(luminance);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) pale.push(`${element.className}: ${element.textContent} ${ratio.toFixed(1)}`);
+  }
+  return [document.body.innerText.length > 1000, pale];
+})()"""
+
+# What has moved under the reader's eyes since the page was opened (Cumulative Layout Shift).
+JUMPS = """new Promise((done) => {
+  const seen = [];
+  new PerformanceObserver((list) => seen.push(...list.getEntries())).observe(
+    { type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => setTimeout(() => done(seen.filter((s) => !s.hadRecentInput).map((s) => [
+    s.value, ...s.sources.map((x) => x.node?.className ?? x.node?.nodeName)])), 0));
+})"""
+
+
 class PageTest(FleetTest):
     """Heartbeats hold for 2 s; nothing moves away meanwhile."""
 
@@ -169,7 +203,7 @@ class PageTest(FleetTest):
             ["aliyun", "aws", "tencent"])
         self.assertEqual(self.page.evaluate(
             "[...document.querySelectorAll('.tile-value')].slice(0, 3).map((e) => e.textContent)"),
-            ["4/4", "4/5", "24/24"])
+            ["4 of 4", "4 of 5", "24 of 24"])
         # The worker that nobody claims is Pending, and is found by it.
         self.page.evaluate("[...document.querySelectorAll('.phase')]"
                            ".find((b) => b.textContent.includes('Pending')).click()")
@@ -189,6 +223,7 @@ class PageTest(FleetTest):
             self.page.evaluate("scrollTo(0, 0)")
             self.fits(scheme)
             backgrounds[scheme] = self.page.evaluate("getComputedStyle(document.body).backgroundColor")
+            self.assertEqual(self.page.evaluate(PALE), [True, []], f"too little contrast: {scheme}")
             self.picture(f"page-{scheme}")
         self.assertNotEqual(backgrounds["light"], backgrounds["dark"])
         self.page.scheme("light")
@@ -200,6 +235,28 @@ class PageTest(FleetTest):
         self.fits("phone, one application")
         self.go("#/")
         self.page.size(1440, 900)
+
+    def test_3_what_is_not_there_is_said(self):
+        self.go("#/cluster?name=nowhere")
+        self.see("that there is none", "document.querySelector('#banner').innerText ==="
+                 " 'There is no cluster nowhere.' && document.querySelector('#live').textContent === 'Live'")
+        self.go("#/app?group=apps&kind=Deployment&namespace=shop&name=nothing")
+        self.see("that there is none", "document.querySelector('#banner').innerText ==="
+                 " 'There is no Deployment shop/nothing.'")
+        self.go("#/")
+        self.see("the overview again", "document.querySelector('#detail').hidden &&"
+                 " document.querySelector('#banner').hidden")
+        self.page.errors[:] = [e for e in self.page.errors if "name=nothing" not in e]
+
+    def test_3_nothing_jumps_when_it_opens(self):
+        page = self.browser.open(self.stack.page)
+        self.addCleanup(self.page.call, "Page.bringToFront")
+        self.addCleanup(page.close)
+        wait_until("the page is complete", lambda: page.evaluate(
+            "document.querySelectorAll('[aria-labelledby=apps-title] tbody tr').length === 5 &&"
+            " document.querySelectorAll('.event').length > 10"))
+        shifts = page.evaluate(JUMPS)
+        self.assertLess(sum(shift[0] for shift in shifts), 0.1, shifts)
 
     def test_3_why_here(self):
         self.go("#/app?group=apps&kind=Deployment&namespace=shop&name=web")
@@ -226,7 +283,7 @@ class PageTest(FleetTest):
             self.stack.processes[process].kill()
         self.see("the map shows it", """
             document.querySelector(".spot[data-cluster=aws-virginia]").dataset.state === "Lost"
-            && document.querySelector(".tile-value").textContent === "3/4" """, timeout=30)
+            && document.querySelector(".tile-value").textContent === "3 of 4" """, timeout=30)
         self.see("the event is told", "[...document.querySelectorAll('.event')].some((e) =>"
                  " e.innerText.includes('ClusterLost') && e.innerText.includes('aws-virginia'))")
         self.see("the applications know", "[...document.querySelectorAll('[aria-labelledby=apps-title] .chip')]"

@@ -9,10 +9,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Parameters that are undefined or null are left out. */
 export async function get(path, parameters = {}) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined && value !== null && value !== "") query.set(name, value);
+    if (value !== undefined && value !== null) query.set(name, value);
   }
   const text = query.toString();
   let response;

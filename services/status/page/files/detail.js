@@ -1,6 +1,6 @@
 // The views of one application and of one cluster.
 
-import { get } from "./api.js";
+import { ApiError, get } from "./api.js";
 import { h, keyed, redraw, setAttribute, setText } from "./dom.js";
 import {
   bar, bytes, clock, clusterLink, cores, count, duration, pill, place, since, tone, word,
@@ -125,7 +125,7 @@ function whyHere(object, changed) {
     async refresh() {
       let answer;
       try {
-        answer = await get("explain", { ...object, from: from || "", limit: DECISIONS });
+        answer = await get("explain", { ...object, from, limit: DECISIONS });
       } catch (error) {
         // One that nothing claims has no placement; a busy scheduler is asked again soon.
         if (error.reason === "busy" || error.reason === "unreachable") return;
@@ -267,7 +267,7 @@ export function clusterView(parameters, changed) {
         get("apps", { cluster: name, after: pages.after, limit: 20 }),
       ]);
       const cluster = found.items[0];
-      if (cluster === undefined) throw new Error(`There is no cluster ${name}.`);
+      if (cluster === undefined) throw new ApiError(404, "not-found", `There is no cluster ${name}.`);
       const c = cluster.capacity;
       state.update(cluster.state);
       facts(list, [

@@ -45,20 +45,34 @@ export function showEvents({ onNews, onOpen }) {
     quiet = setTimeout(() => list.setAttribute("aria-live", "polite"), 1500);
   }
 
+  // What comes together is shown together.
+  let waiting = [];
+  function add(element) {
+    waiting.push(element);
+    if (waiting.length === 1) requestAnimationFrame(flush);
+    if (waiting.length > SHOWN) waiting.shift();
+  }
+  function flush() {
+    empty.hidden = true;
+    list.prepend(...waiting.reverse());
+    waiting = [];
+    while (list.children.length > SHOWN) list.lastElementChild.remove();
+    if (list.getAttribute("aria-live") === "off") settle();
+  }
+
   followEvents({
     onEvent(event) {
-      empty.hidden = true;
-      list.prepend(item(event));
-      while (list.children.length > SHOWN) list.lastElementChild.remove();
-      if (list.getAttribute("aria-live") === "off") settle();
+      add(item(event));
       onNews(event);
     },
     onGap() {
-      list.prepend(h("li", { class: "event gap" }, "Some events before these were not kept."));
+      add(h("li", { class: "event gap" }, "Some events before these were not kept."));
     },
     onOpen(open) {
       onOpen(open);
-      if (open) settle();
+      if (!open) return;
+      settle();
+      setTimeout(() => { empty.hidden = list.children.length > 0; }, 1000);
     },
   });
 }

@@ -6,6 +6,13 @@ export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
+/** "9,999", then "12.3k", "119k": never more than there is. */
+export function compact(number) {
+  if (number < 10000) return number.toLocaleString("en");
+  const thousands = number / 1000;
+  return `${thousands < 100 ? Math.floor(thousands * 10) / 10 : Math.floor(thousands)}k`;
+}
+
 /** "12 s", "3 min", "2 h", "5 d" since a time in milliseconds; "" for none. */
 export function since(time) {
   return time ? duration((Date.now() - time) / 1000) : "";

@@ -1,7 +1,6 @@
 // Ties the page together: which view is shown, when it is asked for anew, what is told when that
 // does not work.
 
-import { get } from "./api.js";
 import { setAttribute, setText } from "./dom.js";
 import { appView, clusterView } from "./detail.js";
 import { showEvents } from "./events.js";
@@ -18,14 +17,16 @@ const detailBox = document.getElementById("detail");
 
 let streaming = false;
 let lastGood = 0;
-let trouble = "";
+let trouble = null;  // {message, lost}: lost: what is shown is old
 let timer = null;
 let running = false;
 let again = false;
 
 const first = overview(() => refreshSoon(0));
 overviewBox.append(...first.parts);
+overviewBox.hidden = true;
 let detail = null;  // the view instead of the overview
+let shown = null;   // the view that has had its first answer and is on the screen
 
 // --- Which view ----------------------------------------------------------------------------------
 
@@ -33,31 +34,38 @@ function route() {
   const [path, query = ""] = location.hash.slice(1).split("?");
   const parameters = new URLSearchParams(query);
   const changed = () => refreshSoon(0);
-  const hadDetail = detail !== null;
   detail = path === "/app" ? appView(parameters, changed)
          : path === "/cluster" ? clusterView(parameters, changed) : null;
-  detailBox.replaceChildren(...(detail?.parts ?? []));
-  detailBox.hidden = detail === null;
-  overviewBox.hidden = detail !== null;
-  document.title = detail === null ? "Sealane" : `${detail.title} – Sealane`;
-  if (detail !== null || hadDetail) {
-    scrollTo(0, 0);
-    (document.getElementById("detail-title") ?? document.getElementById("main"))
-      .focus({ preventScroll: true });
-  }
   refreshSoon(0);
+}
+
+// A view takes the place of the one before when it is complete, so that nothing jumps.
+function show(view) {
+  if (shown === view) return;
+  const anew = shown !== null;
+  shown = view;
+  detailBox.replaceChildren(...(view === first ? [] : view.parts));
+  detailBox.hidden = view === first;
+  overviewBox.hidden = view !== first;
+  document.title = view === first ? "Sealane" : `${view.title} – Sealane`;
+  if (!anew) return;
+  scrollTo(0, 0);
+  const start = document.getElementById(view === first ? "main" : "detail-title");
+  start.focus({ preventScroll: true });
 }
 
 // --- How things stand ----------------------------------------------------------------------------
 
 function tell() {
-  const state = trouble ? "bad" : !lastGood ? "waiting" : streaming ? "ok" : "waiting";
+  const lost = trouble?.lost ?? false;
+  const [state, text] = lost ? ["bad", "Not live"] : !lastGood ? ["waiting", "Connecting"]
+                      : streaming ? ["ok", "Live"] : ["waiting", "Reconnecting"];
   setAttribute(live, "data-state", state);
-  setText(live, trouble ? "Not live" : !lastGood ? "Connecting" : streaming ? "Live" : "Reconnecting");
-  banner.hidden = trouble === "";
-  const old = lastGood ? ` What you see is from ${clock(lastGood)}.` : "";
-  setText(banner, trouble ? trouble + old : "");
-  document.body.toggleAttribute("data-stale", trouble !== "");
+  setText(live, text);
+  banner.hidden = trouble === null;
+  const old = lost && lastGood ? ` What you see is from ${clock(lastGood)}.` : "";
+  setText(banner, trouble ? trouble.message + old : "");
+  document.body.toggleAttribute("data-stale", lost);
 }
 
 // --- Looking again -------------------------------------------------------------------------------
@@ -69,18 +77,22 @@ async function refresh() {
   }
   running = true;
   clearTimeout(timer);
-  const view = detail;
+  const view = detail ?? first;
+  let failure = null;
   try {
-    const summary = await get("summary");
-    await (view === null ? first.refresh(summary) : view.refresh());
-    trouble = "";
-    lastGood = Date.now();
+    await view.refresh();
   } catch (error) {
     // Also what this page itself does wrong: better said than silent.
-    if (view === detail) trouble = error.message;
+    failure = { message: error.message, lost: error.status !== 404 };
   }
-  tell();
   running = false;
+  if (view === (detail ?? first)) {
+    trouble = failure;
+    if (!failure?.lost) lastGood = Date.now();
+    // A view of what is not there has the way back on it.
+    if (!failure || view !== first) show(view);
+    tell();
+  }
   if (again) {
     again = false;
     refreshSoon(0);

@@ -3,13 +3,13 @@
 import { get } from "./api.js";
 import { h, keyed, redraw, setAttribute, setText } from "./dom.js";
 import {
-  appLink, bar, bytes, clusterLink, cores, count, duration, percent, pill, place, sign, since, tone,
-  word,
+  appLink, bar, bytes, clusterLink, compact, cores, count, duration, percent, pill, sign, since,
+  tone, word,
 } from "./format.js";
 
 const PHASES = ["Failed", "Degraded", "Pending", "Scheduled", "Applying", "Progressing", "Healthy",
                 "Deleting"];
-const STATES = ["Ready", "NotReady", "Lost", "Unknown"];
+const STATES = ["Lost", "NotReady", "Unknown", "Ready"];
 const DENSE = 12;  // clusters of one region after which they are shown without their names
 
 /** A list in pages: where it is, and its buttons. `changed` is called when the page is another. */
@@ -39,13 +39,16 @@ export function pager(changed) {
 }
 
 function tile(label) {
-  const value = h("p", { class: "tile-value" });
+  const value = h("span");
+  const of = h("span", { class: "tile-of" });
   const note = h("p", { class: "tile-note" });
-  const element = h("div", { class: "tile" }, h("h2", { class: "tile-label" }, label), value, note);
+  const element = h("div", { class: "tile" }, h("h2", { class: "tile-label" }, label),
+                    h("p", { class: "tile-value" }, value, of), note);
   return {
     element,
-    update(text, words, state) {
+    update(text, total, words, state) {
       setText(value, text);
+      setText(of, total === null ? "" : ` of ${total}`);
       setText(note, words);
       setAttribute(element, "data-tone", state);
     },
@@ -54,8 +57,8 @@ function tile(label) {
 
 function countsText(counts, order, but) {
   const parts = order.filter((name) => name !== but && counts[name] > 0)
-    .map((name) => `${counts[name]} ${word(name).toLowerCase()}`);
-  return parts.join(", ");
+    .map((name) => `${compact(counts[name])} ${word(name).toLowerCase()}`);
+  return parts.length > 2 ? `${parts.slice(0, 2).join(", ")}, …` : parts.join(", ");
 }
 
 function sums() {
@@ -71,23 +74,23 @@ function sums() {
     update(summary) {
       const { states, total } = summary.clusters;
       const ready = states.Ready ?? 0;
-      clusters.update(`${ready}/${total}`,
+      clusters.update(compact(ready), compact(total),
                       countsText(states, STATES, "Ready") || (total ? "all well" : "none yet"),
                       states.Lost ? "bad" : ready < total ? "warn" : "ok");
       const phases = summary.apps.workloadPhases;
       const healthy = phases.Healthy ?? 0;
       const workloads = summary.apps.workloads;
-      apps.update(`${healthy}/${workloads}`,
+      apps.update(compact(healthy), compact(workloads),
                   countsText(phases, PHASES, "Healthy") ||
                       `${count(summary.apps.total, "object")} in all`,
                   phases.Failed ? "bad" : phases.Degraded ? "warn" : "ok");
       const { wanted, ready: up } = summary.replicas;
-      replicas.update(`${up}/${wanted}`,
-                      up < wanted ? `${wanted - up} missing` : wanted ? "none missing" : "none yet",
+      replicas.update(compact(up), compact(wanted),
+                      up < wanted ? `${compact(wanted - up)} missing` : wanted ? "none missing" : "none yet",
                       up < wanted ? "warn" : "ok");
       const { cpu: c, memory: m } = summary.capacity;
-      cpu.update(`${percent(c.used, c.of)} %`, `${cores(c.used)} of ${cores(c.of)} cores`, "ok");
-      memory.update(`${percent(m.used, m.of)} %`, `${bytes(m.used)} of ${bytes(m.of)}`, "ok");
+      cpu.update(`${percent(c.used, c.of)} %`, null, `${cores(c.used)} of ${cores(c.of)} cores`, "ok");
+      memory.update(`${percent(m.used, m.of)} %`, null, `${bytes(m.used)} of ${bytes(m.of)}`, "ok");
     },
   };
 }
@@ -114,16 +117,19 @@ function clusterTile() {
   };
 }
 
-function regionCard() {
-  const name = h("h4");
+function regionCard(choose) {
+  let place = null;
+  const name = h("button", { type: "button", class: "plain", title: "List its clusters",
+                             onclick: () => choose(place) });
   const text = h("span", { class: "muted" });
   const spots = h("div", { class: "spots" });
   const more = h("p", { class: "muted", hidden: true });
-  const element = h("article", { class: "region" },
-                    h("div", { class: "region-head" }, name, text), spots, more);
+  const element = h("div", { class: "region" },
+                    h("div", { class: "region-head" }, h("h4", {}, name), text), spots, more);
   return {
     element,
-    update(region) {
+    update({ provider, region }) {
+      place = { provider, region: region.region };
       const dense = region.total > DENSE;
       setText(name, region.region || "no region");
       const bad = countsText(region.states, STATES, "Ready");
@@ -133,12 +139,12 @@ function regionCard() {
       keyed(spots, region.clusters.map((cluster) => ({ cluster, dense })),
             (item) => item.cluster.name, clusterTile);
       more.hidden = region.more === 0;
-      setText(more, `and ${count(region.more, "more")}`.replace("mores", "more"));
+      setText(more, `and ${compact(region.more)} more`);
     },
   };
 }
 
-function providerBlock() {
+function providerBlock(choose) {
   const name = h("h3");
   const text = h("span", { class: "muted" });
   const regions = h("div", { class: "regions" });
@@ -149,12 +155,14 @@ function providerBlock() {
     update(provider) {
       setText(name, provider.provider || "no provider");
       setText(text, count(provider.total, "cluster"));
-      keyed(regions, provider.regions, (region) => `r:${region.region}`, regionCard);
+      keyed(regions, provider.regions.map((region) => ({ provider: provider.provider, region })),
+            (item) => item.region.region, () => regionCard(choose));
     },
   };
 }
 
-function fleetMap() {
+/** `choose({provider, region})`: its clusters are wanted. */
+function fleetMap(choose) {
   const providers = h("div", { class: "providers" });
   const empty = h("p", { class: "empty", hidden: true },
                   "No cluster has joined yet: see `sealane join`.");
@@ -166,7 +174,7 @@ function fleetMap() {
   return {
     element,
     update(summary) {
-      keyed(providers, summary.providers, (p) => `p:${p.provider}`, providerBlock);
+      keyed(providers, summary.providers, (p) => p.provider, () => providerBlock(choose));
       empty.hidden = summary.clusters.total > 0;
       more.hidden = summary.moreRegions === 0;
       setText(more, `${count(summary.moreRegions, "region")} more are not shown.`);
@@ -187,9 +195,9 @@ function clusterRow() {
   const cpu = bar("CPU");
   const memory = bar("Memory");
   const works = h("span");
-  const heard = h("span");
+  const heard = h("span", { class: "nowrap" });
   const element = h("tr", {},
-                    h("th", { scope: "row" }, link, where), cell("State", state.element, marks),
+                    h("th", { scope: "row" }, link, where), cell("State", h("span", {}, state.element, marks)),
                     cell("Nodes", nodes), cell("CPU", cpu.element), cell("Memory", memory.element),
                     cell("Replicas", works), cell("Last heard", heard));
   return {
@@ -237,10 +245,15 @@ function clusterList(refresh) {
   const state = h("select", { "aria-label": "State of the clusters", onchange: again },
                   h("option", { value: "" }, "All states"),
                   STATES.map((name) => h("option", { value: name }, word(name))));
+  let where = null;  // a place on the map; null: everywhere
+  const everywhere = h("button", { type: "button", class: "phase", "aria-pressed": "true",
+                                   title: "Everywhere again", hidden: true,
+                                   onclick: () => choose(null) });
   const body = h("tbody");
   const empty = h("p", { class: "empty", hidden: true }, "No such cluster.");
+  const title = h("h2", { id: "clusters-title", tabindex: "-1" }, "Clusters");
   const element = h("section", { class: "panel", "aria-labelledby": "clusters-title" },
-                    h("div", { class: "panel-head" }, h("h2", { id: "clusters-title" }, "Clusters"),
+                    h("div", { class: "panel-head" }, title, everywhere,
                       h("div", { class: "tools" }, search, state)),
                     h("table", { class: "cards" },
                       h("thead", {}, h("tr", {}, ["Cluster", "State", "Nodes", "CPU", "Memory",
@@ -248,16 +261,39 @@ function clusterList(refresh) {
                         .map((title) => h("th", { scope: "col" }, title)))),
                       body),
                     empty, pages.element);
+
+  function choose(place) {
+    where = place;
+    everywhere.hidden = place === null;
+    setText(everywhere, place && `${[place.provider, place.region].filter(Boolean).join(" · ") ||
+                                    "no place"} ✕`);
+    again();
+    if (place === null) return title.focus();
+    element.scrollIntoView({ block: "start" });
+    return everywhere.focus({ preventScroll: true });
+  }
+
   return {
     element,
-    async refresh() {
-      const answer = await get("clusters", { q: search.value.trim(), state: state.value,
-                                             after: pages.after, limit: 20 });
+    choose,
+    ask: () => get("clusters", { ...where, q: search.value.trim(), state: state.value,
+                                 after: pages.after, limit: 20 }),
+    show(answer) {
       keyed(body, answer.items, (cluster) => cluster.name, clusterRow);
       empty.hidden = answer.items.length > 0;
       pages.update(answer, "cluster");
     },
   };
+}
+
+const CHIPS = 4;
+
+// The clusters that are not well, and of the others as many as there is room for.
+function chipsOf(app) {
+  const bad = app.clusters.filter((part) => !part.well);
+  const well = app.clusters.filter((part) => part.well);
+  const shown = [...bad, ...well.slice(0, Math.max(0, CHIPS - bad.length))];
+  return { shown, more: app.clusterCount - shown.length };
 }
 
 /** A row of a list of applications. */
@@ -268,7 +304,7 @@ export function appRow() {
   const ready = h("span");
   const chips = h("span", { class: "chips" });
   const message = h("span", { class: "clip" });
-  const age = h("span");
+  const age = h("span", { class: "nowrap" });
   const element = h("tr", {}, h("th", { scope: "row" }, link, kind), cell("Phase", phase.element),
                     cell("Ready", ready), cell("Clusters", chips), cell("Since", age),
                     cell("Message", message));
@@ -281,10 +317,10 @@ export function appRow() {
       phase.update(app.phase);
       const { wanted, ready: up } = app.replicas;
       setText(ready, wanted || up ? `${up}/${wanted}` : "–");
-      redraw(chips, app.clusters.map((c) => [c.cluster, c.well, c.state, c.health]),
-             () => app.clusters.map(clusterChip),
-             app.clusterCount > app.clusters.length &&
-                 h("span", { class: "muted" }, `+${app.clusterCount - app.clusters.length}`),
+      const { shown, more } = chipsOf(app);
+      redraw(chips, [shown.map((c) => [c.cluster, partState(c)]), more],
+             () => shown.map(clusterChip),
+             more > 0 && h("span", { class: "muted" }, `+${compact(more)}`),
              app.clusterCount === 0 && h("span", { class: "muted" }, "none"));
       setText(message, app.phase === "Healthy" ? "" : app.message || app.scheduleMessage);
       setAttribute(message, "title", message.textContent || null);
@@ -353,11 +389,11 @@ function appList(refresh) {
 
   return {
     element,
-    async refresh() {
-      const answer = await get("apps", {
-        q: search.value.trim(), phase: [...chosen].join(","),
-        only: everything.checked ? "" : "workloads", after: pages.after, limit: 20,
-      });
+    ask: () => get("apps", {
+      q: search.value.trim(), phase: [...chosen].join(","),
+      only: everything.checked ? "" : "workloads", after: pages.after, limit: 20,
+    }),
+    show(answer) {
       const shown = PHASES.filter((name) => answer.phases[name] || chosen.has(name));
       keyed(phases, shown.map((name) => ({ name, count: answer.phases[name] ?? 0 })),
             (item) => item.name, phaseButton);
@@ -370,18 +406,22 @@ function appList(refresh) {
   };
 }
 
-/** The overview: {element, refresh()}. `changed` asks for a refresh. */
+/** The overview: {parts, refresh()}. `changed` asks for a refresh. */
 export function overview(changed) {
   const numbers = sums();
-  const map = fleetMap();
   const clusters = clusterList(changed);
+  const map = fleetMap(clusters.choose);
   const apps = appList(changed);
   return {
     parts: [numbers.element, map.element, clusters.element, apps.element],
-    async refresh(summary) {
+    // All of it is asked for first and then shown at once.
+    async refresh() {
+      const [summary, clusterPage, appPage] =
+          await Promise.all([get("summary"), clusters.ask(), apps.ask()]);
       numbers.update(summary);
       map.update(summary);
-      await Promise.all([clusters.refresh(), apps.refresh()]);
+      clusters.show(clusterPage);
+      apps.show(appPage);
     },
   };
 }
