@@ -119,11 +119,17 @@ void AssumedCapacity::WithdrawAll(const std::string& binding) {
   }
 }
 
-bool AssumedCapacity::Expire(absl::Duration now) {
+bool AssumedCapacity::Expire(absl::Duration now,
+                             const std::function<bool(const std::string& cluster)>& in_touch) {
   bool any = false;
   for (auto own = promises_.begin(); own != promises_.end();) {
     for (auto it = own->second.begin(); it != own->second.end();) {
       if (it->second.ends > now) {
+        ++it;
+        continue;
+      }
+      if (!in_touch(it->first)) {
+        it->second.ends = now + lifetime_;
         ++it;
         continue;
       }

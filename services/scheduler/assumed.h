@@ -54,8 +54,9 @@ class AssumedCapacity {
   // The binding left the cluster, or went.
   void Withdraw(const std::string& binding, const std::string& cluster);
   void WithdrawAll(const std::string& binding);
-  // Forgets what is older than the lifetime; true when there was any.
-  bool Expire(absl::Duration now);
+  // Forgets what is older than the lifetime; true when there was any. In a cluster of which
+  // `in_touch` says no, nothing would show the replicas: promises there last another lifetime.
+  bool Expire(absl::Duration now, const std::function<bool(const std::string& cluster)>& in_touch);
 
   [[nodiscard]] const AssumedLoads& loads() const { return loads_; }
   [[nodiscard]] size_t size() const { return count_; }

@@ -249,7 +249,7 @@ class FailoverPlanner {
     const std::optional<Vicinity> scope =
         tainted ? Scopes(failover_.due.size()).back() : std::nullopt;
     out_.plan = PlanWithout(Refused(failover_.standing), scope.has_value() ? &*scope : nullptr);
-    LeaveTainted();
+    LeaveAnyway();
     if (out_.plan.outcome == Outcome::kScheduled || !failover_.due.empty()) return;
     // Better where it failed once than nowhere: only copies that are still there do not count.
     std::vector<v1::Eviction> copies = failover_.standing;
@@ -263,13 +263,15 @@ class FailoverPlanner {
     out_.plan = std::move(anywhere);
   }
 
-  // A taint drives out also what nothing takes over, as long as the object runs elsewhere.
-  void LeaveTainted() {
+  // A taint drives out also what nothing takes over, as long as the object runs elsewhere; and what
+  // the plan moves away for another reason is not asked to leave as well.
+  void LeaveAnyway() {
     const Targets kept = TargetsOf(out_.plan.row);
-    for (const v1::Eviction& eviction : failover_.due) {
-      if (eviction.tainted() && kept.count(eviction.cluster()) == 0) left_.push_back(eviction);
-    }
-    for (const v1::Eviction& eviction : left_) Remove(eviction.cluster(), failover_.due);
+    std::erase_if(failover_.due, [&](const v1::Eviction& eviction) {
+      if (kept.count(eviction.cluster()) > 0) return false;
+      if (eviction.tainted()) left_.push_back(eviction);
+      return true;
+    });
   }
 
   // What is placed again in a cluster that it had left need not return there. (Its record would
@@ -292,6 +294,11 @@ class FailoverPlanner {
     return nullptr;
   }
 
+  [[nodiscard]] bool IsDue(const std::string& cluster) const {
+    return std::any_of(failover_.due.begin(), failover_.due.end(),
+                       [&](const v1::Eviction& due) { return due.cluster() == cluster; });
+  }
+
   // Whatever made the placement move: what was taken from a cluster stays there until what takes
   // its place is healthy.
   void HoldCopies(const Targets& targets) {
@@ -307,6 +314,8 @@ class FailoverPlanner {
       const bool leaves = now == targets.end();
       if (!leaves && (!divided() || now->second >= had || gained.empty())) continue;
       if (Standing(name) != nullptr && leaves) continue;
+      // What failed there is not kept for its own sake.
+      if (!leaves && IsDue(name)) continue;
       const ClusterInfo* cluster = in_.snapshot.Find(name);
       if (cluster == nullptr || cluster->abandoned) continue;
       // What waits there for room runs nowhere.
@@ -397,10 +406,11 @@ class FailoverPlanner {
       AddCopies(targets);
     }
     SetTargets(targets, row);
+    WantNothing(in_.binding, row);
     SetEvictions(row);
     row.set_failover_generation(failover_.generation);
     row.set_failover_since_micros(failover_.since_micros);
-    const bool moved = targets != before_;
+    const bool moved = TargetsOf(row) != before_;
     if (moved && !plan.moved) {
       // That a copy goes is no other reason to run where it runs.
       plan.cause = failover_.restore.empty() ? failover_.leaving : failover_.restore_cause;

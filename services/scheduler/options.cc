@@ -7,7 +7,9 @@ namespace sealane::scheduler {
 std::vector<Flag> OptionFlags() {
   return {
       {"assume-for",
-       "How long capacity that was given away counts as used before heartbeats show it.", "1m"},
+       "How long capacity that was given away counts as used before heartbeats show it. Longer than "
+       "a cluster may be silent before it is judged (lease and hold).",
+       "90s"},
       {"retry-every", "How often what cannot be scheduled is looked at again at least.", "5m"},
       {"capacity-delay", "How long reports of capacity are gathered before what waits is retried.",
        "2s"},

@@ -11,7 +11,7 @@ namespace sealane::scheduler {
 
 struct Options {
   // How long capacity that was given away counts as used before heartbeats show it.
-  absl::Duration assume_for = absl::Minutes(1);
+  absl::Duration assume_for = absl::Seconds(90);
   // What cannot be scheduled is looked at again at least this often; relevant events come first.
   absl::Duration retry_every = absl::Minutes(5);
   // After a cluster reports another capacity, what waits for room is looked at this much later,

@@ -24,6 +24,11 @@ void SetTargets(const Targets& targets, v1::Placed& placed) {
   }
 }
 
+void WantNothing(const v1::Binding& binding, v1::Placed& placed) {
+  if (binding.replicas() != 0 || binding.components_size() > 0) return;
+  for (v1::TargetCluster& target : *placed.mutable_clusters()) target.set_replicas(0);
+}
+
 bool SameDecision(const v1::Placed& a, const v1::Placed& b) {
   return TargetsOf(a) == TargetsOf(b) && a.state() == b.state() &&
          (a.message() == b.message() || a.state() == Name(Outcome::kScheduled)) &&

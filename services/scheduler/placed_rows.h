@@ -14,6 +14,10 @@ using Targets = std::map<std::string, int32_t>;
 [[nodiscard]] Targets TargetsOf(const v1::Placed& placed);
 void SetTargets(const Targets& targets, v1::Placed& placed);
 
+// An object of no replicas has none in any cluster, also where it stays because nothing else fits:
+// works take an object of no replicas as its manifest says.
+void WantNothing(const v1::Binding& binding, v1::Placed& placed);
+
 // Both say the same of where the object runs, which copies stay, and whether failover is held.
 [[nodiscard]] bool SameDecision(const v1::Placed& a, const v1::Placed& b);
 

@@ -11,6 +11,7 @@
 #include "lib/model/same_message.h"
 #include "services/scheduler/estimator.h"
 #include "services/scheduler/explain.h"
+#include "services/scheduler/placed_rows.h"
 #include "services/scheduler/reasons.h"
 
 namespace sealane::scheduler {
@@ -370,6 +371,14 @@ class Planner {
     const int64_t rebalanced = std::max(rebalanced_, Rebalanced());
     if (rebalanced > 0) {
       (*row.mutable_observed_options())[std::string(kRebalancedKey)] = std::to_string(rebalanced);
+    }
+    if (placed_ != nullptr && !plan_.moved) {
+      WantNothing(in_.binding, row);
+      plan_.moved = TargetsOf(row.clusters()) != TargetsOf(placed_->clusters());
+      if (plan_.moved) {
+        plan_.cause = ReplicasChanged(request_, *placed_);
+        row.set_cause(plan_.cause);
+      }
     }
     if (plan_.moved) row.set_revision(old_revision_ + 1);
     plan_.write = placed_ == nullptr || Differs(row, *placed_);

@@ -351,7 +351,11 @@ void SchedulerService::CountAssumed() {
   if (assume_timer_ != 0 || world_.assumed.size() == 0) return;
   assume_timer_ = env_.executor.After(options_.assume_for / 4, [this] {
     assume_timer_ = 0;
-    if (world_.assumed.Expire(env_.clock.Monotonic())) {
+    const auto in_touch = [this](const std::string& cluster) {
+      const ClusterInfo* info = world_.snapshot.Find(cluster);
+      return info == nullptr || !info->out_of_touch;
+    };
+    if (world_.assumed.Expire(env_.clock.Monotonic(), in_touch)) {
       world_.index.Waiting([this](const std::string& key) { queue_.Add(key); });
     }
     CountAssumed();

@@ -88,6 +88,22 @@ TEST(AssumedTest, PromisesAreTakenBack) {
   EXPECT_EQ(assumed.size(), 0u);
 }
 
+TEST(AssumedTest, PromisesLastWhereNothingWouldShowTheReplicas) {
+  AssumedCapacity assumed(absl::Minutes(1));
+  const AssumedLoad cpu = {1, {{"cpu", 1, 1000}}};
+  assumed.Promise("x", "silent", cpu, 5, absl::ZeroDuration());
+  assumed.Promise("x", "well", cpu, 5, absl::ZeroDuration());
+  const auto in_touch = [](const std::string& cluster) { return cluster == "well"; };
+  EXPECT_FALSE(assumed.Expire(absl::Seconds(59), in_touch));
+  EXPECT_TRUE(assumed.Expire(absl::Seconds(61), in_touch));
+  EXPECT_EQ(assumed.loads().count("well"), 0u);
+  EXPECT_EQ(assumed.loads().at("silent").pods, 5);
+  const auto all = [](const std::string&) { return true; };
+  EXPECT_FALSE(assumed.Expire(absl::Seconds(100), all)) << "it has only just spoken";
+  EXPECT_TRUE(assumed.Expire(absl::Seconds(122), all));
+  EXPECT_TRUE(assumed.loads().empty());
+}
+
 class CapacityTest : public ::testing::Test {
  protected:
   CapacityTest()

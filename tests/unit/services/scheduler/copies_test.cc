@@ -188,6 +188,23 @@ TEST_F(JoinTest, OnlyWhenThePolicyAsksForIt) {
   EXPECT_FALSE(Act().plan.moved);
 }
 
+TEST_F(JoinTest, WhatFailedIsNotKeptWhereItFailed) {
+  rules().set_purge_mode("Gracefully");
+  (*binding_.mutable_options())[std::string(kFailoverScopeOption)] = "SameProvider";
+  binding_.set_object_generation(1);
+  Act();
+  Say({Part("a", "Unhealthy", now_, 1)});
+  After(301);
+  Act();
+  ASSERT_THAT(placed_.message(), HasSubstr("it stays in a"));
+  Join("b");
+  ASSERT_TRUE(Act().plan.moved);
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 18), Pair("b", 2)));
+  int moves = 0;
+  while (moves < 50 && Act().plan.write) ++moves;
+  EXPECT_LT(moves, 50) << "copies must not count as wanted";
+}
+
 TEST_F(JoinTest, OneStepAtATimeAndNeverBelowWhatIsWanted) {
   Join("b");
   const FailoverPlan first = Act();

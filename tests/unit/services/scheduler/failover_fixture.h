@@ -74,6 +74,7 @@ class FailoverTest : public ::testing::Test {
     input.rebalance_micros = rebalance;
     input.failover_limit = limit_;
     input.failback_spread = spread_;
+    if (!capacity_lost_.empty()) input.capacity_lost = &capacity_lost_;
     FailoverPlan result = PlanWithFailover(input, known ? &status_ : nullptr, known);
     if (result.plan.write) placed_ = result.plan.row;
     return result;
@@ -97,6 +98,7 @@ class FailoverTest : public ::testing::Test {
   int64_t now_ = kStart;
   int limit_ = 3;
   absl::Duration spread_ = absl::ZeroDuration();
+  ReplicaCounts capacity_lost_;
   v1::Binding binding_;
   v1::Placed placed_;
   v1::AppStatus status_;

@@ -248,6 +248,30 @@ TEST_F(FailoverTest, OtherChangesAreMadeWhileItWaitsForAReplacement) {
   EXPECT_EQ(placed_.state(), "NoClusterFit");
 }
 
+TEST_F(FailoverTest, WhatWaitsForAReplacementMayMoveForAnotherReason) {
+  binding_ = MakeBinding(3, kDynamic);
+  binding_.set_object_generation(1);
+  rules().set_purge_mode("Gracefully");
+  (*binding_.mutable_options())[std::string(kFailoverScopeOption)] = "SameProvider";
+  snapshot_ = MakeSnapshot({MakeRoomy("a", 3)});
+  Place();
+  Say({Part("a", "Unhealthy", now_, 1)});
+  After(301);
+  Act();
+  ASSERT_THAT(placed_.message(), HasSubstr("it stays in a"));
+  v1::ClusterStatus elsewhere = MakeRoomy("b", 10);
+  elsewhere.set_provider("other");
+  snapshot_.Set(elsewhere);
+  capacity_lost_ = {{"a", 3}};
+  Act();
+  capacity_lost_.clear();
+  EXPECT_THAT(placed_.cause(), HasSubstr("capacity lost in a"));
+  EXPECT_EQ(ToMap(placed_).at("b"), 3);
+  ASSERT_THAT(Evicted(), ElementsAre("a"));
+  EXPECT_THAT(placed_.evictions(0).replaced_by(), ElementsAre("b")) << "else both would be wanted";
+  EXPECT_FALSE(Act().plan.write);
+}
+
 // --- A fault that comes along ------------------------------------------------------------------
 
 TEST_F(FailoverTest, IsHeldAfterFailuresInSeveralClustersForTheSameReason) {

@@ -144,6 +144,24 @@ TEST(PlanTest, LeavesAClusterThatIsGoneOrNoLongerMatches) {
   EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 4))) << "the last good one stays";
 }
 
+TEST(PlanTest, NoReplicasAreWantedAlsoWhereItStaysBecauseNothingFits) {
+  for (const char* placement : {kDuplicatedPlacement, kDynamic}) {
+    Planned world(MakeBinding(4, placement), MakeSnapshot({MakeRoomy("a", 6)}));
+    world.Step();
+    world.snapshot.Remove("a");
+    world.Step();
+    EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 4)));
+    world.binding.set_replicas(0);
+    world.binding.set_revision(2);
+    const Plan plan = world.Step();
+    EXPECT_EQ(plan.row.state(), "NoClusterFit");
+    EXPECT_TRUE(plan.moved);
+    EXPECT_THAT(plan.cause, HasSubstr("0"));
+    EXPECT_THAT(ToMap(world.row), UnorderedElementsAre(Pair("a", 0)));
+    EXPECT_FALSE(world.Step().write);
+  }
+}
+
 v1::ClusterStatus Tainted(v1::ClusterStatus cluster, const std::string& effect, int64_t added) {
   v1::Taint* taint = cluster.add_taints();
   taint->set_key("t");
