@@ -7,7 +7,8 @@ namespace sealane::scheduler {
 std::vector<Flag> OptionFlags() {
   return {
       {"assume-for",
-       "How long capacity that was given away counts as used before heartbeats show it. Longer than "
+       "How long capacity that was given away counts as used before heartbeats show it. Longer "
+       "than "
        "a cluster may be silent before it is judged (lease and hold).",
        "90s"},
       {"retry-every", "How often what cannot be scheduled is looked at again at least.", "5m"},
