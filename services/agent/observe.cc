@@ -25,6 +25,7 @@ using kube::GetString;
 // A reflected status above this is not sent: it would crowd out everyone else's.
 constexpr size_t kMaxStatus = 64 << 10;
 constexpr size_t kMaxReason = 1024;
+constexpr size_t kMaxJobs = 20;  // of a CronJob, whose pods are looked at
 
 std::string KeyOfObject(const Json& object) {
   return RowKey(ObjectKey{std::string(GroupOf(GetString(object, {"apiVersion"}))),
@@ -63,6 +64,20 @@ std::string PodSelector(const Json& object) {
     }
   }
   return StrJoin(terms, ",");
+}
+
+// The same for the Jobs of a CronJob that run: their pods carry the Job's name as a label. "" when
+// none runs.
+std::string PodSelectorOfCronJob(const Json& object) {
+  const Json* active = Find(object, {"status", "active"});
+  if (active == nullptr || !active->is_array()) return {};
+  std::vector<std::string> names;
+  for (const Json& job : *active) {
+    if (names.size() == kMaxJobs) break;
+    const std::string_view name = GetString(job, {"name"});
+    if (!name.empty()) names.emplace_back(name);
+  }
+  return names.empty() ? "" : StrCat("job-name in (", StrJoin(names, ","), ")");
 }
 
 // A Job is healthy while it runs; whether its pods do is another question.
@@ -141,6 +156,9 @@ Observed Observe(const Json& object, std::optional<int64_t> template_generation)
     }
   }
   if (unhealthy || IsJobWithIdlePods(object)) out.pod_selector = PodSelector(object);
+  if (out.pod_selector.empty() && GetString(object, {"kind"}) == "CronJob") {
+    out.pod_selector = PodSelectorOfCronJob(object);
+  }
   return out;
 }
 

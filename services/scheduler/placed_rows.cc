@@ -42,6 +42,7 @@ bool SameDecision(const v1::Placed& a, const v1::Placed& b) {
 v1::Placed WithoutDetails(v1::Placed row) {
   row.clear_decisions();
   row.clear_scheduled_micros();
+  row.clear_last_scheduled_micros();
   if (row.state() == Name(Outcome::kScheduled)) row.clear_message();
   return row;
 }

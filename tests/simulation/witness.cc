@@ -12,6 +12,9 @@ namespace {
 // How old what the control plane knows may be: a lease of 40 s, and messages under way. What was
 // true within this time may have been the reason of a decision.
 constexpr absl::Duration kKnown = absl::Seconds(75);
+// How much later than others the witness may see a placement: it, too, connects again to a bus that
+// restarts.
+constexpr absl::Duration kBehind = absl::Seconds(5);
 
 std::string Describe(const v1::Placed& row) {
   std::string text;
@@ -105,8 +108,15 @@ void Witness::OnMember(const std::string& cluster, const kubeapi::Change& change
   if (before.replicas > 0 && copy.replicas == 0) JudgeRemoval(cluster, key.name, before);
 }
 
-// Promise 2, at the cluster: nothing is taken away that the placement gives it.
+// Promise 2, at the cluster: nothing is taken away that the placement gives it. The witness may see
+// the placement later than the cluster's work, so it looks when that must have come.
 void Witness::JudgeRemoval(const std::string& cluster, const std::string& app, const Copy& copy) {
+  world_.sim().env().executor.After(
+      kBehind, [this, cluster, app, copy] { JudgeRemovalNow(cluster, app, copy); });
+}
+
+void Witness::JudgeRemovalNow(const std::string& cluster, const std::string& app,
+                              const Copy& copy) {
   const absl::Duration now = world_.sim().Monotonic();
   const Fleet::App* wanted = fleet_.Find(app);
   if (wanted == nullptr || wanted->replicas == 0) return;

@@ -51,6 +51,7 @@ class Witness {
   void OnMember(const std::string& cluster, const kubeapi::Change& change);
   void OnPlacement(const std::string& key);
   void JudgeRemoval(const std::string& cluster, const std::string& app, const Copy& copy);
+  void JudgeRemovalNow(const std::string& cluster, const std::string& app, const Copy& copy);
   void JudgeLeft(const std::string& cluster, const std::string& app,
                  const std::map<std::string, int64_t>& left_to);
   void JudgeRoom(const Placement& before, const Placement& after);

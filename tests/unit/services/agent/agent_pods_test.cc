@@ -175,6 +175,27 @@ TEST_F(AgentPodsTest, AJobThatRunsIsHealthyAndItsPodsTroubleIsToldAllTheSame) {
   ASSERT_TRUE(Tells("BackoffLimitExceeded: too many; 1 of 1 pods: ImagePullBackOff")) << Detail();
 }
 
+TEST_F(AgentPodsTest, TheJobsOfACronJobThatRunTellTheTroubleOfTheirPods) {
+  world_.StartAgent();
+  Json job = {{"template", Template({{"app", "web"}})}};
+  job["template"]["spec"]["restartPolicy"] = "Never";
+  const Json cron = {{"apiVersion", "batch/v1"},
+                     {"kind", "CronJob"},
+                     {"metadata", {{"name", "web"}, {"namespace", "shop"}}},
+                     {"spec", {{"schedule", "* * * * *"}, {"jobTemplate", {{"spec", job}}}}}};
+  world_.Put(cron.dump());
+  ASSERT_TRUE(Applied());
+  AddPod("web-1-x", {{"app", "web"}, {"job-name", "web-1"}}, PullBackOff());
+  AddPod("other-1-x", {{"app", "web"}, {"job-name", "other-1"}}, PullBackOff());
+  const char* path = "/apis/batch/v1/namespaces/shop/cronjobs/web";
+  SetStatus(path, {{"active",
+                    {{{"kind", "Job"}, {"name", "web-1"}}, {{"kind", "Job"}, {"name", "web-2"}}}}});
+  ASSERT_TRUE(Tells("1 of 1 pods: ImagePullBackOff (no such image)")) << Detail();
+  EXPECT_EQ(world_.Status("web")->health(), "Healthy");
+  SetStatus(path, {{"active", nullptr}});
+  ASSERT_TRUE(world_.Until([&] { return Detail().empty(); })) << Detail();
+}
+
 TEST_F(AgentPodsTest, WithoutTheRightToListPodsNothingIsToldAndNothingFails) {
   world_.fault = [](const http::HttpRequest& request) -> std::optional<http::HttpResponse> {
     if (request.path.find("/pods") == std::string::npos) return std::nullopt;
