@@ -127,9 +127,9 @@ class FailoverPlanner {
     const FilterContext context{request_, term, in_.groups, in_.now_micros};
     const Filters filters(context);
     for (const auto& [name, replicas] : targets) {
-      if (before_.count(name) > 0) continue;
       const ClusterInfo* cluster = in_.snapshot.Find(name);
       if (cluster == nullptr || filters.Run(*cluster) != 0) return false;
+      if (before_.count(name) > 0) continue;
       if (!request_.workload || !request_.CountsCapacity()) continue;
       if (EstimateReplicas(request_, *cluster, AssumedFor(in_.assumed, name)) < replicas) {
         return false;

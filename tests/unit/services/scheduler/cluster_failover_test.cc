@@ -82,6 +82,23 @@ TEST_F(ClusterFailoverTest, ACopyThatIsBackInTimeIsUsedAgain) {
   EXPECT_FALSE(Act().plan.write);
 }
 
+TEST_F(ClusterFailoverTest, ACopyThatIsBackWhereThePolicyDoesNotWantItAnyMoreStaysACopy) {
+  TaintAndMoveToB();
+  Say({Part("a", "Unknown"), Part("b", "Unhealthy", now_)});
+  *binding_.mutable_placement() =
+      PlacementFromJson(Json::parse(R"({"clusterAffinity": {"clusterNames": ["b", "c"]}})"))
+          .value();
+  Act();
+  snapshot_.Set(MakeCluster("a"));
+  Say({Part("a", "Healthy", 0, 3), Part("b", "Unhealthy", now_)});
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("a", 3), Pair("b", 3)))
+      << "nothing else runs yet";
+  Say({Part("a", "Healthy", 0, 3), Part("b", "Healthy", 0, 3)});
+  Act();
+  EXPECT_THAT(ToMap(placed_), UnorderedElementsAre(Pair("b", 3)));
+}
+
 TEST_F(ClusterFailoverTest, ReturnsLaterOnlyWhenThePolicyAsksForIt) {
   (*binding_.mutable_options())["sealane.io/failback"] = "WhenHealthyFor=10m";
   spread_ = absl::Minutes(8);
