@@ -23,6 +23,13 @@ const BusMessage* MemoryStreams::Stream::Last(std::string_view subject) const {
   return &messages.at(*it->second.rbegin());
 }
 
+const BusMessage* MemoryStreams::Stream::Replaced(std::string_view subject) const {
+  const auto it = by_subject.find(subject);
+  if (!config.last_per_subject || it == by_subject.end()) return nullptr;
+  const bool full = it->second.size() >= static_cast<size_t>(config.history);
+  return full && !it->second.empty() ? &messages.at(*it->second.begin()) : nullptr;
+}
+
 std::vector<const BusMessage*> MemoryStreams::Stream::Replay(std::string_view filter, bool all,
                                                              uint64_t after) const {
   std::vector<const BusMessage*> found;
@@ -37,7 +44,9 @@ std::vector<const BusMessage*> MemoryStreams::Stream::Replay(std::string_view fi
 
 absl::StatusOr<bool> MemoryStreams::Ensure(const StreamConfig& config, absl::Time now) {
   SEALANE_RETURN_IF_ERROR(Annotate(CheckName(config.name), "stream"));
-  if (config.subjects.empty()) return InvalidArgument("a stream needs subjects");
+  if (config.subjects.empty() == config.sources.empty()) {
+    return InvalidArgument("a stream needs either subjects or sources");
+  }
   for (const std::string& subject : config.subjects) {
     SEALANE_RETURN_IF_ERROR(Annotate(CheckFilter(subject), "stream"));
   }
@@ -46,8 +55,46 @@ absl::StatusOr<bool> MemoryStreams::Ensure(const StreamConfig& config, absl::Tim
   if (created) {
     last_created_micros_ = std::max(last_created_micros_ + 1, ToMicros(now));
     it->second.created_micros = last_created_micros_;
+    FillFromSources(it->second);
   }
   return created;
+}
+
+void MemoryStreams::FillFromSources(Stream& stream) {
+  std::vector<std::pair<const BusMessage*, std::string_view>> found;
+  for (const std::string& source : stream.config.sources) {
+    const Stream* origin = Find(source);
+    if (origin == nullptr) continue;
+    for (const auto& item : origin->messages) found.emplace_back(&item.second, source);
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return a.first->stored_micros < b.first->stored_micros;
+  });
+  for (const auto& [message, source] : found) Copy(stream, *message, source);
+}
+
+const BusMessage* MemoryStreams::Copy(Stream& stream, const BusMessage& message,
+                                      std::string_view source) {
+  const BusMessage* replaced = stream.Replaced(message.subject);
+  if (replaced != nullptr) Erase(stream, replaced->sequence);
+  BusMessage copy = message;
+  copy.headers.emplace_back(kOriginHeader, StrCat(source, " ", message.sequence));
+  copy.sequence = ++stream.last_sequence;
+  stream.bytes += SizeOf(copy);
+  stream.by_subject[copy.subject].insert(copy.sequence);
+  const uint64_t sequence = copy.sequence;
+  return &stream.messages.emplace(sequence, std::move(copy)).first->second;
+}
+
+std::vector<MemoryStreams::Stream*> MemoryStreams::CopiesOf(std::string_view source) {
+  std::vector<Stream*> found;
+  for (auto& item : streams_) {
+    const auto& sources = item.second.config.sources;
+    if (std::find(sources.begin(), sources.end(), source) != sources.end()) {
+      found.push_back(&item.second);
+    }
+  }
+  return found;
 }
 
 absl::StatusOr<Appended> MemoryStreams::Store(const AppendRequest& request, absl::Time now,
@@ -77,8 +124,8 @@ absl::StatusOr<Appended> MemoryStreams::Store(const AppendRequest& request, absl
   }
   message.stored_micros = ToMicros(now);
   const int64_t size = SizeOf(message);
-  const bool replaces = stream->config.last_per_subject && last != nullptr;
-  const int64_t freed = replaces ? SizeOf(*last) : 0;
+  const BusMessage* replaced = stream->Replaced(request.subject);
+  const int64_t freed = replaced == nullptr ? 0 : SizeOf(*replaced);
   if (stream->config.max_bytes >= 0) {
     while (stream->config.discard_old && !stream->messages.empty() &&
            stream->bytes + size > stream->config.max_bytes) {
@@ -89,7 +136,7 @@ absl::StatusOr<Appended> MemoryStreams::Store(const AppendRequest& request, absl
           ToAbsl(StrCat("stream ", stream->config.name, " is full")));
     }
   }
-  if (replaces) Erase(*stream, last->sequence);
+  if (replaced != nullptr) Erase(*stream, replaced->sequence);
   message.sequence = ++stream->last_sequence;
   stream->bytes += size;
   stream->by_subject[message.subject].insert(message.sequence);

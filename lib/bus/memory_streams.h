@@ -37,6 +37,8 @@ class MemoryStreams {
 
     // The last message of a subject, markers included; nullptr when there is none.
     [[nodiscard]] const BusMessage* Last(std::string_view subject) const;
+    // The message that goes when another one of the subject comes; nullptr: none.
+    [[nodiscard]] const BusMessage* Replaced(std::string_view subject) const;
     // What a new watch is told: the last message per subject (or `all` messages) after sequence
     // `after`, in order.
     [[nodiscard]] std::vector<const BusMessage*> Replay(std::string_view filter, bool all,
@@ -52,11 +54,15 @@ class MemoryStreams {
   [[nodiscard]] Stream* Find(std::string_view name);
   // The stream that keeps messages of this subject, or nullptr.
   [[nodiscard]] Stream* Of(std::string_view subject);
+  // The streams that are made of this one, and a message copied into one of them.
+  [[nodiscard]] std::vector<Stream*> CopiesOf(std::string_view source);
+  const BusMessage* Copy(Stream& stream, const BusMessage& message, std::string_view source);
   void Delete(std::string_view name);
   void Recreate(std::string_view name, absl::Time now);
   void RollBack(std::string_view name, uint64_t last_sequence);
 
  private:
+  void FillFromSources(Stream& stream);
   void Erase(Stream& stream, uint64_t sequence);
   void Expire(Stream& stream, absl::Time now);
 

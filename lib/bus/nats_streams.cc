@@ -24,7 +24,7 @@ Json ToJson(const StreamConfig& config, int replicas) {
                {"max_msgs", -1},
                {"max_bytes", config.max_bytes},
                {"max_age", absl::ToInt64Nanoseconds(config.max_age)},
-               {"max_msgs_per_subject", config.last_per_subject ? 1 : -1},
+               {"max_msgs_per_subject", config.last_per_subject ? config.history : -1},
                {"max_msg_size", -1},
                {"discard", config.discard_old ? "old" : "new"},
                {"num_replicas", replicas},
@@ -34,6 +34,9 @@ Json ToJson(const StreamConfig& config, int replicas) {
                {"duplicate_window", absl::ToInt64Nanoseconds(config.duplicate_window)}};
   if (config.max_age > absl::ZeroDuration() && config.duplicate_window > config.max_age) {
     json["duplicate_window"] = json["max_age"];
+  }
+  for (const std::string& source : config.sources) {
+    json["sources"].push_back({{"name", source}});
   }
   if (!config.republish_prefix.empty()) {
     const std::string& subject = config.subjects.front();
@@ -46,7 +49,9 @@ Json ToJson(const StreamConfig& config, int replicas) {
 
 void NatsStreams::Ensure(const StreamConfig& config, Bus::DoneHandler done) {
   absl::Status status = CheckName(config.name);
-  if (status.ok() && config.subjects.empty()) status = InvalidArgument("a stream needs subjects");
+  if (status.ok() && config.subjects.empty() == config.sources.empty()) {
+    status = InvalidArgument("a stream needs either subjects or sources");
+  }
   for (const std::string& subject : config.subjects) {
     if (status.ok()) status = CheckFilter(subject);
   }

@@ -77,6 +77,9 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
       options_(std::move(options)),
       registry_(Schema::Builtin()),
       writer_(env_, store, registry_) {
+  if (options_.definitions != nullptr) {
+    for (const Json& crd : *options_.definitions) registry_.SetCustomResource(crd);
+  }
   store_.ForEach(kCrds, "", {}, [&](const ObjectPtr& crd) {
     registry_.SetCustomResource(crd->value());
     return true;

@@ -22,6 +22,9 @@ struct ApiServerOptions {
   std::string token;
   // What discovery tells clients to connect to.
   std::string server_address = "127.0.0.1";
+  // Custom resources that are served without anybody having applied their definitions: a list of
+  // CustomResourceDefinitions, or nullptr.
+  std::shared_ptr<const Json> definitions;
   absl::Duration bookmark_period = absl::Minutes(1);
   absl::Duration watch_timeout = absl::Minutes(30);  // of watches that name no timeout
 };

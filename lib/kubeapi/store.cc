@@ -63,37 +63,47 @@ size_t MemoryStore::Count(std::string_view resource, std::string_view ns) const 
 }
 
 void MemoryStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done done) {
-  Objects& objects = resources_[key.resource];
-  const auto it = objects.find({key.ns, key.name});
-  ObjectPtr previous = it == objects.end() ? nullptr : it->second;
+  const ObjectPtr previous = Get(key);
   if (expected == 0 && previous != nullptr) {
     return done(absl::AlreadyExistsError("the object exists"));
   }
   if (expected != 0 && (previous == nullptr || previous->revision() != expected)) {
     return done(absl::AbortedError("the object has been modified"));
   }
-  const uint64_t revision = ++revision_;
+  done(Follow(key, std::move(object), revision_ + 1));
+}
+
+ObjectPtr MemoryStore::Follow(const ObjectKey& key, Json object, uint64_t revision) {
+  ObjectPtr& slot = resources_[key.resource][{key.ns, key.name}];
+  const ObjectPtr previous = slot;
+  FollowTo(revision);
   object["metadata"]["resourceVersion"] = std::to_string(revision);
   auto stored = std::make_shared<const StoredObject>(key, std::move(object), revision);
-  objects[{key.ns, key.name}] = stored;
+  slot = stored;
   Publish({previous == nullptr ? ChangeType::kAdded : ChangeType::kModified, stored, previous});
-  done(ObjectPtr(stored));
+  return stored;
 }
 
 void MemoryStore::Remove(const ObjectKey& key, uint64_t expected, Done done) {
-  Objects& objects = resources_[key.resource];
-  const auto it = objects.find({key.ns, key.name});
-  if (it == objects.end() || it->second->revision() != expected) {
+  const ObjectPtr previous = Get(key);
+  if (previous == nullptr || previous->revision() != expected) {
     return done(absl::AbortedError("the object has been modified"));
   }
-  ObjectPtr previous = it->second;
+  FollowRemoval(key, revision_ + 1);
+  done(ObjectPtr(previous));
+}
+
+void MemoryStore::FollowRemoval(const ObjectKey& key, uint64_t revision) {
+  FollowTo(revision);
+  Objects& objects = resources_[key.resource];
+  const auto it = objects.find({key.ns, key.name});
+  if (it == objects.end()) return;
+  const ObjectPtr previous = it->second;
   objects.erase(it);
-  const uint64_t revision = ++revision_;
   Json last = previous->value();
   last["metadata"]["resourceVersion"] = std::to_string(revision);
   auto stored = std::make_shared<const StoredObject>(key, std::move(last), revision);
   Publish({ChangeType::kDeleted, stored, previous});
-  done(ObjectPtr(stored));
 }
 
 uint64_t MemoryStore::Subscribe(Observer observer) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -101,6 +102,13 @@ class MemoryStore final : public Store {
   // As restoring etcd from a backup: what was written since is gone, revisions count on from the
   // backup's, and there is no history. Observers are told what differs.
   void Restore(const Backup& backup);
+
+  // As a copy of another store, whose revisions count: takes over the object as it is there, or its
+  // removal (nothing when there is none). Revisions only grow. Observers are told as by Put.
+  ObjectPtr Follow(const ObjectKey& key, Json object, uint64_t revision);
+  void FollowRemoval(const ObjectKey& key, uint64_t revision);
+  // The other store has come this far, with nothing new for this one.
+  void FollowTo(uint64_t revision) { revision_ = std::max(revision_, revision); }
 
   uint64_t revision() const override { return revision_; }
   ObjectPtr Get(const ObjectKey& key) const override;

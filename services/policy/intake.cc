@@ -77,6 +77,15 @@ bool MarkLeavingCluster(const Json& deletion, v1::StoredObject& cluster) {
   return true;
 }
 
+// What stays of the gateway's part when somebody else writes the object: not who owns which field.
+std::string WithoutOwners(const std::string& api_metadata) {
+  if (api_metadata.empty()) return {};
+  Json json = Json::parse(api_metadata, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("metadata")) return {};
+  for (const char* field : {"managedFields", "generation"}) json["metadata"].erase(field);
+  return WriteJson(json);
+}
+
 }  // namespace
 
 Intake::Intake(Env env, Bus& bus, State& state, EventSink& events, PolicyMetrics& metrics,
@@ -209,13 +218,14 @@ bool Intake::Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEven
   if (operation.type() == v1::Operation::DELETE) {
     return Delete(event, request, *manifest, result, commit);
   }
-  if (!Apply(event, request, manifest, result, commit)) return false;
+  if (!Apply(event, request, operation, manifest, result, commit)) return false;
   event->admitted.emplace_back(event->result.results_size() - 1, manifest);
   return true;
 }
 
 bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
-                   const std::shared_ptr<Json>& parsed, v1::OperationResult& result, bool commit) {
+                   const v1::Operation& operation, const std::shared_ptr<Json>& parsed,
+                   v1::OperationResult& result, bool commit) {
   Json& manifest = *parsed;
   kube::Admission admission = kube::Admit(manifest);
   for (std::string& warning : admission.warnings) result.add_warnings(std::move(warning));
@@ -238,6 +248,15 @@ bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent
     stored.set_deleting(false);
   }
   const bool changed = created || row->value.manifest() != canonical;
+  // Of an object that is made anew nothing is kept.
+  std::string kept = created ? "" : WithoutOwners(stored.api_metadata());
+  if (!operation.api_metadata().empty()) {
+    kept = operation.api_metadata();
+  } else if (!changed) {
+    kept = stored.api_metadata();
+  }
+  const bool kept_differs = kept != stored.api_metadata();
+  stored.set_api_metadata(std::move(kept));
   result.set_accepted(true);
   result.set_changed(changed);
   result.set_generation(stored.generation() + (changed ? 1 : 0));
@@ -245,7 +264,7 @@ bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent
   if (!commit) return true;
   if (!changed) {
     // Durable once whatever wrote this value is.
-    if (row->pending) Write(event, key, std::move(stored));
+    if (row->pending || kept_differs) Write(event, key, std::move(stored));
     return true;
   }
   if (!created) Keep(event, key, row->value);

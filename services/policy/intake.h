@@ -57,7 +57,8 @@ class Intake {
   bool Handle(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
               const v1::Operation& operation, v1::OperationResult& result, bool commit);
   bool Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
-             const std::shared_ptr<Json>& parsed, v1::OperationResult& result, bool commit);
+             const v1::Operation& operation, const std::shared_ptr<Json>& parsed,
+             v1::OperationResult& result, bool commit);
   bool Delete(const std::shared_ptr<InFlight>& event, const v1::DeployEvent& request,
               const Json& manifest, v1::OperationResult& result, bool commit);
   // Keeps the generation that is about to be replaced or deleted; the event is not answered before.

@@ -1,0 +1,338 @@
+#include "services/gateway/bus_store.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "lib/bus/subjects.h"
+#include "lib/core/json.h"
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "lib/core/time.h"
+#include "lib/kubeapi/errors.h"
+#include "lib/model/identity.h"
+#include "services/gateway/object_view.h"
+
+namespace sealane::gateway {
+namespace {
+
+using kubeapi::ObjectKey;
+using kubeapi::ObjectPtr;
+
+constexpr char kApiStream[] = "api";
+constexpr char kNamespaces[] = "namespaces";
+constexpr char kCrdKind[] = "CustomResourceDefinition";
+constexpr const char* kSystemNamespaces[] = {"default", "kube-node-lease", "kube-public",
+                                             "kube-system"};
+// A deletion is shown with the object as it was last: of each key, that and the mark are kept.
+constexpr int kKeptPerKey = 2;
+
+sealane::ObjectKey ClusterKey(std::string_view name) {
+  return {"cluster.karmada.io", "Cluster", "", std::string(name)};
+}
+
+kubeapi::FieldError ToFieldError(const v1::FieldError& error) {
+  kubeapi::FieldError out;
+  out.field = error.field();
+  out.message = error.message();
+  out.reason = "FieldValueInvalid";
+  for (const char* reason : {"Required", "NotSupported", "Forbidden", "Duplicate"}) {
+    if (error.reason() == reason) out.reason = StrCat("FieldValue", reason);
+  }
+  if (error.reason() == "TypeMismatch") out.reason = "FieldValueTypeInvalid";
+  return out;
+}
+
+// What a refusal of intake is to a client of the API.
+absl::Status ToStatus(const v1::OperationResult& result, const ObjectKey& key,
+                      std::string_view group, std::string_view kind) {
+  std::vector<kubeapi::FieldError> errors;
+  for (const v1::FieldError& error : result.errors()) {
+    if (error.reason() == "Conflict") return absl::AbortedError(error.message());
+    if (error.reason() == "AlreadyExists") return absl::AlreadyExistsError(error.message());
+    if (error.reason() == "NotFound") {
+      return kubeapi::NotFoundError({std::string(group), key.resource, key.name});
+    }
+    errors.push_back(ToFieldError(error));
+  }
+  return kubeapi::InvalidObject({std::string(group), std::string(kind), key.name}, errors);
+}
+
+}  // namespace
+
+BusStore::BusStore(Bus& bus, Env env, Deploys& deploys, size_t history_limit)
+    : bus_(bus), env_(env), deploys_(deploys), view_(history_limit), executor_(env.executor) {}
+
+BusStore::~BusStore() = default;
+
+void BusStore::Start(std::function<void()> on_synced) {
+  on_synced_ = std::move(on_synced);
+  StreamConfig config;
+  config.name = kApiStream;
+  config.sources = {std::string(kObjectsTable), std::string(kAppStatusTable),
+                    std::string(kClusterStatusTable)};
+  config.history = kKeptPerKey;
+  config.replicas = 0;
+  bus_.EnsureStream(config, [this, alive = executor_.alive()](const absl::Status& status) {
+    if (alive.expired()) return;
+    if (!status.ok()) {
+      log_.Error("the stream of the API cannot be made", {{"error", status.ToString()}});
+      return;
+    }
+    WatchOptions options;
+    options.stream = kApiStream;
+    options.all = true;
+    watch_ = bus_.Watch(options, [this](const WatchEvent& event) { OnEvent(event); });
+  });
+}
+
+// --- From the bus
+
+void BusStore::OnEvent(const WatchEvent& event) {
+  if (lost_) return;
+  if (event.type == WatchEvent::Type::kReset) {
+    if (created_micros_ != 0 && created_micros_ != event.stream_created_micros) {
+      // Another stream counts otherwise: nothing that was shown so far can be compared with it.
+      log_.Error("the stream of the API was made anew; this process has to begin again", {});
+      lost_ = true;
+    }
+    created_micros_ = event.stream_created_micros;
+    for (const char* name : kSystemNamespaces) ShowNamespace(name, created_micros_, 1);
+    return;
+  }
+  if (event.type == WatchEvent::Type::kSynced) {
+    view_.FollowTo(event.last_sequence);
+    if (!std::exchange(synced_, true) && on_synced_) on_synced_();
+    return;
+  }
+  const BusMessage& message = event.message;
+  if (message.sequence <= view_.revision() && synced_) return;  // told once more
+  const std::string_view table = SubjectToken(message.subject, 0);
+  const std::string key(SubjectAfter(message.subject, 1));
+  const bool gone = event.type == WatchEvent::Type::kDelete;
+  if (table == kObjectsTable) {
+    OnObject(key, message, gone);
+  } else if (table == kAppStatusTable) {
+    OnApp(key, message, gone);
+  } else if (table == kClusterStatusTable) {
+    OnCluster(message, gone);
+  }
+  view_.FollowTo(message.sequence);
+}
+
+void BusStore::OnObject(const std::string& key, const BusMessage& message, bool gone) {
+  objects_seen_ = std::max(objects_seen_, OriginSequence(message));
+  if (gone) {
+    const auto found = entries_.find(key);
+    if (found != entries_.end()) {
+      const Entry last = std::move(found->second);
+      entries_.erase(found);
+      unserved_.erase(key);
+      Hide(last, message.sequence);
+    }
+  } else {
+    Entry& entry = entries_[key];
+    v1::StoredObject row;
+    if (!row.ParseFromString(message.payload)) {
+      log_.Warn("a row that is no object", {{"subject", message.subject}});
+      return;
+    }
+    entry.row = std::move(row);
+    entry.row_revision = OriginSequence(message);
+    Show(key, message.sequence);
+  }
+  Wake();
+}
+
+void BusStore::OnApp(const std::string& key, const BusMessage& message, bool gone) {
+  v1::AppStatus app;
+  if (gone || !app.ParseFromString(message.payload)) {
+    const auto it = entries_.find(key);
+    if (it == entries_.end()) return;
+    it->second.app.Clear();
+    if (it->second.row_revision == 0) entries_.erase(it);
+    return;
+  }
+  Entry& entry = entries_[key];
+  v1::AppStatus kept;
+  kept.set_uid(app.uid());
+  kept.set_generation(app.generation());
+  kept.set_observed_generation(app.observed_generation());
+  kept.set_status_json(app.status_json());
+  const bool same = kept.SerializeAsString() == entry.app.SerializeAsString();
+  entry.app = std::move(kept);
+  if (!same && entry.row_revision != 0) Show(key, message.sequence);
+}
+
+void BusStore::OnCluster(const BusMessage& message, bool gone) {
+  v1::ClusterStatus cluster;
+  if (gone) {
+    const auto name = DecodeToken(SubjectAfter(message.subject, 1));
+    if (name.ok()) clusters_.erase(*name);
+    return;
+  }
+  if (!cluster.ParseFromString(message.payload)) return;
+  const std::string name = cluster.name();
+  clusters_[name] = std::move(cluster);
+  const std::string key = RowKey(ClusterKey(name));
+  const auto it = entries_.find(key);
+  if (it != entries_.end() && it->second.row_revision != 0) Show(key, message.sequence);
+}
+
+std::optional<ObjectKey> BusStore::KeyOf(const v1::ObjectRef& ref) const {
+  const Kind* kind = kinds_.Of(GroupOf(ref.api_version()), ref.kind());
+  if (kind == nullptr) return std::nullopt;
+  return ObjectKey{kind->storage_name, ref.namespace_(), ref.name()};
+}
+
+void BusStore::Show(const std::string& key, uint64_t revision) {
+  const Entry& entry = entries_.at(key);
+  const std::optional<ObjectKey> mine = KeyOf(entry.row.ref());
+  if (!mine.has_value()) {
+    unserved_.insert(key);
+    return;
+  }
+  unserved_.erase(key);
+  const v1::ClusterStatus* cluster = nullptr;
+  if (entry.row.ref().kind() == "Cluster") {
+    const auto it = clusters_.find(entry.row.ref().name());
+    if (it != clusters_.end() && it->second.uid() == entry.row.uid()) cluster = &it->second;
+  }
+  absl::StatusOr<Json> object = MakeObject(entry.row, &entry.app, cluster);
+  if (!object.ok()) {
+    log_.Warn("a row that is no object", {{"key", key}});
+    return;
+  }
+  if (!mine->ns.empty()) ShowNamespace(mine->ns, entry.row.created_micros(), revision);
+  const bool defines = entry.row.ref().kind() == kCrdKind;
+  const Json definition = defines ? *object : Json();
+  // First, so that nobody sees the definition before its kind is known here.
+  if (defines) kinds_.Define(definition);
+  view_.Follow(*mine, *std::move(object), revision);
+  if (defines) OnDefinition(definition, false, revision);
+}
+
+void BusStore::Hide(const Entry& entry, uint64_t revision) {
+  if (entry.row_revision == 0) return;
+  const std::optional<ObjectKey> mine = KeyOf(entry.row.ref());
+  if (!mine.has_value()) return;
+  const ObjectPtr last = view_.Get(*mine);
+  view_.FollowRemoval(*mine, revision);
+  if (last != nullptr && entry.row.ref().kind() == kCrdKind) {
+    OnDefinition(last->value(), true, revision);
+  }
+}
+
+void BusStore::OnDefinition(const Json& crd, bool gone, uint64_t revision) {
+  if (gone) return kinds_.Undefine(crd);
+  // Objects that came before their definition.
+  const std::set<std::string> keys = unserved_;
+  for (const std::string& key : keys) {
+    if (KeyOf(entries_.at(key).row.ref()).has_value()) Show(key, revision);
+  }
+}
+
+void BusStore::ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision) {
+  const ObjectKey key{kNamespaces, "", name};
+  if (view_.Get(key) != nullptr) return;
+  view_.Follow(key, ImpliedNamespace(name, FromMicros(since_micros)), revision);
+}
+
+void BusStore::Wake() {
+  std::vector<Waiter> due;
+  const auto end = waiters_.upper_bound(objects_seen_);
+  for (auto it = waiters_.begin(); it != end; ++it) due.push_back(std::move(it->second));
+  waiters_.erase(waiters_.begin(), end);
+  for (Waiter& waiter : due) waiter.done(view_.Get(waiter.key));
+}
+
+// --- To the bus
+
+std::string BusStore::RowKeyOf(const ObjectKey& key) const {
+  const Kind* kind = kinds_.Stored(key.resource);
+  if (kind == nullptr) return {};
+  return RowKey(
+      sealane::ObjectKey{std::string(GroupOf(kind->api_version)), kind->kind, key.ns, key.name});
+}
+
+void BusStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done done) {
+  const Kind* kind = kinds_.Stored(key.resource);
+  if (kind == nullptr) return done(kubeapi::NoSuchResource());
+  const ObjectPtr now = Get(key);
+  if (expected == 0 && now != nullptr) {
+    return done(absl::AlreadyExistsError("the object exists"));
+  }
+  if (expected != 0 && (now == nullptr || now->revision() != expected)) {
+    return done(absl::AbortedError("the object has been modified"));
+  }
+  const auto entry = entries_.find(RowKeyOf(key));
+  const bool stored = entry != entries_.end() && entry->second.row_revision != 0;
+  if (stored && entry->second.row.deleting()) {
+    return done(kubeapi::ApiError(409, "Conflict",
+                                  StrCat(key.resource, " \"", key.name,
+                                         "\" is being withdrawn from the clusters and cannot be "
+                                         "changed any more; create it again when it is gone")));
+  }
+  // The version of its manifest is the one that its kind is stored in.
+  std::string api_version = object.value("apiVersion", kind->api_version);
+  Split split = SplitObject(std::move(object), api_version, kind->kind);
+  v1::Operation operation;
+  operation.set_type(v1::Operation::APPLY);
+  operation.set_manifest(std::move(split.manifest));
+  operation.set_api_metadata(std::move(split.api_metadata));
+  if (stored) {
+    operation.mutable_precondition()->set_expected_revision(entry->second.row_revision);
+  } else {
+    operation.mutable_precondition()->set_must_not_exist(true);
+  }
+  Write(key, std::move(operation), [done](absl::StatusOr<ObjectPtr> written) {
+    // Written, and removed by somebody else since.
+    if (written.ok() && *written == nullptr) {
+      return done(absl::AbortedError("the object was removed meanwhile"));
+    }
+    done(std::move(written));
+  });
+}
+
+void BusStore::Remove(const ObjectKey& key, uint64_t expected, Done done) {
+  const Kind* kind = kinds_.Stored(key.resource);
+  const ObjectPtr now = Get(key);
+  if (kind == nullptr || now == nullptr || now->revision() != expected) {
+    return done(absl::AbortedError("the object has been modified"));
+  }
+  const auto entry = entries_.find(RowKeyOf(key));
+  if (entry == entries_.end() || entry->second.row_revision == 0) {
+    return done(kubeapi::ForbiddenError({"", key.resource, key.name},
+                                        "every cluster has it: it cannot be deleted"));
+  }
+  if (entry->second.row.deleting()) return done(now);
+  Json manifest = {{"apiVersion", kind->api_version}, {"kind", kind->kind}};
+  manifest["metadata"]["name"] = key.name;
+  if (!key.ns.empty()) manifest["metadata"]["namespace"] = key.ns;
+  v1::Operation operation;
+  operation.set_type(v1::Operation::DELETE);
+  operation.set_manifest(manifest.dump());
+  operation.mutable_precondition()->set_expected_revision(entry->second.row_revision);
+  Write(key, std::move(operation), [now, done](absl::StatusOr<ObjectPtr> written) {
+    if (!written.ok()) return done(written.status());
+    done(*written == nullptr ? now : *written);
+  });
+}
+
+void BusStore::Write(const ObjectKey& key, v1::Operation operation, Done done) {
+  const Kind kind = *kinds_.Stored(key.resource);
+  deploys_.Publish(
+      std::move(operation), publisher_.empty() ? "gateway" : publisher_, false,
+      [this, key, kind, done = std::move(done),
+       alive = executor_.alive()](absl::StatusOr<v1::OperationResult> result) {
+        if (alive.expired()) return;
+        if (!result.ok()) return done(result.status());
+        if (!result->accepted()) {
+          return done(ToStatus(*result, key, GroupOf(kind.api_version), kind.kind));
+        }
+        waiters_.emplace(result->revision(), Waiter{key, done});
+        Wake();
+      });
+}
+
+}  // namespace sealane::gateway

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/bus/bus.h"
+#include "lib/core/env.h"
+#include "lib/core/scoped_executor.h"
+#include "lib/kubeapi/store.h"
+#include "lib/telemetry/log.h"
+#include "sealane/v1/app.pb.h"
+#include "sealane/v1/cluster.pb.h"
+#include "sealane/v1/deploy.pb.h"
+#include "sealane/v1/tables.pb.h"
+#include "services/gateway/deploys.h"
+#include "services/gateway/kinds.h"
+
+namespace sealane::gateway {
+
+// The fleet as the store of an API server. Reads come from the stream `api`, which is made of the
+// tables objects, app_status and cluster_status, so that one sequence counts for all of them and in
+// every gateway: it is the resourceVersion. Writes become deploy events; they are done when they are
+// durable and have come back through that stream, so that what was written is read.
+// Thread rule: the executor thread.
+class BusStore final : public kubeapi::Store {
+ public:
+  // All borrowed. `history_limit`: changes that watches may resume from.
+  BusStore(Bus& bus, Env env, Deploys& deploys, size_t history_limit);
+  ~BusStore() override;
+
+  // Begins to follow the bus; `on_synced` once, when everything that was there has been read.
+  void Start(std::function<void()> on_synced);
+  [[nodiscard]] bool synced() const { return synced_; }
+  // The stream that counts revisions was lost and made anew. This process has to begin again.
+  [[nodiscard]] bool lost() const { return lost_; }
+  [[nodiscard]] size_t size() const { return entries_.size(); }
+  // In whose name the writes that follow are made: for history, and for people.
+  void SetPublisher(std::string publisher) { publisher_ = std::move(publisher); }
+
+  uint64_t revision() const override { return view_.revision(); }
+  kubeapi::ObjectPtr Get(const kubeapi::ObjectKey& key) const override { return view_.Get(key); }
+  void ForEach(std::string_view resource, std::string_view ns,
+               const std::pair<std::string, std::string>& after,
+               const std::function<bool(const kubeapi::ObjectPtr&)>& visit) const override {
+    view_.ForEach(resource, ns, after, visit);
+  }
+  size_t Count(std::string_view resource, std::string_view ns) const override {
+    return view_.Count(resource, ns);
+  }
+  // Besides the errors of Store: those of the API, for what intake refuses or does not answer.
+  void Put(const kubeapi::ObjectKey& key, Json object, uint64_t expected, Done done) override;
+  void Remove(const kubeapi::ObjectKey& key, uint64_t expected, Done done) override;
+  uint64_t Subscribe(Observer observer) override { return view_.Subscribe(std::move(observer)); }
+  void Unsubscribe(uint64_t id) override { view_.Unsubscribe(id); }
+  absl::StatusOr<std::vector<kubeapi::Change>> History(std::string_view resource,
+                                                       uint64_t revision) const override {
+    return view_.History(resource, revision);
+  }
+
+ private:
+  // What the bus says of one object.
+  struct Entry {
+    v1::StoredObject row;
+    uint64_t row_revision = 0;  // in `objects`; 0: there is no row
+    v1::AppStatus app;          // only what the status of an object needs
+  };
+  struct Waiter {
+    kubeapi::ObjectKey key;
+    Done done;
+  };
+
+  void OnEvent(const WatchEvent& event);
+  void OnObject(const std::string& key, const BusMessage& message, bool gone);
+  void OnApp(const std::string& key, const BusMessage& message, bool gone);
+  void OnCluster(const BusMessage& message, bool gone);
+  void Show(const std::string& key, uint64_t revision);
+  void Hide(const Entry& entry, uint64_t revision);
+  void OnDefinition(const Json& crd, bool gone, uint64_t revision);
+  void ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision);
+  // Tells those whose write has come round.
+  void Wake();
+  // The key of the object in this store; nullopt: its kind is not served.
+  [[nodiscard]] std::optional<kubeapi::ObjectKey> KeyOf(const v1::ObjectRef& ref) const;
+  [[nodiscard]] std::string RowKeyOf(const kubeapi::ObjectKey& key) const;
+  void Write(const kubeapi::ObjectKey& key, v1::Operation operation, Done done);
+
+  Bus& bus_;
+  Env env_;
+  Deploys& deploys_;
+  kubeapi::MemoryStore view_;
+  Kinds kinds_;
+  Logger log_{"gateway"};
+  bool synced_ = false;
+  bool lost_ = false;
+  std::string publisher_;
+  std::function<void()> on_synced_;
+  int64_t created_micros_ = 0;  // of the stream `api`
+  std::map<std::string, Entry> entries_;                  // by row key
+  std::map<std::string, v1::ClusterStatus> clusters_;     // by name
+  std::set<std::string> unserved_;                        // row keys of kinds that are not served
+  uint64_t objects_seen_ = 0;  // how far `objects` has come through the stream
+  std::multimap<uint64_t, Waiter> waiters_;  // by the revision in `objects` that is waited for
+  std::unique_ptr<Subscription> watch_;
+  ScopedExecutor executor_;
+};
+
+}  // namespace sealane::gateway

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "lib/core/json_fwd.h"
+
+namespace sealane::gateway {
+
+// One kind, as its objects are stored and served.
+struct Kind {
+  std::string storage_name;  // kubeapi::Resource::StorageName: "apps/deployments"
+  std::string api_version;   // of manifests: "apps/v1"
+  std::string kind;
+};
+
+// The kinds that the gateway serves: Kubernetes' own, the fleet's (Karmada's), and custom ones whose
+// definition was applied. Thread rule: one thread.
+class Kinds {
+ public:
+  Kinds();
+  // nullptr: not served.
+  [[nodiscard]] const Kind* Of(std::string_view group, std::string_view kind) const;
+  [[nodiscard]] const Kind* Stored(std::string_view storage_name) const;
+  // A CustomResourceDefinition appeared or changed, or went. False: it defines nothing.
+  bool Define(const Json& crd);
+  void Undefine(const Json& crd);
+
+  // CustomResourceDefinitions of the fleet's own kinds: policies, Cluster, WorkloadRebalancer.
+  [[nodiscard]] static std::shared_ptr<const Json> FleetDefinitions();
+
+ private:
+  void Add(std::string_view group, std::string_view version, std::string_view plural,
+           std::string_view kind);
+
+  std::map<std::pair<std::string, std::string>, Kind> by_kind_;
+  std::map<std::string, std::pair<std::string, std::string>, std::less<>> by_storage_;
+};
+
+}  // namespace sealane::gateway

@@ -1,0 +1,124 @@
+#include "services/gateway/object_view.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "lib/core/hash.h"
+#include "lib/core/json.h"
+#include "lib/core/json_write.h"
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+#include "lib/core/time.h"
+#include "lib/model/cluster_json.h"
+#include "sealane/v1/app.pb.h"
+#include "sealane/v1/cluster.pb.h"
+#include "sealane/v1/tables.pb.h"
+
+namespace sealane::gateway {
+namespace {
+
+Json ParseObject(std::string_view text) {
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return json.is_object() ? std::move(json) : Json::object();
+}
+
+// The fleet's word on a workload. Its generations are those of the row; the API has its own.
+void SetStatus(const v1::StoredObject& row, const v1::AppStatus& app, Json& object) {
+  if (app.uid() != row.uid() || app.status_json().empty()) return;
+  Json status = ParseObject(app.status_json());
+  const int64_t shown = object["metadata"].value("generation", row.generation());
+  if (status.contains("observedGeneration")) {
+    const bool everywhere = app.observed_generation() >= row.generation();
+    status["observedGeneration"] =
+        everywhere ? shown : std::max<int64_t>(0, std::min(app.observed_generation(), shown - 1));
+  }
+  object["status"] = std::move(status);
+}
+
+void SetNamespacePhase(const Json& metadata, Json& object) {
+  object["status"]["phase"] = metadata.contains("deletionTimestamp") ? "Terminating" : "Active";
+}
+
+}  // namespace
+
+absl::StatusOr<Json> MakeObject(const v1::StoredObject& row, const v1::AppStatus* app,
+                                const v1::ClusterStatus* cluster) {
+  Json object = Json::parse(row.manifest(), nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object() || !object.value("metadata", Json()).is_object()) {
+    return InvalidArgument("the row holds no object");
+  }
+  const Json kept = row.api_metadata().empty() ? Json::object() : ParseObject(row.api_metadata());
+  Json& metadata = object["metadata"];
+  for (const auto& entry : kept.value("metadata", Json::object()).items()) {
+    metadata[entry.key()] = entry.value();
+  }
+  metadata["uid"] = row.uid();
+  metadata["creationTimestamp"] = FormatKubeTime(FromMicros(row.created_micros()));
+  // Objects that are mere data have no generation in Kubernetes.
+  if (!metadata.contains("generation") && object.contains("spec")) {
+    metadata["generation"] = row.generation();
+  }
+  if (row.deleting()) {
+    if (!metadata.contains("deletionTimestamp")) {
+      metadata["deletionTimestamp"] = FormatKubeTime(FromMicros(row.updated_micros()));
+      metadata["deletionGracePeriodSeconds"] = 0;
+    }
+    Json& finalizers = metadata["finalizers"];
+    if (!finalizers.is_array()) finalizers = Json::array();
+    finalizers.push_back(kWithdrawFinalizer);
+  }
+  if (kept.contains("status")) object["status"] = kept.at("status");
+  if (cluster != nullptr) {
+    object["status"] = ClusterToJson(*cluster).value("status", Json::object());
+  } else if (app != nullptr) {
+    SetStatus(row, *app, object);
+  }
+  if (row.ref().kind() == "Namespace") SetNamespacePhase(metadata, object);
+  return object;
+}
+
+Split SplitObject(Json object, std::string_view api_version, std::string_view kind) {
+  Json kept = Json::object();
+  Json& metadata = object["metadata"];
+  for (const char* field :
+       {"managedFields", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+    if (const auto it = metadata.find(field); it != metadata.end()) {
+      kept["metadata"][field] = std::move(*it);
+      metadata.erase(field);
+    }
+  }
+  for (const char* field : {"uid", "resourceVersion", "creationTimestamp", "selfLink"}) {
+    metadata.erase(field);
+  }
+  if (const auto it = metadata.find("finalizers"); it != metadata.end() && it->is_array()) {
+    it->erase(std::remove(it->begin(), it->end(), Json(kWithdrawFinalizer)), it->end());
+    if (it->empty()) metadata.erase("finalizers");
+  }
+  if (const auto it = object.find("status"); it != object.end()) {
+    kept["status"] = std::move(*it);
+    object.erase("status");
+  }
+  object["apiVersion"] = api_version;
+  object["kind"] = kind;
+  return {WriteJson(object), WriteJson(kept)};
+}
+
+Json ImpliedNamespace(std::string_view name, absl::Time since) {
+  const uint64_t a = Fnv1a64(StrCat("namespace ", name));
+  const uint64_t b = Fnv1a64(StrCat(name, " namespace"));
+  char uid[37];
+  std::snprintf(uid, sizeof uid, "%08x-%04x-4%03x-a%03x-%012llx", static_cast<unsigned>(a >> 32),
+                static_cast<unsigned>(a >> 16) & 0xffff, static_cast<unsigned>(a) & 0xfff,
+                static_cast<unsigned>(b >> 48) & 0xfff,
+                static_cast<unsigned long long>(b & 0xffffffffffff));
+  return {{"metadata",
+           {{"name", name},
+            {"uid", uid},
+            {"labels", {{"kubernetes.io/metadata.name", name}}},
+            {"creationTimestamp", FormatKubeTime(since)}}},
+          {"spec", {{"finalizers", {"kubernetes"}}}},
+          {"status", {{"phase", "Active"}}}};
+}
+
+}  // namespace sealane::gateway
