@@ -83,7 +83,13 @@ absl::Status Check(const ServerConfigOptions& o) {
   }
   SEALANE_RETURN_IF_ERROR(CheckLogins("clusters", o.clusters));
   SEALANE_RETURN_IF_ERROR(CheckText("leaf_listen", o.leaf_listen, false));
-  return CheckLogins("platforms", o.platforms);
+  SEALANE_RETURN_IF_ERROR(CheckLogins("platforms", o.platforms));
+  for (const AccountLogin& platform : o.platforms) {
+    if (platform.name == "gateway") {
+      return InvalidArgument("platforms: gateway is the name of Sealane's own gateways");
+    }
+  }
+  return absl::OkStatus();
 }
 
 // The block that makes a listener speak TLS; nothing without a certificate.

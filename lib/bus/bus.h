@@ -39,11 +39,6 @@ struct BusMessage {
   [[nodiscard]] bool IsDeleteMarker() const;
 };
 
-// Of a message in a stream that is made of others (StreamConfig::sources): the sequence that it has
-// in the stream where it was written; 0: it was written here.
-[[nodiscard]] uint64_t OriginSequence(const BusMessage& message);
-inline constexpr std::string_view kOriginHeader = "Nats-Stream-Source";
-
 // Something that is going on until this object is destroyed.
 class Subscription {
  public:
@@ -55,9 +50,6 @@ class Subscription {
 struct StreamConfig {
   std::string name;                   // [A-Za-z0-9_-]+
   std::vector<std::string> subjects;  // "works.>"
-  // Instead of subjects: streams whose messages are copied into this one as they come, so that they
-  // have one order and one sequence. OriginSequence tells a copy's place in its own stream.
-  std::vector<std::string> sources;
   bool last_per_subject = true;       // a table: keep the newest messages of each subject,
   int history = 1;                    // so many
   // Published again for core subscribers as republish_prefix + subject ("live." + "works.a.b").

@@ -95,10 +95,6 @@ absl::StatusOr<Appended> MemoryServer::Store(const AppendRequest& request) {
   if (stored == nullptr) return result;
   const MemoryStreams::Stream& stream = *streams_->Of(request.subject);
   for (const auto& item : connections_) item.second->OnStored(stream, *stored);
-  for (MemoryStreams::Stream* copies : streams_->CopiesOf(stream.config.name)) {
-    const BusMessage* copy = streams_->Copy(*copies, *stored, stream.config.name);
-    for (const auto& item : connections_) item.second->OnStored(*copies, *copy);
-  }
   BusMessage live = *stored;
   live.sequence = 0;
   Route(live);  // the message itself is a core message too

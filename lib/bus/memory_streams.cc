@@ -44,9 +44,7 @@ std::vector<const BusMessage*> MemoryStreams::Stream::Replay(std::string_view fi
 
 absl::StatusOr<bool> MemoryStreams::Ensure(const StreamConfig& config, absl::Time now) {
   SEALANE_RETURN_IF_ERROR(Annotate(CheckName(config.name), "stream"));
-  if (config.subjects.empty() == config.sources.empty()) {
-    return InvalidArgument("a stream needs either subjects or sources");
-  }
+  if (config.subjects.empty()) return InvalidArgument("a stream needs subjects");
   for (const std::string& subject : config.subjects) {
     SEALANE_RETURN_IF_ERROR(Annotate(CheckFilter(subject), "stream"));
   }
@@ -55,46 +53,8 @@ absl::StatusOr<bool> MemoryStreams::Ensure(const StreamConfig& config, absl::Tim
   if (created) {
     last_created_micros_ = std::max(last_created_micros_ + 1, ToMicros(now));
     it->second.created_micros = last_created_micros_;
-    FillFromSources(it->second);
   }
   return created;
-}
-
-void MemoryStreams::FillFromSources(Stream& stream) {
-  std::vector<std::pair<const BusMessage*, std::string_view>> found;
-  for (const std::string& source : stream.config.sources) {
-    const Stream* origin = Find(source);
-    if (origin == nullptr) continue;
-    for (const auto& item : origin->messages) found.emplace_back(&item.second, source);
-  }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
-    return a.first->stored_micros < b.first->stored_micros;
-  });
-  for (const auto& [message, source] : found) Copy(stream, *message, source);
-}
-
-const BusMessage* MemoryStreams::Copy(Stream& stream, const BusMessage& message,
-                                      std::string_view source) {
-  const BusMessage* replaced = stream.Replaced(message.subject);
-  if (replaced != nullptr) Erase(stream, replaced->sequence);
-  BusMessage copy = message;
-  copy.headers.emplace_back(kOriginHeader, StrCat(source, " ", message.sequence));
-  copy.sequence = ++stream.last_sequence;
-  stream.bytes += SizeOf(copy);
-  stream.by_subject[copy.subject].insert(copy.sequence);
-  const uint64_t sequence = copy.sequence;
-  return &stream.messages.emplace(sequence, std::move(copy)).first->second;
-}
-
-std::vector<MemoryStreams::Stream*> MemoryStreams::CopiesOf(std::string_view source) {
-  std::vector<Stream*> found;
-  for (auto& item : streams_) {
-    const auto& sources = item.second.config.sources;
-    if (std::find(sources.begin(), sources.end(), source) != sources.end()) {
-      found.push_back(&item.second);
-    }
-  }
-  return found;
 }
 
 absl::StatusOr<Appended> MemoryStreams::Store(const AppendRequest& request, absl::Time now,

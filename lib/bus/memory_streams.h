@@ -54,15 +54,11 @@ class MemoryStreams {
   [[nodiscard]] Stream* Find(std::string_view name);
   // The stream that keeps messages of this subject, or nullptr.
   [[nodiscard]] Stream* Of(std::string_view subject);
-  // The streams that are made of this one, and a message copied into one of them.
-  [[nodiscard]] std::vector<Stream*> CopiesOf(std::string_view source);
-  const BusMessage* Copy(Stream& stream, const BusMessage& message, std::string_view source);
   void Delete(std::string_view name);
   void Recreate(std::string_view name, absl::Time now);
   void RollBack(std::string_view name, uint64_t last_sequence);
 
  private:
-  void FillFromSources(Stream& stream);
   void Erase(Stream& stream, uint64_t sequence);
   void Expire(Stream& stream, absl::Time now);
 

@@ -35,9 +35,6 @@ Json ToJson(const StreamConfig& config, int replicas) {
   if (config.max_age > absl::ZeroDuration() && config.duplicate_window > config.max_age) {
     json["duplicate_window"] = json["max_age"];
   }
-  for (const std::string& source : config.sources) {
-    json["sources"].push_back({{"name", source}});
-  }
   if (!config.republish_prefix.empty()) {
     const std::string& subject = config.subjects.front();
     json["republish"] = {{"src", subject}, {"dest", StrCat(config.republish_prefix, subject)}};
@@ -49,9 +46,7 @@ Json ToJson(const StreamConfig& config, int replicas) {
 
 void NatsStreams::Ensure(const StreamConfig& config, Bus::DoneHandler done) {
   absl::Status status = CheckName(config.name);
-  if (status.ok() && config.subjects.empty() == config.sources.empty()) {
-    status = InvalidArgument("a stream needs either subjects or sources");
-  }
+  if (status.ok() && config.subjects.empty()) status = InvalidArgument("a stream needs subjects");
   for (const std::string& subject : config.subjects) {
     if (status.ok()) status = CheckFilter(subject);
   }

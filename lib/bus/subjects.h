@@ -67,6 +67,10 @@ inline constexpr std::string_view kEventsLog = "events";
 // Prefix under which works, app_status and events are republished.
 inline constexpr std::string_view kLivePrefix = "live.";
 
+// The platform under which gateways publish, inside the services' account. No other may have the
+// name.
+inline constexpr std::string_view kGatewayPlatform = "gateway";
+
 namespace hub {
 inline constexpr std::string_view kHeartbeats = "heartbeats.*";
 inline constexpr std::string_view kSnapshotRequests = "snap.works.*";

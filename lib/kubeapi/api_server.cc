@@ -76,7 +76,7 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
       store_(store),
       options_(std::move(options)),
       registry_(Schema::Builtin()),
-      writer_(env_, store, registry_) {
+      writer_(env_, store, registry_, options_.node_ports) {
   if (options_.definitions != nullptr) {
     for (const Json& crd : *options_.definitions) registry_.SetCustomResource(crd);
   }

@@ -25,6 +25,8 @@ struct ApiServerOptions {
   // Custom resources that are served without anybody having applied their definitions: a list of
   // CustomResourceDefinitions, or nullptr.
   std::shared_ptr<const Json> definitions;
+  // Services that need node ports and name none are given some. Not where other servers do that.
+  bool node_ports = true;
   absl::Duration bookmark_period = absl::Minutes(1);
   absl::Duration watch_timeout = absl::Minutes(30);  // of watches that name no timeout
 };

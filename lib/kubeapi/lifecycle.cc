@@ -43,6 +43,11 @@ Lifecycle::Lifecycle(ApiServer& server, LifecycleOptions options)
     server_.store().ForEach(resource->StorageName(), "", {}, [&](const ObjectPtr& object) {
       Index(*object, true);
       Enqueue(object->key());
+      // Begun by somebody who did not come to its end.
+      if (object->key().resource == "namespaces" && Deleting(*object)) {
+        executor_.After(options_.namespace_delay,
+                        [this, name = object->key().name] { EmptyNamespace(name); });
+      }
       return true;
     });
   }

@@ -110,6 +110,9 @@ class MemoryStore final : public Store {
   // The other store has come this far, with nothing new for this one.
   void FollowTo(uint64_t revision) { revision_ = std::max(revision_, revision); }
 
+  // Changes up to this revision are not all known: watches cannot resume from before it.
+  void Compact(uint64_t revision) { compacted_ = std::max(compacted_, revision); }
+
   uint64_t revision() const override { return revision_; }
   ObjectPtr Get(const ObjectKey& key) const override;
   void ForEach(std::string_view resource, std::string_view ns,

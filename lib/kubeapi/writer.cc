@@ -43,8 +43,8 @@ FieldSet ResetPaths(const WriteTarget& target) {
 
 }  // namespace
 
-Writer::Writer(Env env, Store& store, const Registry& registry)
-    : env_(env), store_(store), registry_(registry) {}
+Writer::Writer(Env env, Store& store, const Registry& registry, bool node_ports)
+    : env_(env), store_(store), registry_(registry), node_ports_(node_ports) {}
 
 ObjectKey Writer::KeyOf(const WriteTarget& target) const {
   return {target.resource->StorageName(), target.ns, target.name};

@@ -48,7 +48,8 @@ struct WritePlan {
 // rules of deletion. Reads the store but never writes it. Thread rule: the executor's.
 class Writer {
  public:
-  Writer(Env env, Store& store, const Registry& registry);
+  // `node_ports`: Services that need node ports and name none are given some.
+  Writer(Env env, Store& store, const Registry& registry, bool node_ports = true);
 
   [[nodiscard]] absl::StatusOr<WritePlan> Create(const WriteTarget& target, const Json& body,
                                                  const WriteOptions& options);
@@ -91,6 +92,7 @@ class Writer {
   Env env_;
   Store& store_;
   const Registry& registry_;
+  const bool node_ports_;
 };
 
 }  // namespace sealane::kubeapi

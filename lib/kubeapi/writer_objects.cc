@@ -168,7 +168,7 @@ absl::Status Writer::AllocateService(const Json& before, Json& service) {
   if (!spec.contains("ipFamilyPolicy")) spec["ipFamilyPolicy"] = "SingleStack";
   if (!spec.contains("ipFamilies")) spec["ipFamilies"] = {"IPv4"};
   if (type != "NodePort" && type != "LoadBalancer") return absl::OkStatus();
-  if (!spec.value("allocateLoadBalancerNodePorts", true)) return absl::OkStatus();
+  if (!node_ports_ || !spec.value("allocateLoadBalancerNodePorts", true)) return absl::OkStatus();
   for (Json& port : spec["ports"]) {
     if (port.value("nodePort", 0) != 0) {
       used_ports.insert(port.value("nodePort", 0));

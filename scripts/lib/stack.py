@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -130,6 +131,7 @@ class Stack:
         self.nats_ports = []  # of several servers in a cluster
         self.platform = "demo"
         self.flags = {}  # program -> more flags
+        self.admin_token = None  # of gateways
         self.starting = False
 
     # --- Starting ---------------------------------------------------------------------------------
@@ -201,6 +203,40 @@ class Stack:
             self.bin / f"sealane-{name}", "--bus-url", self.url,
             *self.login("sealane"), "--listen", f"127.0.0.1:{self.ports[instance]}",
             "--instance", instance, *page, *self.flags.get(name, [])])
+
+    def start_gateway(self, instance="gateway", users=()):
+        """Starts a gateway and waits until it is ready. `users`: (token, user, group, ...) besides
+        `admin` of system:masters, for whom there is a kubeconfig."""
+        make_certificates(self.state / "tls")
+        home = self.state / "gateway"
+        home.mkdir(exist_ok=True)
+        token_file = home / "tokens.csv"
+        if not token_file.exists():
+            self.admin_token = secrets.token_hex(16)
+            lines = [f'{self.admin_token},admin,1,"system:masters"']
+            lines += [f'{token},{user},,"{",".join(groups)}"' for token, user, *groups in users]
+            token_file.touch(0o600)
+            token_file.write_text("\n".join(lines) + "\n", "utf-8")
+        self.ports[instance] = self.ports.get(instance) or free_port()
+        api = self.ports[f"{instance}-api"] = self.ports.get(f"{instance}-api") or free_port()
+        self.progress("starting sealane-gateway")
+        self.spawn(instance, [
+            self.bin / "sealane-gateway", "--bus-url", self.url, *self.login("sealane"),
+            "--listen", f"127.0.0.1:{self.ports[instance]}", "--instance", instance,
+            "--api-listen", f"127.0.0.1:{api}", "--tls-cert", self.state / "tls" / "server.pem",
+            "--tls-key", self.state / "tls" / "server.key", "--token-file", token_file,
+            *self.flags.get("gateway", [])])
+        self.write_kubeconfig(home / f"{instance}.kubeconfig", api, self.admin_token)
+        self.wait_ready(instance)
+        return home / f"{instance}.kubeconfig"
+
+    def write_kubeconfig(self, path, port, token):
+        path.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "fleet",
+            "clusters": [{"name": "fleet", "cluster": {
+                "server": f"https://127.0.0.1:{port}", "certificate-authority": str(self.authority)}}],
+            "contexts": [{"name": "fleet", "context": {"cluster": "fleet", "user": "me"}}],
+            "users": [{"name": "me", "user": {"token": token}}]}), "utf-8")
 
     def start_cluster(self, cluster):
         self.start_kubesim(cluster)

@@ -12,6 +12,7 @@
 #include "lib/kubeapi/errors.h"
 #include "lib/model/identity.h"
 #include "services/gateway/object_view.h"
+#include "services/gateway/projector.h"
 
 namespace sealane::gateway {
 namespace {
@@ -19,13 +20,13 @@ namespace {
 using kubeapi::ObjectKey;
 using kubeapi::ObjectPtr;
 
-constexpr char kApiStream[] = "api";
 constexpr char kNamespaces[] = "namespaces";
 constexpr char kCrdKind[] = "CustomResourceDefinition";
 constexpr const char* kSystemNamespaces[] = {"default", "kube-node-lease", "kube-public",
                                              "kube-system"};
-// A deletion is shown with the object as it was last: of each key, that and the mark are kept.
-constexpr int kKeptPerKey = 2;
+// Of each row: a deletion is shown with the object as it was last, and watches that come back to a
+// gateway that was started again go on where nothing is missing since.
+constexpr int kKeptPerKey = 4;
 
 sealane::ObjectKey ClusterKey(std::string_view name) {
   return {"cluster.karmada.io", "Cluster", "", std::string(name)};
@@ -60,19 +61,22 @@ absl::Status ToStatus(const v1::OperationResult& result, const ObjectKey& key,
 
 }  // namespace
 
-BusStore::BusStore(Bus& bus, Env env, Deploys& deploys, size_t history_limit)
-    : bus_(bus), env_(env), deploys_(deploys), view_(history_limit), executor_(env.executor) {}
+BusStore::BusStore(Bus& bus, Env env, Deploys& deploys, int bus_replicas, size_t history_limit)
+    : bus_(bus),
+      deploys_(deploys),
+      bus_replicas_(bus_replicas),
+      view_(history_limit),
+      executor_(env.executor) {}
 
 BusStore::~BusStore() = default;
 
 void BusStore::Start(std::function<void()> on_synced) {
   on_synced_ = std::move(on_synced);
   StreamConfig config;
-  config.name = kApiStream;
-  config.sources = {std::string(kObjectsTable), std::string(kAppStatusTable),
-                    std::string(kClusterStatusTable)};
+  config.name = kApiTable;
+  config.subjects = {StrCat(kApiTable, ".>")};
   config.history = kKeptPerKey;
-  config.replicas = 0;
+  config.replicas = bus_replicas_;
   bus_.EnsureStream(config, [this, alive = executor_.alive()](const absl::Status& status) {
     if (alive.expired()) return;
     if (!status.ok()) {
@@ -80,7 +84,7 @@ void BusStore::Start(std::function<void()> on_synced) {
       return;
     }
     WatchOptions options;
-    options.stream = kApiStream;
+    options.stream = kApiTable;
     options.all = true;
     watch_ = bus_.Watch(options, [this](const WatchEvent& event) { OnEvent(event); });
   });
@@ -106,9 +110,12 @@ void BusStore::OnEvent(const WatchEvent& event) {
     return;
   }
   const BusMessage& message = event.message;
-  if (message.sequence <= view_.revision() && synced_) return;  // told once more
-  const std::string_view table = SubjectToken(message.subject, 0);
-  const std::string key(SubjectAfter(message.subject, 1));
+  if (message.sequence <= position_) return;  // told once more
+  // What is no longer kept cannot be told to watches that come from before.
+  if (message.sequence > position_ + 1) view_.Compact(message.sequence - 1);
+  position_ = message.sequence;
+  const std::string_view table = SubjectToken(message.subject, 1);
+  const std::string key(SubjectAfter(message.subject, 2));
   const bool gone = event.type == WatchEvent::Type::kDelete;
   if (table == kObjectsTable) {
     OnObject(key, message, gone);
@@ -121,7 +128,12 @@ void BusStore::OnEvent(const WatchEvent& event) {
 }
 
 void BusStore::OnObject(const std::string& key, const BusMessage& message, bool gone) {
-  objects_seen_ = std::max(objects_seen_, OriginSequence(message));
+  const Origin origin = OriginOf(message);
+  // Another life of the table counts from the beginning.
+  if (std::exchange(objects_created_, origin.created_micros) != origin.created_micros) {
+    objects_seen_ = 0;
+  }
+  objects_seen_ = std::max(objects_seen_, origin.sequence);
   if (gone) {
     const auto found = entries_.find(key);
     if (found != entries_.end()) {
@@ -138,7 +150,7 @@ void BusStore::OnObject(const std::string& key, const BusMessage& message, bool 
       return;
     }
     entry.row = std::move(row);
-    entry.row_revision = OriginSequence(message);
+    entry.row_revision = origin.sequence;
     Show(key, message.sequence);
   }
   Wake();
@@ -150,7 +162,11 @@ void BusStore::OnApp(const std::string& key, const BusMessage& message, bool gon
     const auto it = entries_.find(key);
     if (it == entries_.end()) return;
     it->second.app.Clear();
-    if (it->second.row_revision == 0) entries_.erase(it);
+    if (it->second.row_revision == 0) {
+      entries_.erase(it);
+    } else {
+      Show(key, message.sequence);
+    }
     return;
   }
   Entry& entry = entries_[key];
@@ -159,15 +175,22 @@ void BusStore::OnApp(const std::string& key, const BusMessage& message, bool gon
   kept.set_generation(app.generation());
   kept.set_observed_generation(app.observed_generation());
   kept.set_status_json(app.status_json());
-  const bool same = kept.SerializeAsString() == entry.app.SerializeAsString();
+  kept.set_phase_since_micros(app.phase_since_micros());
+  *kept.mutable_replicas() = app.replicas();
+  if (!app.clusters().empty()) kept.add_clusters();
+  // Objects that have no status are not changed by what else is said of them. Others get another
+  // revision also when nothing that is shown differs: it must be the same in every gateway, and one
+  // that starts later sees only the newest rows.
+  const bool shown =
+      !kept.status_json().empty() || !entry.app.status_json().empty() || entry.row.deleting();
   entry.app = std::move(kept);
-  if (!same && entry.row_revision != 0) Show(key, message.sequence);
+  if (shown && entry.row_revision != 0) Show(key, message.sequence);
 }
 
 void BusStore::OnCluster(const BusMessage& message, bool gone) {
   v1::ClusterStatus cluster;
   if (gone) {
-    const auto name = DecodeToken(SubjectAfter(message.subject, 1));
+    const auto name = DecodeToken(SubjectAfter(message.subject, 2));
     if (name.ok()) clusters_.erase(*name);
     return;
   }
@@ -193,6 +216,10 @@ void BusStore::Show(const std::string& key, uint64_t revision) {
     return;
   }
   unserved_.erase(key);
+  // Nothing has to be withdrawn: it is as good as gone.
+  if (entry.row.deleting() && entry.app.clusters().empty()) {
+    return view_.FollowRemoval(*mine, revision);
+  }
   const v1::ClusterStatus* cluster = nullptr;
   if (entry.row.ref().kind() == "Cluster") {
     const auto it = clusters_.find(entry.row.ref().name());
@@ -204,28 +231,21 @@ void BusStore::Show(const std::string& key, uint64_t revision) {
     return;
   }
   if (!mine->ns.empty()) ShowNamespace(mine->ns, entry.row.created_micros(), revision);
-  const bool defines = entry.row.ref().kind() == kCrdKind;
-  const Json definition = defines ? *object : Json();
   // First, so that nobody sees the definition before its kind is known here.
-  if (defines) kinds_.Define(definition);
+  const bool defines = entry.row.ref().kind() == kCrdKind && kinds_.Define(*object);
   view_.Follow(*mine, *std::move(object), revision);
-  if (defines) OnDefinition(definition, false, revision);
+  if (defines) OnDefinition(revision);
 }
 
 void BusStore::Hide(const Entry& entry, uint64_t revision) {
   if (entry.row_revision == 0) return;
   const std::optional<ObjectKey> mine = KeyOf(entry.row.ref());
   if (!mine.has_value()) return;
-  const ObjectPtr last = view_.Get(*mine);
+  // The kind of a definition stays known: its objects are yet to be removed.
   view_.FollowRemoval(*mine, revision);
-  if (last != nullptr && entry.row.ref().kind() == kCrdKind) {
-    OnDefinition(last->value(), true, revision);
-  }
 }
 
-void BusStore::OnDefinition(const Json& crd, bool gone, uint64_t revision) {
-  if (gone) return kinds_.Undefine(crd);
-  // Objects that came before their definition.
+void BusStore::OnDefinition(uint64_t revision) {
   const std::set<std::string> keys = unserved_;
   for (const std::string& key : keys) {
     if (KeyOf(entries_.at(key).row.ref()).has_value()) Show(key, revision);
@@ -266,7 +286,7 @@ void BusStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done do
     return done(absl::AbortedError("the object has been modified"));
   }
   const auto entry = entries_.find(RowKeyOf(key));
-  const bool stored = entry != entries_.end() && entry->second.row_revision != 0;
+  const bool stored = entry != entries_.end() && entry->second.row_revision != 0 && now != nullptr;
   if (stored && entry->second.row.deleting()) {
     return done(kubeapi::ApiError(409, "Conflict",
                                   StrCat(key.resource, " \"", key.name,
@@ -321,18 +341,17 @@ void BusStore::Remove(const ObjectKey& key, uint64_t expected, Done done) {
 
 void BusStore::Write(const ObjectKey& key, v1::Operation operation, Done done) {
   const Kind kind = *kinds_.Stored(key.resource);
-  deploys_.Publish(
-      std::move(operation), publisher_.empty() ? "gateway" : publisher_, false,
-      [this, key, kind, done = std::move(done),
-       alive = executor_.alive()](absl::StatusOr<v1::OperationResult> result) {
-        if (alive.expired()) return;
-        if (!result.ok()) return done(result.status());
-        if (!result->accepted()) {
-          return done(ToStatus(*result, key, GroupOf(kind.api_version), kind.kind));
-        }
-        waiters_.emplace(result->revision(), Waiter{key, done});
-        Wake();
-      });
+  deploys_.Publish(std::move(operation), publisher_.empty() ? "gateway" : publisher_, false,
+                   [this, key, kind, done = std::move(done),
+                    alive = executor_.alive()](absl::StatusOr<v1::OperationResult> result) {
+                     if (alive.expired()) return;
+                     if (!result.ok()) return done(result.status());
+                     if (!result->accepted()) {
+                       return done(ToStatus(*result, key, GroupOf(kind.api_version), kind.kind));
+                     }
+                     waiters_.emplace(result->revision(), Waiter{key, done});
+                     Wake();
+                   });
 }
 
 }  // namespace sealane::gateway

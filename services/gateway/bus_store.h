@@ -24,15 +24,16 @@
 
 namespace sealane::gateway {
 
-// The fleet as the store of an API server. Reads come from the stream `api`, which is made of the
-// tables objects, app_status and cluster_status, so that one sequence counts for all of them and in
-// every gateway: it is the resourceVersion. Writes become deploy events; they are done when they are
+// The fleet as the store of an API server. Reads come from the stream `api` (services/gateway/
+// projector.h), whose sequence counts for objects, app_status and cluster_status alike and in every
+// gateway: it is the resourceVersion. Writes become deploy events; they are done when they are
 // durable and have come back through that stream, so that what was written is read.
 // Thread rule: the executor thread.
 class BusStore final : public kubeapi::Store {
  public:
-  // All borrowed. `history_limit`: changes that watches may resume from.
-  BusStore(Bus& bus, Env env, Deploys& deploys, size_t history_limit);
+  // All borrowed. `history_limit`: changes that watches may resume from; `bus_replicas`: as
+  // StreamConfig::replicas.
+  BusStore(Bus& bus, Env env, Deploys& deploys, int bus_replicas, size_t history_limit);
   ~BusStore() override;
 
   // Begins to follow the bus; `on_synced` once, when everything that was there has been read.
@@ -69,7 +70,7 @@ class BusStore final : public kubeapi::Store {
   struct Entry {
     v1::StoredObject row;
     uint64_t row_revision = 0;  // in `objects`; 0: there is no row
-    v1::AppStatus app;          // only what the status of an object needs
+    v1::AppStatus app;  // what the status of an object needs; one cluster: there are clusters
   };
   struct Waiter {
     kubeapi::ObjectKey key;
@@ -82,7 +83,8 @@ class BusStore final : public kubeapi::Store {
   void OnCluster(const BusMessage& message, bool gone);
   void Show(const std::string& key, uint64_t revision);
   void Hide(const Entry& entry, uint64_t revision);
-  void OnDefinition(const Json& crd, bool gone, uint64_t revision);
+  // Objects that came before the definition of their kind are shown now.
+  void OnDefinition(uint64_t revision);
   void ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision);
   // Tells those whose write has come round.
   void Wake();
@@ -92,8 +94,8 @@ class BusStore final : public kubeapi::Store {
   void Write(const kubeapi::ObjectKey& key, v1::Operation operation, Done done);
 
   Bus& bus_;
-  Env env_;
   Deploys& deploys_;
+  int bus_replicas_;
   kubeapi::MemoryStore view_;
   Kinds kinds_;
   Logger log_{"gateway"};
@@ -101,11 +103,13 @@ class BusStore final : public kubeapi::Store {
   bool lost_ = false;
   std::string publisher_;
   std::function<void()> on_synced_;
-  int64_t created_micros_ = 0;  // of the stream `api`
-  std::map<std::string, Entry> entries_;                  // by row key
-  std::map<std::string, v1::ClusterStatus> clusters_;     // by name
-  std::set<std::string> unserved_;                        // row keys of kinds that are not served
-  uint64_t objects_seen_ = 0;  // how far `objects` has come through the stream
+  int64_t created_micros_ = 0;                         // of the stream `api`
+  uint64_t position_ = 0;                              // in it
+  std::map<std::string, Entry> entries_;               // by row key
+  std::map<std::string, v1::ClusterStatus> clusters_;  // by name
+  std::set<std::string> unserved_;                     // row keys of kinds that are not served
+  int64_t objects_created_ = 0;
+  uint64_t objects_seen_ = 0;                // how far `objects` has come through the stream
   std::multimap<uint64_t, Waiter> waiters_;  // by the revision in `objects` that is waited for
   std::unique_ptr<Subscription> watch_;
   ScopedExecutor executor_;

@@ -1,5 +1,6 @@
 #include "services/gateway/deploys.h"
 
+#include <optional>
 #include <utility>
 
 #include "lib/bus/subjects.h"
@@ -26,15 +27,31 @@ void Deploys::Start() {
 void Deploys::OnResult(const WatchEvent& event) {
   if (event.type == WatchEvent::Type::kReset) ready_ = true;
   if (event.type != WatchEvent::Type::kPut) return;
+  OnMessage(event.message);
+}
+
+void Deploys::OnMessage(const BusMessage& message) {
   v1::DeployResult result;
-  if (!result.ParseFromString(event.message.payload) || !waiting_.contains(result.event_id())) {
-    return;
-  }
+  if (!result.ParseFromString(message.payload) || !waiting_.contains(result.event_id())) return;
   if (result.results_size() == 1) return Finish(result.event_id(), result.results(0));
   // The event itself was unusable.
   const std::string why = result.errors().empty() ? "no result" : result.errors(0).message();
   Finish(result.event_id(),
          kubeapi::ApiError(500, "InternalError", StrCat("the deploy event was refused: ", why)));
+}
+
+// The answer may have come while the bus could not be reached.
+void Deploys::LookUp(const std::string& id) {
+  bus_.GetLast(kDeployedTable, hub::Deployed(kGatewayPlatform, id),
+               [this, id,
+                alive = executor_.alive()](const absl::StatusOr<std::optional<BusMessage>>& found) {
+                 if (alive.expired()) return;
+                 if (found.ok() && found->has_value()) OnMessage(**found);
+                 Finish(id, kubeapi::ApiError(
+                                504, "Timeout",
+                                "the policy service has not answered yet; the change may still be "
+                                "made: read the object before you repeat it"));
+               });
 }
 
 void Deploys::Publish(v1::Operation operation, const std::string& publisher, bool dry_run,
@@ -48,26 +65,22 @@ void Deploys::Publish(v1::Operation operation, const std::string& publisher, boo
   const std::string id = event.id();
   Waiting& waiting = waiting_[id];
   waiting.done = std::move(done);
-  waiting.timer = executor_.After(timeout_, [this, id] {
-    Finish(id, kubeapi::ApiError(504, "Timeout",
-                                 "the policy service has not answered yet; the change may still be "
-                                 "made: read the object before you repeat it"));
-  });
+  waiting.timer = executor_.After(timeout_, [this, id] { LookUp(id); });
   AppendRequest request;
   request.subject = hub::Deploy(kGatewayPlatform);
   request.message_id = id;
   request.payload = event.SerializeAsString();
-  bus_.Append(std::move(request), [this, id, alive = executor_.alive()](
-                                      const absl::StatusOr<Appended>& appended) {
-    if (alive.expired() || appended.ok()) return;
-    if (absl::IsInvalidArgument(appended.status())) {
-      return Finish(id, kubeapi::ApiError(413, "RequestEntityTooLarge",
-                                          ToStd(appended.status().message())));
-    }
-    Finish(id, kubeapi::ApiError(503, "ServiceUnavailable",
-                                 StrCat("the bus did not take the change: ",
-                                        ToStd(appended.status().message()))));
-  });
+  bus_.Append(std::move(request),
+              [this, id, alive = executor_.alive()](const absl::StatusOr<Appended>& appended) {
+                if (alive.expired() || appended.ok()) return;
+                if (absl::IsInvalidArgument(appended.status())) {
+                  return Finish(id, kubeapi::ApiError(413, "RequestEntityTooLarge",
+                                                      ToStd(appended.status().message())));
+                }
+                Finish(id, kubeapi::ApiError(503, "ServiceUnavailable",
+                                             StrCat("the bus did not take the change: ",
+                                                    ToStd(appended.status().message()))));
+              });
 }
 
 void Deploys::Finish(const std::string& id, absl::StatusOr<v1::OperationResult> result) {

@@ -14,9 +14,6 @@
 
 namespace sealane::gateway {
 
-// The platform under which gateways publish.
-inline constexpr std::string_view kGatewayPlatform = "gateway";
-
 // Publishes deploy events of one operation each, and hears their answers.
 // Thread rule: the executor thread.
 class Deploys {
@@ -39,6 +36,8 @@ class Deploys {
     uint64_t timer = 0;
   };
   void OnResult(const WatchEvent& event);
+  void OnMessage(const BusMessage& message);
+  void LookUp(const std::string& id);
   void Finish(const std::string& id, absl::StatusOr<v1::OperationResult> result);
 
   Bus& bus_;

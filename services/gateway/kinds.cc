@@ -15,8 +15,8 @@ struct Column {
   const char* path;
 };
 
-// What the fleet checks at its front door is not checked a second time by a schema: everything below
-// spec and status is kept.
+// What the fleet checks at its front door is not checked a second time by a schema: everything
+// below spec and status is kept.
 Json Definition(const char* group, const char* version, const char* plural, const char* kind,
                 bool namespaced, const char* short_name, const std::vector<Column>& columns) {
   Json open = {{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}};
@@ -50,10 +50,9 @@ Json Definition(const char* group, const char* version, const char* plural, cons
 Json MakeDefinitions() {
   constexpr char kPolicy[] = "policy.karmada.io";
   const Column age = {"Age", "date", ".metadata.creationTimestamp"};
-  const std::vector<Column> policy = {
-      {"Conflict-Resolution", "string", ".spec.conflictResolution"},
-      {"Priority", "string", ".spec.priority"},
-      age};
+  const std::vector<Column> policy = {{"Conflict-Resolution", "string", ".spec.conflictResolution"},
+                                      {"Priority", "string", ".spec.priority"},
+                                      age};
   const std::vector<Column> plain = {age};
   Json all = Json::array();
   all.push_back(Definition(kPolicy, "v1alpha1", "propagationpolicies", "PropagationPolicy", true,
@@ -127,15 +126,6 @@ bool Kinds::Define(const Json& crd) {
     return true;
   }
   return false;
-}
-
-void Kinds::Undefine(const Json& crd) {
-  const Json spec = crd.value("spec", Json::object());
-  const Json names = spec.value("names", Json::object());
-  const auto it = by_kind_.find({spec.value("group", ""), names.value("kind", "")});
-  if (it == by_kind_.end()) return;
-  by_storage_.erase(it->second.storage_name);
-  by_kind_.erase(it);
 }
 
 }  // namespace sealane::gateway

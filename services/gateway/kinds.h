@@ -17,17 +17,16 @@ struct Kind {
   std::string kind;
 };
 
-// The kinds that the gateway serves: Kubernetes' own, the fleet's (Karmada's), and custom ones whose
-// definition was applied. Thread rule: one thread.
+// The kinds that the gateway serves: Kubernetes' own, the fleet's (Karmada's), and custom ones
+// whose definition was applied. Thread rule: one thread.
 class Kinds {
  public:
   Kinds();
   // nullptr: not served.
   [[nodiscard]] const Kind* Of(std::string_view group, std::string_view kind) const;
   [[nodiscard]] const Kind* Stored(std::string_view storage_name) const;
-  // A CustomResourceDefinition appeared or changed, or went. False: it defines nothing.
+  // A CustomResourceDefinition appeared or changed. False: it defines nothing.
   bool Define(const Json& crd);
-  void Undefine(const Json& crd);
 
   // CustomResourceDefinitions of the fleet's own kinds: policies, Cluster, WorkloadRebalancer.
   [[nodiscard]] static std::shared_ptr<const Json> FleetDefinitions();

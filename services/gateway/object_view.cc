@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "lib/core/hash.h"
@@ -23,17 +24,63 @@ Json ParseObject(std::string_view text) {
   return json.is_object() ? std::move(json) : Json::object();
 }
 
+// Objects that are mere data have none in Kubernetes, and of the core group hardly any.
+bool HasGeneration(const Json& object) {
+  const std::string kind = object.value("kind", "");
+  if (object.value("apiVersion", "") == "v1") {
+    return kind == "Pod" || kind == "ReplicationController";
+  }
+  return object.contains("spec");
+}
+
+// How many replicas may be missing while a Deployment is available, as its strategy says. 25 %
+// unless said otherwise, rounded down as Kubernetes does.
+int64_t MaxUnavailable(const Json& object, int64_t wanted) {
+  const Json::json_pointer path("/spec/strategy/rollingUpdate/maxUnavailable");
+  const Json value = object.contains(path) ? object.at(path) : Json("25%");
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (!value.is_string()) return 0;
+  return wanted * std::atoi(value.get_ref<const std::string&>().c_str()) / 100;
+}
+
+// The conditions of a Deployment over all its clusters; each cluster has its own.
+void SetDeploymentConditions(const v1::AppStatus& app, bool everywhere, Json& object) {
+  Json& status = object["status"];
+  if (status.contains("conditions")) return;
+  const int64_t wanted = app.replicas().wanted();
+  const int64_t available = app.replicas().available();
+  const bool enough = everywhere || available > 0
+                          ? available >= wanted - MaxUnavailable(object, wanted)
+                          : wanted == 0;
+  const bool complete = everywhere && app.replicas().updated() >= wanted && available >= wanted;
+  const std::string since = FormatKubeTime(FromMicros(app.phase_since_micros()));
+  const auto add = [&](const char* type, bool holds, const char* reason, std::string message) {
+    status["conditions"].push_back({{"type", type},
+                                    {"status", holds ? "True" : "False"},
+                                    {"reason", reason},
+                                    {"message", std::move(message)},
+                                    {"lastUpdateTime", since},
+                                    {"lastTransitionTime", since}});
+  };
+  add("Available", enough, enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+      StrCat(available, " of ", wanted, " replicas are available in all clusters together"));
+  add("Progressing", true, complete ? "NewReplicaSetAvailable" : "ReplicaSetUpdated",
+      complete ? "the newest version runs everywhere"
+               : "the clusters are being brought up to date");
+}
+
 // The fleet's word on a workload. Its generations are those of the row; the API has its own.
 void SetStatus(const v1::StoredObject& row, const v1::AppStatus& app, Json& object) {
   if (app.uid() != row.uid() || app.status_json().empty()) return;
   Json status = ParseObject(app.status_json());
   const int64_t shown = object["metadata"].value("generation", row.generation());
+  const bool everywhere = app.observed_generation() >= row.generation();
   if (status.contains("observedGeneration")) {
-    const bool everywhere = app.observed_generation() >= row.generation();
     status["observedGeneration"] =
         everywhere ? shown : std::max<int64_t>(0, std::min(app.observed_generation(), shown - 1));
   }
   object["status"] = std::move(status);
+  if (row.ref().kind() == "Deployment") SetDeploymentConditions(app, everywhere, object);
 }
 
 void SetNamespacePhase(const Json& metadata, Json& object) {
@@ -45,18 +92,15 @@ void SetNamespacePhase(const Json& metadata, Json& object) {
 absl::StatusOr<Json> MakeObject(const v1::StoredObject& row, const v1::AppStatus* app,
                                 const v1::ClusterStatus* cluster) {
   Json object = Json::parse(row.manifest(), nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object() || !object.value("metadata", Json()).is_object()) {
+  if (!object.is_object() || !object["metadata"].is_object()) {
     return InvalidArgument("the row holds no object");
   }
-  const Json kept = row.api_metadata().empty() ? Json::object() : ParseObject(row.api_metadata());
+  Json kept = ParseObject(row.api_metadata());
   Json& metadata = object["metadata"];
-  for (const auto& entry : kept.value("metadata", Json::object()).items()) {
-    metadata[entry.key()] = entry.value();
-  }
+  if (const auto it = kept.find("metadata"); it != kept.end()) metadata.update(*it);
   metadata["uid"] = row.uid();
   metadata["creationTimestamp"] = FormatKubeTime(FromMicros(row.created_micros()));
-  // Objects that are mere data have no generation in Kubernetes.
-  if (!metadata.contains("generation") && object.contains("spec")) {
+  if (!metadata.contains("generation") && HasGeneration(object)) {
     metadata["generation"] = row.generation();
   }
   if (row.deleting()) {
@@ -68,9 +112,10 @@ absl::StatusOr<Json> MakeObject(const v1::StoredObject& row, const v1::AppStatus
     if (!finalizers.is_array()) finalizers = Json::array();
     finalizers.push_back(kWithdrawFinalizer);
   }
-  if (kept.contains("status")) object["status"] = kept.at("status");
+  if (const auto it = kept.find("status"); it != kept.end()) object["status"] = std::move(*it);
   if (cluster != nullptr) {
-    object["status"] = ClusterToJson(*cluster).value("status", Json::object());
+    Json told = ClusterToJson(*cluster);
+    object["status"] = std::move(told["status"]);
   } else if (app != nullptr) {
     SetStatus(row, *app, object);
   }

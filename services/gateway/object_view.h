@@ -23,8 +23,8 @@ inline constexpr std::string_view kWithdrawFinalizer = "sealane.io/withdraw";
 
 // Pure functions between what is on the bus and what the Kubernetes API shows.
 
-// The object as the API shows it, without resourceVersion: its manifest, what intake and the gateway
-// keep with it, and the status that the fleet reports. `app` and `cluster` may be nullptr.
+// The object as the API shows it, without resourceVersion: its manifest, what intake and the
+// gateway keep with it, and the status that the fleet reports. `app` and `cluster` may be nullptr.
 // INVALID_ARGUMENT when the row holds no object.
 [[nodiscard]] absl::StatusOr<Json> MakeObject(const v1::StoredObject& row, const v1::AppStatus* app,
                                               const v1::ClusterStatus* cluster);

@@ -250,7 +250,7 @@ bool Intake::Apply(const std::shared_ptr<InFlight>& event, const v1::DeployEvent
   const bool changed = created || row->value.manifest() != canonical;
   // Of an object that is made anew nothing is kept.
   std::string kept = created ? "" : WithoutOwners(stored.api_metadata());
-  if (!operation.api_metadata().empty()) {
+  if (!operation.api_metadata().empty() && event->platform == kGatewayPlatform) {
     kept = operation.api_metadata();
   } else if (!changed) {
     kept = stored.api_metadata();

@@ -24,7 +24,7 @@ VARIABLES = {
     "$kind": "Deployment",
     "$application": "classroom",
 }
-PROGRAMS = ("policy", "scheduler", "status", "agent")
+PROGRAMS = ("policy", "scheduler", "status", "gateway", "agent")
 
 
 def ask(port, path, **parameters):
@@ -100,6 +100,7 @@ class ObservabilityTest(FleetTest):
     def setUpClass(cls):
         super().setUpClass()
         try:
+            cls.stack.start_gateway()
             cls.start_prometheus()
             cls.do_what_a_fleet_does()
         except BaseException:
@@ -243,7 +244,7 @@ class ObservabilityTest(FleetTest):
         self.assertIn("Accepted  Deployment classroom/classroom", text)
 
     def expositions(self):
-        names = {p: p for p in PROGRAMS[:3]} | {"agent": f"agent-{self.clusters[0].name}"}
+        names = {p: p for p in PROGRAMS[:4]} | {"agent": f"agent-{self.clusters[0].name}"}
         return {p: Exposition(self.stack.metrics(name)) for p, name in names.items()}
 
     def test_the_page_of_metrics_lists_what_processes_expose(self):

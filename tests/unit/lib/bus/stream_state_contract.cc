@@ -7,7 +7,6 @@
 #include "gtest/gtest.h"
 #include "lib/bus/bus.h"
 #include "lib/bus/memory_bus.h"
-#include "lib/core/strings.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/lib/bus/bus_contract.h"
 
@@ -94,53 +93,6 @@ TEST(StreamStateContract, AWatchOfALogMayBeginNearItsEnd) {
     for (Follower* follower : {&from_nothing, &last_two, &more_than_there_is}) {
       follower->watch.reset();
     }
-    bus.reset();
-  });
-}
-
-TEST(StreamStateContract, AStreamMadeOfOthersHasOneOrderForAllOfThem) {
-  const std::unique_ptr<ContractWorld> world = MakeContractWorld();
-  std::unique_ptr<Bus> bus;
-  world->Do([&] { bus = world->Connect(BusIdentity::Hub()); });
-  ASSERT_TRUE(WaitConnected(*world, *bus));
-  ASSERT_OK(EnsureNow(*world, *bus, TableConfig("s")));
-  ASSERT_OK(EnsureNow(*world, *bus, TableConfig("t")));
-  ASSERT_OK(AppendNow(*world, *bus, "s.a", "before"));
-  StreamConfig config;
-  config.name = "both";
-  config.sources = {"s", "t"};
-  ASSERT_OK(EnsureNow(*world, *bus, config));
-  std::vector<std::string> told;
-  std::vector<uint64_t> sequences;
-  std::unique_ptr<Subscription> watch;
-  WatchOptions all;
-  all.stream = "both";
-  world->Do([&] {
-    watch = bus->Watch(all, [&](const WatchEvent& event) {
-      if (event.type != WatchEvent::Type::kPut && event.type != WatchEvent::Type::kDelete) return;
-      told.push_back(StrCat(event.message.subject, "=", event.message.payload, "@",
-                            OriginSequence(event.message)));
-      sequences.push_back(event.message.sequence);
-    });
-  });
-  ASSERT_TRUE(world->Wait([&] { return told.size() == 1; }));
-  // The expectation holds for the stream that is written, not for the copy.
-  AppendRequest request;
-  request.subject = "t.x";
-  request.payload = "1";
-  request.expected_last_sequence = 0;
-  world->Do([&] { bus->Append(request, [](const absl::StatusOr<Appended>&) {}); });
-  ASSERT_TRUE(world->Wait([&] { return told.size() == 2; }));
-  request.subject = "s.a";
-  request.payload.clear();
-  request.remove = true;
-  request.expected_last_sequence = 1;
-  world->Do([&] { bus->Append(request, [](const absl::StatusOr<Appended>&) {}); });
-  ASSERT_TRUE(world->Wait([&] { return told.size() == 3; }));
-  EXPECT_THAT(told, ElementsAre("s.a=before@1", "t.x=1@1", "s.a=@2"));
-  EXPECT_THAT(sequences, ElementsAre(1, 2, 3));
-  world->Do([&] {
-    watch.reset();
     bus.reset();
   });
 }

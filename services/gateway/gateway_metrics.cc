@@ -1,0 +1,25 @@
+#include "services/gateway/gateway_metrics.h"
+
+namespace sealane::gateway {
+
+GatewayMetrics::GatewayMetrics(Registry& r)
+    : reads(r.AddCounter("sealane_gateway_requests_total", "Requests of known users, by kind.",
+                         {{"kind", "read"}})),
+      writes(r.AddCounter("sealane_gateway_requests_total", "Requests of known users, by kind.",
+                          {{"kind", "write"}})),
+      unauthenticated(r.AddCounter("sealane_gateway_refused_total",
+                                   "Requests refused before they were looked at, by reason.",
+                                   {{"reason", "unauthenticated"}})),
+      forbidden(r.AddCounter("sealane_gateway_refused_total",
+                             "Requests refused before they were looked at, by reason.",
+                             {{"reason", "forbidden"}})),
+      write_seconds(r.AddHistogram("sealane_gateway_write_seconds",
+                                   "From a write of a client to its answer.")),
+      rows_copied(r.AddCounter("sealane_gateway_rows_copied_total",
+                               "Rows copied into the stream that all gateways read.")),
+      leader(r.AddGauge("sealane_gateway_leader", "1 while this process copies rows.")),
+      objects(r.AddGauge("sealane_gateway_objects", "Objects that the API shows.")),
+      watches(r.AddGauge("sealane_gateway_watches", "Watches of clients that are open.")),
+      waiting(r.AddGauge("sealane_gateway_writes_waiting", "Writes that are not answered yet.")) {}
+
+}  // namespace sealane::gateway

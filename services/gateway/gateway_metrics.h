@@ -1,0 +1,25 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "lib/telemetry/metrics.h"
+
+namespace sealane::gateway {
+
+struct GatewayMetrics {
+  explicit GatewayMetrics(Registry& registry);
+
+  Counter& reads;
+  Counter& writes;
+  Counter& unauthenticated;
+  Counter& forbidden;
+  Histogram& write_seconds;
+  Counter& rows_copied;
+  Gauge& leader;
+  Gauge& objects;
+  Gauge& watches;
+  Gauge& waiting;
+};
+
+}  // namespace sealane::gateway

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lib/core/scoped_executor.h"
+#include "lib/http/handler.h"
+#include "lib/kubeapi/api_server.h"
+#include "lib/kubeapi/lifecycle.h"
+#include "lib/runtime/leader_lease.h"
+#include "lib/runtime/service.h"
+#include "services/gateway/bus_store.h"
+#include "services/gateway/deploys.h"
+#include "services/gateway/gateway_metrics.h"
+#include "services/gateway/options.h"
+#include "services/gateway/projector.h"
+#include "services/gateway/tokens.h"
+
+namespace sealane {
+
+namespace http {
+class HttpServer;
+}  // namespace http
+
+namespace gateway {
+
+// The Kubernetes API in front of the fleet: reads `objects`, `app_status` and `cluster_status`,
+// publishes deploy events. Any number of gateways may run and serve; one of them copies rows for
+// all.
+class GatewayService final : public Service {
+ public:
+  // Without a server: requests come through Handle.
+  GatewayService(ServiceContext context, const Options& options, Tokens tokens);
+  ~GatewayService() override;
+  // Reads the files and listens. Errors name the flag whose file is wrong, or are those of
+  // HttpServer::Start.
+  static absl::StatusOr<std::unique_ptr<GatewayService>> Make(ServiceContext context,
+                                                              const Options& options);
+
+  void Start() override;
+  void Retire(std::function<void()> done) override;
+  [[nodiscard]] bool Ready(std::string* why_not) const override;
+  [[nodiscard]] bool Idle() const override { return deploys_.waiting() == 0; }
+  // One request. Thread rule: the context's executor.
+  void Handle(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
+  // "127.0.0.1:43121"; empty: it does not listen.
+  [[nodiscard]] const std::string& address() const { return address_; }
+
+ private:
+  void UpdateMetrics();
+
+  ServiceContext context_;
+  Options options_;
+  Tokens tokens_;
+  GatewayMetrics metrics_;
+  Deploys deploys_;
+  BusStore store_;
+  std::unique_ptr<LeaderLease> lease_;
+  std::unique_ptr<Projector> projector_;     // while this one leads
+  std::unique_ptr<kubeapi::ApiServer> api_;  // once everything has been read
+  std::unique_ptr<kubeapi::Lifecycle> lifecycle_;
+  std::string address_;
+  ScopedExecutor executor_;
+  std::unique_ptr<http::HttpServer> server_;  // stops first
+};
+
+// Flags, options and service for main.
+[[nodiscard]] ServiceDefinition GatewayDefinition();
+
+}  // namespace gateway
+}  // namespace sealane

@@ -1,0 +1,43 @@
+#include "services/gateway/options.h"
+
+#include "lib/core/status.h"
+#include "lib/core/strings.h"
+
+namespace sealane::gateway {
+
+std::vector<Flag> OptionFlags() {
+  return {
+      {"api-listen", "Address of the Kubernetes API; port 0 takes a free one.", "127.0.0.1:0"},
+      {"api-listen-file", "File to write that address to, for scripts.", ""},
+      {"tls-cert", "Certificate of the API, and those that sign it: a PEM file.", ""},
+      {"tls-key", "Its key: a PEM file.", ""},
+      {"token-file",
+       "Who may use the API: lines of token,user,uid,\"group1,group2\". Members of system:masters "
+       "may do everything, others what roles allow.",
+       ""},
+      {"write-timeout", "How long a write waits until it is durable.", "30s"},
+      {"watch-history", "Changes that watches may resume from.", "32768"},
+  };
+}
+
+absl::StatusOr<Options> ParseOptions(const Flags& flags) {
+  Options options;
+  options.listen = flags.Get("api-listen");
+  options.listen_file = flags.Get("api-listen-file");
+  options.tls_certificate = flags.Get("tls-cert");
+  options.tls_key = flags.Get("tls-key");
+  options.token_file = flags.Get("token-file");
+  for (const char* name : {"tls-cert", "tls-key", "token-file"}) {
+    if (flags.Get(name).empty()) {
+      return InvalidArgument(StrCat("--", name,
+                                    " is required: the API is served over TLS, and to "
+                                    "known users only"));
+    }
+  }
+  SEALANE_ASSIGN_OR_RETURN(options.write_timeout, flags.GetDuration("write-timeout"));
+  SEALANE_ASSIGN_OR_RETURN(const int64_t history, flags.GetInt("watch-history", 1, 10'000'000));
+  options.history = static_cast<int>(history);
+  return options;
+}
+
+}  // namespace sealane::gateway

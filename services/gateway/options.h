@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/runtime/flags.h"
+
+namespace sealane::gateway {
+
+struct Options {
+  // "host:port" of the API; port 0 takes a free one.
+  std::string listen = "127.0.0.1:0";
+  // Files: where the address is written to ("" nowhere); certificate and key in PEM; users' tokens.
+  std::string listen_file;
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string token_file;
+  // How long a write waits for the policy service.
+  absl::Duration write_timeout = absl::Seconds(30);
+  // Changes that watches may resume from.
+  int history = 32768;
+};
+
+// The flags of sealane-gateway, with the defaults above.
+[[nodiscard]] std::vector<Flag> OptionFlags();
+// INVALID_ARGUMENT names the flag.
+[[nodiscard]] absl::StatusOr<Options> ParseOptions(const Flags& flags);
+
+}  // namespace sealane::gateway

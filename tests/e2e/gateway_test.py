@@ -1,0 +1,247 @@
+"""The Kubernetes API in front of the fleet, as kubectl sees it: what is written through the gateway runs
+in the clusters, what runs there is its status; watches go on over a restart; two gateways are one."""
+
+import json
+import ssl
+import subprocess
+import threading
+import unittest
+import urllib.error
+import urllib.request
+
+from fleet import FleetTest, wait_until
+
+POLICY = """
+apiVersion: policy.karmada.io/v1alpha1
+kind: PropagationPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  resourceSelectors:
+  - {apiVersion: apps/v1, kind: Deployment, name: web}
+  placement:
+    clusterAffinity: {clusterNames: [aliyun-beijing, aws-virginia]}
+    replicaScheduling:
+      replicaSchedulingType: Divided
+      replicaDivisionPreference: Weighted
+"""
+
+WEB = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: main, image: "shop/web:1"}
+"""
+
+CRD = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: lessons.school.example.com}
+spec:
+  group: school.example.com
+  scope: Namespaced
+  names: {plural: lessons, singular: lesson, kind: Lesson}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties: {spec: {type: object, properties: {title: {type: string}}}}
+"""
+
+LESSON = """
+apiVersion: school.example.com/v1
+kind: Lesson
+metadata: {name: one, namespace: shop}
+spec: {title: "%s"}
+"""
+
+
+class Watch:
+    """One watch of the API; collects (type, name, resourceVersion)."""
+
+    def __init__(self, test, port, path):
+        self.events = []
+        self.ended = threading.Event()
+        self.answer = test.request(port, "GET", path, timeout=60, stream=True)
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+
+    def read(self):
+        try:
+            for line in self.answer:
+                event = json.loads(line)
+                metadata = event["object"].get("metadata", {})
+                self.events.append((event["type"], metadata.get("name"),
+                                    metadata.get("resourceVersion")))
+        except (OSError, ValueError):
+            pass
+        self.ended.set()
+
+    def names(self, kind):
+        return [name for what, name, _ in self.events if what == kind]
+
+    def close(self):
+        self.answer.close()
+        self.thread.join(10)
+
+
+class GatewayTest(FleetTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        try:
+            cls.kubeconfig = cls.stack.start_gateway(users=[("viewer-token-0123456789", "eve")])
+            cls.kubectl("create", "namespace", "shop")
+        except BaseException:
+            cls.show_logs()
+            raise
+
+    @classmethod
+    def kubectl(cls, *args, check=True, text=None, kubeconfig=None, timeout=60):
+        done = subprocess.run(
+            ["kubectl", "--kubeconfig", str(kubeconfig or cls.kubeconfig),
+             "--cache-dir", str(cls.stack.state / "kubectl-cache"), *map(str, args)],
+            input=text, capture_output=True, text=True, timeout=timeout, check=False)
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {args}: {done.stdout}{done.stderr}")
+        return done.stdout if check else done
+
+    def request(self, port, method, path, token=None, body=None, timeout=10, stream=False):
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{port}{path}", method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json",
+                     "Authorization": f"Bearer {token or self.stack.admin_token}"})
+        context = ssl.create_default_context(cafile=str(self.stack.authority))
+        answer = urllib.request.urlopen(request, timeout=timeout, context=context)
+        if stream:
+            return answer
+        with answer:
+            return json.load(answer)
+
+    @property
+    def port(self):
+        return self.stack.ports["gateway-api"]
+
+    def in_member(self, cluster, name="web"):
+        return self.stack.cluster_get(cluster, f"/apis/apps/v1/namespaces/shop/deployments/{name}")
+
+    def test_1_an_application_from_apply_to_delete(self):
+        self.kubectl("apply", "-f", "-", text=POLICY)
+        self.kubectl("apply", "-f", "-", text=WEB)
+        self.assertIn("successfully rolled out",
+                      self.kubectl("rollout", "status", "-n", "shop", "deployment/web"))
+        web = json.loads(self.kubectl("get", "deployment", "-n", "shop", "web", "-o", "json"))
+        self.assertEqual(web["status"]["readyReplicas"], 4)
+        self.assertEqual(web["status"]["observedGeneration"], web["metadata"]["generation"])
+        members = [self.in_member(c)["spec"]["replicas"] for c in ("aliyun-beijing", "aws-virginia")]
+        self.assertEqual(members, [2, 2])
+        managers = {m["manager"] for m in
+                    self.in_member("aliyun-beijing")["metadata"]["managedFields"]}
+        self.assertIn("sealane", managers)
+        self.assertNotIn("kubectl-client-side-apply", managers)
+        table = self.kubectl("get", "deployments", "-n", "shop")
+        self.assertRegex(table, r"web +4/4 +4 +4")
+        # The other ways to write.
+        self.kubectl("scale", "-n", "shop", "deployment/web", "--replicas=6")
+        wait_until("six are ready", lambda: "6/6" in self.kubectl("get", "deploy", "-n", "shop"))
+        self.kubectl("set", "image", "-n", "shop", "deployment/web", "main=shop/web:2")
+        self.kubectl("rollout", "status", "-n", "shop", "deployment/web")
+        image = self.in_member("aws-virginia")["spec"]["template"]["spec"]["containers"][0]["image"]
+        self.assertEqual(image, "shop/web:2")
+        self.kubectl("label", "-n", "shop", "deployment/web", "tier=front")
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-",
+                     text=WEB.replace("web:1", "web:3"))
+        self.kubectl("wait", "-n", "shop", "--for=condition=Available", "deployment/web")
+        difference = self.kubectl("diff", "-f", "-", text=WEB.replace("web:1", "web:4"), check=False)
+        self.assertEqual(difference.returncode, 1, difference.stderr)
+        self.assertRegex(difference.stdout, r"(?m)^\+ +- image: shop/web:4$")
+        # The same object for those who do not come through the gateway.
+        apps = {a["name"]: a for a in self.stack.get("apps", "-n", "shop")}
+        self.assertIn("web", apps)
+        self.kubectl("delete", "-n", "shop", "deployment/web", "--timeout=30s")
+        self.assertIsNone(self.in_member("aliyun-beijing"))
+        self.assertIsNone(self.in_member("aws-virginia"))
+
+    def test_2_what_is_refused_says_why(self):
+        bad = POLICY.replace("replicaSchedulingType: Divided", "replicaSchedulingType: Halved")
+        done = self.kubectl("apply", "-f", "-", text=bad.replace("name: web", "name: bad", 1),
+                            check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("replicaSchedulingType", done.stderr)
+        self.assertIn("Halved", done.stderr)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.request(self.port, "GET", "/api/v1/namespaces", token="no-such-token-at-all")
+        self.assertEqual(refused.exception.code, 401)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.request(self.port, "GET", "/api/v1/namespaces", token="viewer-token-0123456789")
+        self.assertEqual(refused.exception.code, 403)
+
+    def test_3_custom_resources_and_clusters(self):
+        self.kubectl("apply", "-f", "-", text=CRD)
+        self.kubectl("wait", "--for=condition=Established", "crd/lessons.school.example.com")
+        self.kubectl("apply", "-f", "-", text=LESSON % "algebra")
+        lesson = json.loads(self.kubectl("get", "lessons", "-n", "shop", "one", "-o", "json"))
+        self.assertEqual(lesson["spec"], {"title": "algebra"})
+        clusters = self.kubectl("get", "clusters")
+        self.assertRegex(clusters, r"NAME +PROVIDER +REGION +VERSION +READY +AGE")
+        self.assertRegex(clusters, r"aws-virginia +aws +us-east-1 +v1\S+ +True")
+        self.kubectl("delete", "lesson", "-n", "shop", "one")
+
+    def test_4_watches_go_on_over_a_restart_and_two_gateways_are_one(self):
+        second = self.stack.start_gateway("gateway-2")
+        path = "/api/v1/namespaces/shop/configmaps"
+
+        def create(port, name):
+            return self.request(port, "POST", path,
+                                body={"metadata": {"name": name}, "data": {"a": "b"}})
+
+        first = create(self.port, "one")
+        watch = Watch(self, self.port, f"{path}?watch=1&resourceVersion="
+                      f"{first['metadata']['resourceVersion']}")
+        self.addCleanup(watch.close)
+        create(self.stack.ports["gateway-2-api"], "two")
+        wait_until("the other gateway's write is seen", lambda: watch.names("ADDED") == ["two"])
+        # Both count alike.
+        get = ("get", "configmap", "-n", "shop", "two", "-o", "json")
+        self.assertEqual(self.kubectl(*get), self.kubectl(*get, kubeconfig=second))
+        revision = watch.events[-1][2]
+        self.stack.processes["gateway"].kill()
+        self.assertTrue(watch.ended.wait(20))
+        create(self.stack.ports["gateway-2-api"], "three")
+        self.kubectl("delete", "configmap", "-n", "shop", "one", kubeconfig=second)
+        self.stack.restart("gateway")
+        self.stack.wait_ready("gateway")
+        resumed = Watch(self, self.port, f"{path}?watch=1&resourceVersion={revision}")
+        self.addCleanup(resumed.close)
+        wait_until("what was missed is told",
+                   lambda: resumed.names("ADDED") == ["three"] and resumed.names("DELETED") == ["one"])
+
+    def test_5_two_writers_do_not_overwrite_each_other(self):
+        path = "/api/v1/namespaces/shop/configmaps"
+        made = self.request(self.port, "POST", path, body={"metadata": {"name": "shared"}})
+        made["data"] = {"who": "first"}
+        self.request(self.port, "PUT", f"{path}/shared", body=made)
+        made["data"] = {"who": "second"}
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.request(self.port, "PUT", f"{path}/shared", body=made)
+        self.assertEqual(refused.exception.code, 409)
+        # A namespace goes with all that is in it.
+        self.kubectl("create", "namespace", "short")
+        self.kubectl("create", "configmap", "-n", "short", "x")
+        self.kubectl("delete", "namespace", "short", "--timeout=30s")
+        self.assertNotEqual(
+            self.kubectl("get", "configmap", "-n", "short", "x", check=False).returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,197 @@
+// Gateways beside a real policy service, on the bus in memory and virtual time.
+#include "services/gateway/gateway_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "lib/bus/memory_bus.h"
+#include "lib/bus/subjects.h"
+#include "lib/core/json.h"
+#include "lib/core/sim_executor.h"
+#include "services/policy/policy_service.h"
+
+namespace sealane::gateway {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kMaps[] = "/api/v1/namespaces/shop/configmaps";
+
+class Answer final : public http::ResponseWriter {
+ public:
+  void Send(http::HttpResponse response) override { answer = std::move(response); }
+  void StartStream(int status, http::Headers) override {
+    answer = http::HttpResponse{status, {}, ""};
+  }
+  void Write(std::string chunk) override { answer->body += chunk; }
+  void End() override {}
+  void OnClose(std::function<void()>) override {}
+  [[nodiscard]] size_t pending_bytes() const override { return 0; }
+
+  std::optional<http::HttpResponse> answer;
+};
+
+class GatewayServiceTest : public ::testing::Test {
+ protected:
+  GatewayServiceTest() : sim_(7), server_(sim_.env()), policy_bus_(Connect()) {
+    for (std::string_view name :
+         {kAppStatusTable, kClusterStatusTable, kPlacementsTable, kWorkStatusTable, kEventsLog}) {
+      StreamConfig config;
+      config.name = std::string(name);
+      config.subjects = {StrCat(name, ".>")};
+      policy_bus_->EnsureStream(config, [](const absl::Status&) {});
+    }
+    policy::PolicyOptions options;
+    options.elect_leader = false;
+    policy_ = policy::MakePolicyService({sim_.env(), *policy_bus_, registry_, "policy"}, options);
+    policy_->Start();
+    Begin(0);
+  }
+  std::unique_ptr<Bus> Connect() { return server_.Connect(BusIdentity::Hub()); }
+  void Begin(int i) {
+    buses_[i] = Connect();
+    Options options;
+    gateways_[i] = std::make_unique<GatewayService>(
+        ServiceContext{sim_.env(), *buses_[i], registry_, "gateway"}, options,
+        Tokens::Parse("0123456789abcdef,me,,system:masters\nfedcba9876543210,eve\n").value());
+    gateways_[i]->Start();
+    std::string why;
+    ASSERT_TRUE(sim_.RunUntil([&] { return gateways_[i]->Ready(&why); }, absl::Seconds(20))) << why;
+    sim_.RunFor(absl::Seconds(6));  // somebody leads
+  }
+  void End(int i) {
+    gateways_[i].reset();
+    buses_[i].reset();
+  }
+  std::shared_ptr<Answer> Ask(const std::string& method, const std::string& path,
+                              const Json& body = Json(), int i = 0,
+                              const std::string& token = "0123456789abcdef") {
+    http::HttpRequest request;
+    request.method = method;
+    request.path = path;
+    if (!token.empty()) request.headers.Add("Authorization", StrCat("Bearer ", token));
+    request.headers.Add("Content-Type",
+                        method == "PATCH" ? "application/merge-patch+json" : "application/json");
+    if (!body.is_null()) request.body = body.dump();
+    auto writer = std::make_shared<Answer>();
+    gateways_[i]->Handle(request, writer);
+    return writer;
+  }
+  Json Call(int code, const std::string& method, const std::string& path, const Json& body = Json(),
+            int i = 0) {
+    const auto writer = Ask(method, path, body, i);
+    EXPECT_TRUE(sim_.RunUntil([&] { return writer->answer.has_value(); }, absl::Seconds(40)));
+    if (!writer->answer.has_value()) return Json();
+    EXPECT_EQ(writer->answer->status, code) << writer->answer->body;
+    return Json::parse(writer->answer->body, nullptr, false);
+  }
+  static Json Map(const std::string& name, const std::string& value) {
+    return {{"metadata", {{"name", name}}}, {"data", {{"key", value}}}};
+  }
+
+  SimExecutor sim_;
+  MemoryServer server_;
+  Registry registry_;
+  std::unique_ptr<Bus> policy_bus_;
+  std::unique_ptr<Service> policy_;
+  std::array<std::unique_ptr<Bus>, 2> buses_;
+  std::array<std::unique_ptr<GatewayService>, 2> gateways_;
+};
+
+TEST_F(GatewayServiceTest, WhatIsWrittenIsReadAndConflictsAreTold) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  Json made = Call(201, "POST", kMaps, Map("one", "1"));
+  EXPECT_EQ(Call(200, "GET", StrCat(kMaps, "/one")), made);
+  Call(409, "POST", kMaps, Map("one", "2"));
+  made["data"]["key"] = "2";
+  const Json second = Call(200, "PUT", StrCat(kMaps, "/one"), made);
+  EXPECT_GT(std::stoull(second["metadata"]["resourceVersion"].get<std::string>()),
+            std::stoull(made["metadata"]["resourceVersion"].get<std::string>()));
+  Call(409, "PUT", StrCat(kMaps, "/one"), made);
+  Call(200, "DELETE", StrCat(kMaps, "/one"));
+  Call(404, "GET", StrCat(kMaps, "/one"));
+  const Json again = Call(201, "POST", kMaps, Map("one", "3"));
+  EXPECT_NE(again["metadata"]["uid"], made["metadata"]["uid"]);
+}
+
+TEST_F(GatewayServiceTest, WhatIntakeRefusesIsAnErrorOfTheApi) {
+  const Json refused =
+      Call(422, "POST", "/apis/policy.karmada.io/v1alpha1/namespaces/default/propagationpolicies",
+           {{"metadata", {{"name", "p"}}},
+            {"spec",
+             {{"resourceSelectors", Json::array()},
+              {"placement", {{"replicaScheduling", {{"replicaSchedulingType", "Halved"}}}}}}}});
+  EXPECT_EQ(refused["reason"], "Invalid");
+  bool named = false;
+  for (const Json& cause : refused["details"]["causes"]) {
+    named = named || cause.value("field", "").find("replicaSchedulingType") != std::string::npos;
+  }
+  EXPECT_TRUE(named) << refused.dump(1);
+}
+
+TEST_F(GatewayServiceTest, TwoGatewaysCountAlikeAlsoAfterARestart) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  Begin(1);
+  Call(201, "POST", kMaps, Map("one", "1"), 1);
+  for (int i = 0; i < 20; ++i) {
+    const Json now = Call(200, "GET", StrCat(kMaps, "/one"), Json(), i % 2);
+    Json next = now;
+    next["data"]["key"] = std::to_string(i);
+    Call(200, "PUT", StrCat(kMaps, "/one"), next, i % 2);
+  }
+  const Json list = Call(200, "GET", kMaps);
+  EXPECT_EQ(Call(200, "GET", kMaps, Json(), 1)["items"], list["items"]);
+  // The one that copied ends without a word; the other goes on.
+  End(0);
+  Call(201, "POST", kMaps, Map("two", "1"), 1);
+  Begin(0);
+  EXPECT_EQ(Call(200, "GET", StrCat(kMaps, "/one")),
+            Call(200, "GET", StrCat(kMaps, "/one"), Json(), 1));
+  // Watches from a revision since which something is missing are told to list again.
+  const auto old = Ask("GET", StrCat(kMaps, "?watch=1&resourceVersion=1"));
+  sim_.RunFor(absl::Seconds(1));
+  ASSERT_TRUE(old->answer.has_value());
+  EXPECT_THAT(old->answer->body, HasSubstr("410"));
+  const auto fresh = Ask("GET", StrCat(kMaps, "?watch=1&resourceVersion=",
+                                       list["metadata"]["resourceVersion"].get<std::string>()));
+  sim_.RunFor(absl::Seconds(1));
+  EXPECT_THAT(fresh->answer->body, HasSubstr("\"name\":\"two\""));
+}
+
+TEST_F(GatewayServiceTest, WhoIsNotKnownOrMayNotIsRefused) {
+  EXPECT_EQ(Ask("GET", kMaps, Json(), 0, "")->answer->status, 401);
+  EXPECT_EQ(Ask("GET", kMaps, Json(), 0, "wrong")->answer->status, 401);
+  const auto eve = Ask("GET", kMaps, Json(), 0, "fedcba9876543210");
+  EXPECT_EQ(eve->answer->status, 403);
+  EXPECT_THAT(eve->answer->body, HasSubstr("eve"));
+  EXPECT_EQ(Ask("GET", "/readyz", Json(), 0, "")->answer->status, 200);
+}
+
+TEST_F(GatewayServiceTest, NobodyAnswersIsNotAWrongSuccess) {
+  policy_.reset();
+  const Json late = Call(504, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "late"}}}});
+  EXPECT_THAT(late["message"].get<std::string>(), HasSubstr("may still be made"));
+}
+
+TEST_F(GatewayServiceTest, PlatformsCannotSayWhatTheApiShows) {
+  v1::DeployEvent event;
+  event.set_id("e1");
+  v1::Operation& operation = *event.add_operations();
+  operation.set_type(v1::Operation::APPLY);
+  operation.set_manifest(R"({"apiVersion": "v1", "kind": "ConfigMap",
+      "metadata": {"name": "plain", "namespace": "shop"}})");
+  operation.set_api_metadata(R"({"metadata": {"deletionTimestamp": "2025-01-01T00:00:00Z"}})");
+  AppendRequest request;
+  request.subject = hub::Deploy("paas");
+  request.payload = event.SerializeAsString();
+  policy_bus_->Append(request, [](const absl::StatusOr<Appended>&) {});
+  sim_.RunFor(absl::Seconds(2));
+  EXPECT_FALSE(Call(200, "GET", StrCat(kMaps, "/plain"))["metadata"].contains("deletionTimestamp"));
+  EXPECT_EQ(Call(200, "GET", "/api/v1/namespaces/shop")["status"]["phase"], "Active")
+      << "nobody made it, but objects are in it";
+}
+
+}  // namespace
+}  // namespace sealane::gateway
