@@ -24,7 +24,7 @@ struct ApiServerOptions {
   std::string server_address = "127.0.0.1";
   // Custom resources that are served without anybody having applied their definitions: a list of
   // CustomResourceDefinitions, or nullptr.
-  std::shared_ptr<const Json> definitions;
+  std::shared_ptr<const Json> definitions = nullptr;
   // Services that need node ports and name none are given some. Not where other servers do that.
   bool node_ports = true;
   absl::Duration bookmark_period = absl::Minutes(1);
