@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
@@ -105,6 +106,16 @@ void ReadInterval(SpecReader& reader, GitSourceSpec* spec) {
   }
 }
 
+// Whether a part of the address is "..", or a server may read it so: then its beginning does not
+// say where it leads, and credentials are chosen by the beginning.
+bool HasDotDot(std::string_view url) {
+  const std::string plain = absl::StrReplaceAll(
+      ToAbsl(url),
+      {{"%2e", "."}, {"%2E", "."}, {"%2f", "/"}, {"%2F", "/"}, {"%5c", "/"}, {"%5C", "/"}});
+  const std::vector<absl::string_view> parts = absl::StrSplit(plain, absl::ByAnyChar("/\\:"));
+  return std::find(parts.begin(), parts.end(), "..") != parts.end();
+}
+
 std::string Normal(std::string_view path) {
   std::vector<std::string> parts;
   for (const absl::string_view part : absl::StrSplit(ToAbsl(path), '/', absl::SkipEmpty())) {
@@ -122,6 +133,7 @@ std::string UrlFault(std::string_view url) {
   if (url.size() > kMaxUrl) return StrCat("is longer than ", kMaxUrl, " characters");
   if (HasControlOrSpace(url)) return "must not contain blanks or control characters";
   if (url.starts_with("/")) return "";
+  if (HasDotDot(url)) return "must not contain ..";
   const size_t scheme_end = url.find("://");
   if (scheme_end != std::string_view::npos) {
     static constexpr std::array kSchemes =

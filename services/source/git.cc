@@ -244,7 +244,8 @@ void ProcessReader::Listed(Reading& reading, const ChildResult& result) {
                                                        " in this commit; nothing is removed")));
     return Finish(reading, std::move(reading.tree));
   }
-  Selection selection = SelectFiles(ParseTree(result.output, reading.spec.path), options_.limits);
+  Selection selection =
+      SelectFiles(ParseTree(result.output, reading.spec.path), options_.limits, reading.spec.path);
   if (!selection.problems.empty()) {
     reading.tree.problems = std::move(selection.problems);
     return Finish(reading, std::move(reading.tree));

@@ -174,13 +174,15 @@ std::vector<TreeEntry> ParseTree(std::string_view listing, std::string_view belo
   return entries;
 }
 
-Selection SelectFiles(std::vector<TreeEntry> entries, const TreeLimits& limits) {
+Selection SelectFiles(std::vector<TreeEntry> entries, const TreeLimits& limits,
+                      std::string_view below) {
+  const size_t skip = below.empty() ? 0 : below.size() + 1;
   std::sort(entries.begin(), entries.end(),
             [](const TreeEntry& a, const TreeEntry& b) { return a.path < b.path; });
   Selection selection;
   size_t bytes = 0;
   for (TreeEntry& entry : entries) {
-    if (IsHidden(entry.path)) continue;
+    if (IsHidden(std::string_view(entry.path).substr(std::min(skip, entry.path.size())))) continue;
     if (const std::string fault = Fault(entry, limits); !fault.empty()) {
       selection.problems.push_back(MakeProblem(entry.path, "NotSupported", fault));
     } else if (IsManifest(entry.path)) {

@@ -35,10 +35,11 @@ struct Selection {
 // in front of every path.
 [[nodiscard]] std::vector<TreeEntry> ParseTree(std::string_view listing, std::string_view below);
 
-// Takes the manifests of a tree: *.yaml, *.yml and *.json, without what begins with a dot. Links,
-// submodules, kustomizations and charts are problems: what they stand for would silently be
-// missing.
-[[nodiscard]] Selection SelectFiles(std::vector<TreeEntry> entries, const TreeLimits& limits);
+// Takes the manifests of a tree: *.yaml, *.yml and *.json, without what begins with a dot below the
+// path `below` (which itself may). Links, submodules, kustomizations and charts are problems: what
+// they stand for would silently be missing.
+[[nodiscard]] Selection SelectFiles(std::vector<TreeEntry> entries, const TreeLimits& limits,
+                                    std::string_view below = {});
 
 // A file as it was read.
 struct TreeFile {
