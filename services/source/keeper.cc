@@ -6,7 +6,6 @@
 
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
-#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "lib/kube/json_access.h"
@@ -15,13 +14,10 @@
 #include "lib/model/identity.h"
 #include "lib/model/same_message.h"
 #include "sealane/v1/app.pb.h"
-#include "sealane/v1/query.pb.h"
-#include "services/source/state_json.h"
 
 namespace sealane::source {
 namespace {
 
-constexpr std::string_view kSourcesTable = "sources";
 constexpr std::string_view kSourceRows = "sealane=2Eio.GitSource.";
 constexpr std::string_view kKept = "keep";  // what is left of a manifest that says so
 constexpr int kMaxProblems = 50;            // that are stored
@@ -114,26 +110,23 @@ struct Keeper::Source {
   int64_t settled_generation = 0;  // with which the applied commit was compared with the fleet
 };
 
-Keeper::Keeper(Env env, Bus& bus, GitReader& git, SourceMetrics& metrics)
+Keeper::Keeper(Env env, Bus& bus, GitReader& git, Table<v1::GitSourceState>& states,
+               SourceMetrics& metrics)
     : env_{env.clock, executor_, env.random},
       bus_(bus),
       git_(git),
+      states_(states),
       metrics_(metrics),
       executor_(env.executor),
       events_(bus, env_, "source"),
-      objects_(bus, env_, kObjectsTable),
-      states_(bus, env_, kSourcesTable) {
+      objects_(bus, env_, kObjectsTable) {
   objects_.TrimRows(Trim);
 }
 
 Keeper::~Keeper() = default;
 
 void Keeper::Start() {
-  const auto synced = [this] {
-    if (++synced_ == 2) OnSynced();
-  };
-  objects_.Start([this](const std::string& key) { OnObject(key); }, synced);
-  states_.Start([](const std::string&) {}, synced);
+  objects_.Start([this](const std::string& key) { OnObject(key); }, [this] { BeginIfSynced(); });
 }
 
 bool Keeper::idle() const {
@@ -142,7 +135,14 @@ bool Keeper::idle() const {
                       [](const auto& entry) { return entry.second->busy; });
 }
 
-void Keeper::OnSynced() {
+int64_t Keeper::CheckedMicros(const std::string& name) const {
+  const auto it = sources_.find(name);
+  return it == sources_.end() ? 0 : it->second->checked_micros;
+}
+
+void Keeper::BeginIfSynced() {
+  if (synced_ || !objects_.synced() || !states_.synced()) return;
+  synced_ = true;
   for (const auto& [key, row] : states_.rows()) {
     auto source = std::make_unique<Source>(row.value.name());
     source->state = row.value;
@@ -159,11 +159,6 @@ void Keeper::OnSynced() {
   std::vector<std::string> names;
   for (const auto& [name, source] : sources_) names.push_back(name);
   for (const std::string& name : names) Wake(name);
-  queries_ = std::make_unique<QueryServer>(
-      bus_, hub::Query("source"),
-      [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
-        Answer(request, *answer);
-      });
   log_.Info("synced", {{"sources", StrCat(sources_.size())}});
 }
 
@@ -211,6 +206,7 @@ void Keeper::Work(Source& source) {
   state.set_path(source.spec.path);
   state.set_prune(source.spec.prune);
   source.busy = true;
+  if (states_.Find(EncodeToken(source.name)) == nullptr) Write(source);  // it is known
   if (!errors.empty()) {  // intake has let it through: one of another version
     return FailedToRead(source, absl::InvalidArgumentError(ToAbsl(sealane::Describe(errors))));
   }
@@ -408,12 +404,7 @@ void Keeper::Rest(Source& source, absl::Duration next) {
   const bool again = std::exchange(source.again, false);
   if (!again && !SameMessage(source.shown, source.state)) {
     source.shown = source.state;
-    states_.Put(key, source.state, [this](const absl::StatusOr<uint64_t>& written) {
-      if (!written.ok()) {
-        log_.Warn("state of a source not stored",
-                  {{"error", std::string(ToStd(written.status().message()))}});
-      }
-    });
+    Write(source);
   }
   UpdateGauges();
   if (again) {
@@ -421,6 +412,15 @@ void Keeper::Rest(Source& source, absl::Duration next) {
   } else if (next < absl::InfiniteDuration()) {
     WakeAfter(source, next);
   }
+}
+
+void Keeper::Write(const Source& source) {
+  states_.Put(EncodeToken(source.name), source.shown,
+              [log = log_](const absl::StatusOr<uint64_t>& written) {
+                if (written.ok()) return;
+                log.Warn("state of a source not stored",
+                         {{"error", std::string(ToStd(written.status().message()))}});
+              });
 }
 
 const v1::StoredObject* Keeper::Object(const std::string& name) const {
@@ -481,22 +481,6 @@ void Keeper::Tell(const Source& source, std::string_view type, std::string_view 
   events_.Emit(std::move(event));
   log_.Info("source",
             {{"name", source.name}, {"reason", std::string(reason)}, {"message", message}});
-}
-
-void Keeper::Answer(const v1::QueryRequest& request, QueryAnswer& answer) const {
-  if (request.what() != "sources") {
-    answer.Fail("the source service answers `sources` only");
-    return;
-  }
-  Json list = Json::array();
-  for (const auto& [name, source] : sources_) {
-    if (!request.name().empty() && request.name() != name) continue;
-    list.push_back(StateToJson(source->shown, source->checked_micros, !request.name().empty()));
-  }
-  v1::QueryReply reply;
-  reply.set_body(WriteJson(list));
-  answer.Send(reply);
-  answer.End();
 }
 
 void Keeper::UpdateGauges() {

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "lib/bus/event_sink.h"
-#include "lib/bus/query.h"
 #include "lib/bus/table.h"
 #include "lib/core/backoff.h"
 #include "lib/core/env.h"
@@ -27,21 +26,26 @@ namespace sealane::source {
 // into the table `sources`. Exists while this process leads. Thread rule: the executor thread only.
 class Keeper {
  public:
-  // Everything given must outlive it.
-  Keeper(Env env, Bus& bus, GitReader& git, SourceMetrics& metrics);
+  // Everything given must outlive it. `states`: the table `sources`, which others started.
+  Keeper(Env env, Bus& bus, GitReader& git, Table<v1::GitSourceState>& states,
+         SourceMetrics& metrics);
   ~Keeper();
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
   void Start();
-  [[nodiscard]] bool synced() const { return synced_ == 2; }
+  // `states` has been replayed.
+  void OnStatesSynced() { BeginIfSynced(); }
+  [[nodiscard]] bool synced() const { return synced_; }
   // Nothing is under way.
   [[nodiscard]] bool idle() const;
+  // When the repository of a source was last read without an error; 0: not by this process.
+  [[nodiscard]] int64_t CheckedMicros(const std::string& name) const;
 
  private:
   struct Source;
 
-  void OnSynced();
+  void BeginIfSynced();
   void OnObject(const std::string& key);
   // Looks at a source now, or once more when what is under way has ended.
   void Wake(const std::string& name);
@@ -63,21 +67,20 @@ class Keeper {
   [[nodiscard]] LookUp LookUpFor(const Source& source) const;
   void Tell(const Source& source, std::string_view type, std::string_view reason,
             const std::string& message);
-  void Answer(const v1::QueryRequest& request, QueryAnswer& answer) const;
+  void Write(const Source& source);
   void UpdateGauges();
 
   Env env_;
   Bus& bus_;
   GitReader& git_;
+  Table<v1::GitSourceState>& states_;
   SourceMetrics& metrics_;
   Logger log_{"source"};
   ScopedExecutor executor_;
   EventSink events_;
   Table<v1::StoredObject> objects_;
-  Table<v1::GitSourceState> states_;
   std::map<std::string, std::unique_ptr<Source>> sources_;
-  std::unique_ptr<QueryServer> queries_;
-  int synced_ = 0;  // of two tables
+  bool synced_ = false;
 };
 
 }  // namespace sealane::source

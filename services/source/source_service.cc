@@ -3,16 +3,25 @@
 #include <string>
 #include <utility>
 
-#include "lib/core/scoped_executor.h"
+#include "lib/bus/query.h"
+#include "lib/bus/subjects.h"
+#include "lib/bus/table.h"
+#include "lib/core/json.h"
+#include "lib/core/json_write.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/runtime/leader_lease.h"
 #include "lib/telemetry/log.h"
+#include "sealane/v1/query.pb.h"
+#include "sealane/v1/source.pb.h"
 #include "services/source/keeper.h"
 #include "services/source/source_metrics.h"
+#include "services/source/state_json.h"
 
 namespace sealane::source {
 namespace {
+
+constexpr std::string_view kSourcesTable = "sources";
 
 class SourceService final : public Service {
  public:
@@ -21,7 +30,8 @@ class SourceService final : public Service {
         bus_(context.bus),
         bus_replicas_(context.bus_replicas),
         metrics_(context.metrics),
-        git_(std::move(git)) {
+        git_(std::move(git)),
+        states_(context.bus, context.env, kSourcesTable) {
     if (!options.elect_leader) return;
     LeaderLeaseOptions lease;
     lease.service = "source";
@@ -32,13 +42,22 @@ class SourceService final : public Service {
   }
 
   void Start() override {
+    states_.Start([](const std::string&) {},
+                  [this] {
+                    if (keeper_ != nullptr) keeper_->OnStatesSynced();
+                  });
+    queries_ = std::make_unique<QueryServer>(
+        bus_, hub::Query("source"),
+        [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
+          Answer(request, *answer);
+        });
     StreamConfig config;
-    config.name = "sources";
-    config.subjects = {"sources.>"};
+    config.name = std::string(kSourcesTable);
+    config.subjects = {StrCat(kSourcesTable, ".>")};
     config.replicas = bus_replicas_;
-    bus_.EnsureStream(config, [this](const absl::Status& status) {
+    bus_.EnsureStream(config, [log = log_](const absl::Status& status) {
       if (!status.ok()) {
-        log_.Error("stream cannot be made",
+        log.Error("stream cannot be made",
                    {{"stream", "sources"}, {"error", std::string(ToStd(status.message()))}});
       }
     });
@@ -49,7 +68,7 @@ class SourceService final : public Service {
     }
   }
   bool Ready(std::string* why_not) const override {
-    if (keeper_ == nullptr || keeper_->synced()) return true;
+    if (states_.synced() && (keeper_ == nullptr || keeper_->synced())) return true;
     *why_not = "tables not synced yet";
     return false;
   }
@@ -63,9 +82,10 @@ class SourceService final : public Service {
   bool Idle() const override { return keeper_ == nullptr || keeper_->idle(); }
 
  private:
-  // A standby holds nothing: what a leader needs it reads when it begins to lead.
+  // A standby holds only the states, which it tells too: the objects it reads when it begins to
+  // lead.
   void Lead() {
-    keeper_ = std::make_unique<Keeper>(env_, bus_, *git_, metrics_);
+    keeper_ = std::make_unique<Keeper>(env_, bus_, *git_, states_, metrics_);
     keeper_->Start();
     metrics_.leader.Set(1);
   }
@@ -74,12 +94,33 @@ class SourceService final : public Service {
     metrics_.leader.Set(0);
   }
 
+  void Answer(const v1::QueryRequest& request, QueryAnswer& answer) const {
+    if (request.what() != "sources")
+      return answer.Fail("the source service answers `sources` only");
+    if (!states_.synced()) {
+      return answer.Fail("the source service is still reading its tables; ask again in a moment");
+    }
+    Json list = Json::array();
+    for (const auto& [key, row] : states_.rows()) {
+      const std::string& name = row.value.name();
+      if (!request.name().empty() && request.name() != name) continue;
+      list.push_back(StateToJson(row.value, keeper_ == nullptr ? 0 : keeper_->CheckedMicros(name),
+                                 !request.name().empty()));
+    }
+    v1::QueryReply reply;
+    reply.set_body(WriteJson(list));
+    answer.Send(reply);
+    answer.End();
+  }
+
   Env env_;
   Bus& bus_;
   int bus_replicas_;
   SourceMetrics metrics_;
   Logger log_{"source"};
   std::unique_ptr<GitReader> git_;
+  Table<v1::GitSourceState> states_;
+  std::unique_ptr<QueryServer> queries_;
   std::unique_ptr<Keeper> keeper_;  // while leading
   std::unique_ptr<LeaderLease> lease_;
 };
