@@ -96,6 +96,10 @@ absl::StatusOr<GitAccess> FindAccess(const GitOptions& options, const kube::GitS
     }
     const fs::path key = directory / "ssh-key";
     const fs::path token = directory / "token";
+    const fs::path authority = directory / "ca.pem";
+    if (access.protocols == "https" && fs::exists(authority, error)) {
+      access.environment["GIT_SSL_CAINFO"] = authority.string();
+    }
     if (fs::exists(directory / "known_hosts", error)) {
       ssh.append(" -o UserKnownHostsFile=").append(Quoted((directory / "known_hosts").string()));
     }

@@ -22,7 +22,7 @@ struct GitAccess {
 //
 // Credentials are a directory below options.credentials_dir: `urls` (the beginnings of the
 // addresses they are for, one per line), and `ssh-key` with `known_hosts`, or `token` (and
-// `username`).
+// `username`), and `ca.pem` where an authority of one's own signed the server's certificate.
 [[nodiscard]] absl::StatusOr<GitAccess> FindAccess(const GitOptions& options,
                                                    const kube::GitSourceSpec& spec);
 

@@ -1,4 +1,5 @@
 // sealane gitops: paths of Git repositories as the desired state.
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -19,6 +20,8 @@ namespace {
 
 // Between two looks at what became of a request.
 constexpr absl::Duration kLook = absl::Milliseconds(200);
+// One look. Who asks while nobody leads gets no answer and asks again.
+constexpr absl::Duration kAnswer = absl::Seconds(2);
 
 struct Asked {
   std::unique_ptr<Fleet> fleet;
@@ -66,10 +69,17 @@ absl::StatusOr<Json> WaitFor(Asked& asked, std::string_view what,
                              const std::function<bool(const Json&)>& done) {
   const int64_t until = asked.fleet->NowMicros() + absl::ToInt64Microseconds(asked.timeout);
   while (true) {
-    SEALANE_ASSIGN_OR_RETURN(const Json found, Sources(*asked.fleet, asked.name, asked.timeout));
-    Json source = found.empty() ? Json() : found[0];
-    if (done(source)) return source;
-    if (asked.fleet->NowMicros() >= until) {
+    const absl::StatusOr<Json> found =
+        Sources(*asked.fleet, asked.name, std::min(kAnswer, asked.timeout));
+    const bool time_is_up = asked.fleet->NowMicros() >= until;
+    if (found.ok()) {
+      Json source = found->empty() ? Json() : (*found)[0];
+      if (done(source)) return source;
+    } else if (time_is_up || (found.status().code() != absl::StatusCode::kDeadlineExceeded &&
+                              found.status().code() != absl::StatusCode::kUnavailable)) {
+      return found.status();
+    }
+    if (time_is_up) {
       return absl::DeadlineExceededError(
           ToAbsl(StrCat("sealane-source has not ", what, " within ",
                         absl::FormatDuration(asked.timeout), "; it goes on with it")));

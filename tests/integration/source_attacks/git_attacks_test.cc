@@ -34,7 +34,7 @@ using ::testing::Not;
 
 constexpr absl::StatusCode kDenied = absl::StatusCode::kPermissionDenied;
 
-class GitReaderTest : public ::testing::Test {
+class GitAttacksTest : public ::testing::Test {
  protected:
   void SetUp() override {
     fs::create_directories(served_);
@@ -120,7 +120,7 @@ class GitReaderTest : public ::testing::Test {
   std::unique_ptr<GitReader> reader_;
 };
 
-TEST_F(GitReaderTest, ReadsTheManifestsBelowThePathInTheirOrder) {
+TEST_F(GitAttacksTest, ReadsTheManifestsBelowThePathInTheirOrder) {
   Write("fleet/b.yaml", "b");
   Write("fleet/a/z.json", "z");
   Write("fleet/a.yml", "");
@@ -136,14 +136,14 @@ TEST_F(GitReaderTest, ReadsTheManifestsBelowThePathInTheirOrder) {
   EXPECT_THAT(tree->problems, IsEmpty());
 }
 
-TEST_F(GitReaderTest, ThePathItselfMayBeginWithADot) {
+TEST_F(GitAttacksTest, ThePathItselfMayBeginWithADot) {
   Write(".deploy/a.yaml", "a");
   Commit();
   spec_.path = ".deploy";
   EXPECT_THAT(Files(Read()), ElementsAre(".deploy/a.yaml=a"));
 }
 
-TEST_F(GitReaderTest, FollowsTheHeadWhereverItGoes) {
+TEST_F(GitAttacksTest, FollowsTheHeadWhereverItGoes) {
   Write("a.yaml", "1");
   const std::string first = Commit();
   EXPECT_THAT(Files(Read()), ElementsAre("a.yaml=1"));
@@ -162,7 +162,7 @@ TEST_F(GitReaderTest, FollowsTheHeadWhereverItGoes) {
   EXPECT_EQ(tree->commit, orphan);
 }
 
-TEST_F(GitReaderTest, WhatVanishedIsAnErrorAndNotAnEmptyTree) {
+TEST_F(GitAttacksTest, WhatVanishedIsAnErrorAndNotAnEmptyTree) {
   Write("fleet/a.yaml", "a");
   Commit();
   spec_.path = "fleet";
@@ -180,7 +180,7 @@ TEST_F(GitReaderTest, WhatVanishedIsAnErrorAndNotAnEmptyTree) {
   EXPECT_THAT(Files(Read()), ElementsAre("fleet/a.yaml=a"));
 }
 
-TEST_F(GitReaderTest, LinksLeadNowhere) {
+TEST_F(GitAttacksTest, LinksLeadNowhere) {
   std::ofstream(StrCat(dir_.path(), "/secret.yaml")) << "secret";
   Write("fleet/a.yaml", "a");
   fs::create_symlink("../../../secret.yaml", StrCat(repository_, "/fleet/link.yaml"));
@@ -198,7 +198,7 @@ TEST_F(GitReaderTest, LinksLeadNowhere) {
   EXPECT_THAT(Problems(Read()), HasSubstr("fleet/a.yaml"));
 }
 
-TEST_F(GitReaderTest, SubmodulesAreNotFetched) {
+TEST_F(GitAttacksTest, SubmodulesAreNotFetched) {
   const std::string other = StrCat(served_, "/other");
   Git({"init", "--quiet", "--initial-branch=main", other});
   Git({"commit", "--quiet", "--allow-empty", "--message=other"}, other);
@@ -209,7 +209,7 @@ TEST_F(GitReaderTest, SubmodulesAreNotFetched) {
   EXPECT_THAT(Problems(Read()), HasSubstr("fleet/other"));
 }
 
-TEST_F(GitReaderTest, NothingThatTheRepositoryNamesIsRun) {
+TEST_F(GitAttacksTest, NothingThatTheRepositoryNamesIsRun) {
   Write("a.yaml", "a");
   Commit();
   const std::string mark = StrCat(dir_.path(), "/ran");
@@ -235,7 +235,7 @@ TEST_F(GitReaderTest, NothingThatTheRepositoryNamesIsRun) {
   EXPECT_FALSE(fs::exists(mark));
 }
 
-TEST_F(GitReaderTest, SizesAreBounded) {
+TEST_F(GitAttacksTest, SizesAreBounded) {
   options_.limits.file_bytes = 1000;
   options_.limits.bytes = 1500;
   options_.limits.files = 3;
@@ -255,7 +255,7 @@ TEST_F(GitReaderTest, SizesAreBounded) {
   EXPECT_THAT(Files(Read()), ElementsAre("a.yaml=x", "b.yaml=x", "c.yaml=x"));
 }
 
-TEST_F(GitReaderTest, AServerThatNeverAnswersIsGivenUp) {
+TEST_F(GitAttacksTest, AServerThatNeverAnswersIsGivenUp) {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -281,7 +281,7 @@ TEST_F(GitReaderTest, AServerThatNeverAnswersIsGivenUp) {
   close(listener);
 }
 
-TEST_F(GitReaderTest, OnlyWhatIsBelowTheLocalDirectoryIsRead) {
+TEST_F(GitAttacksTest, OnlyWhatIsBelowTheLocalDirectoryIsRead) {
   Write("a.yaml", "a");
   Commit();
   const std::string outside = StrCat(dir_.path(), "/outside");
@@ -297,13 +297,13 @@ TEST_F(GitReaderTest, OnlyWhatIsBelowTheLocalDirectoryIsRead) {
   EXPECT_THAT(Files(Read()), ElementsAre("a.yaml=a"));
 }
 
-TEST_F(GitReaderTest, WithoutALocalDirectoryNothingLocalIsRead) {
+TEST_F(GitAttacksTest, WithoutALocalDirectoryNothingLocalIsRead) {
   options_.local_dir = "";
   Commit();
   EXPECT_EQ(Read().status().code(), kDenied);
 }
 
-TEST_F(GitReaderTest, CredentialsAreForTheirAddressesOnlyAndStayInTheirFiles) {
+TEST_F(GitAttacksTest, CredentialsAreForTheirAddressesOnlyAndStayInTheirFiles) {
   options_.credentials_dir = StrCat(dir_.path(), "/credentials");
   const std::string team = StrCat(options_.credentials_dir, "/team");
   fs::create_directories(team);
