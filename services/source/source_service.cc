@@ -58,7 +58,7 @@ class SourceService final : public Service {
     bus_.EnsureStream(config, [log = log_](const absl::Status& status) {
       if (!status.ok()) {
         log.Error("stream cannot be made",
-                   {{"stream", "sources"}, {"error", std::string(ToStd(status.message()))}});
+                  {{"stream", "sources"}, {"error", std::string(ToStd(status.message()))}});
       }
     });
     if (lease_ != nullptr) {
