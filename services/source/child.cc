@@ -59,6 +59,9 @@ void Child::Start() {
   posix_spawn_file_actions_addopen(&actions, 0, options_.input_file.c_str(), O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out[1], 1);
   posix_spawn_file_actions_adddup2(&actions, err[1], 2);
+  // Neither the connection to the bus nor the listening socket: libraries leave those open over
+  // exec.
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
