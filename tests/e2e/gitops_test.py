@@ -130,7 +130,8 @@ class GitopsTest(FleetTest):
         return done.stdout + done.stderr
 
     def source(self, name):
-        return json.loads(self.gitops("status", name, "-o", "json"))
+        # A question that was asked while the service was away is never answered.
+        return json.loads(self.gitops("status", name, "-o", "json", "--timeout", "3s"))
 
     def wait_applied(self, name, commit):
         def applied():
@@ -259,6 +260,7 @@ class GitopsTest(FleetTest):
         git.write("app/night.yaml", config("night", shift="yes"))
         commit = git.commit("While nobody looks")
         self.stack.restart("source")
+        self.stack.wait_ready("source")
         self.wait_applied("app", commit)
 
         # A cluster dies; work goes on in the others.

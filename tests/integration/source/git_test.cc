@@ -13,6 +13,7 @@
 #include "lib/core/event_loop.h"
 #include "lib/core/mutex.h"
 #include "lib/core/strings.h"
+#include "services/source/git_access.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/subprocess.h"
 
@@ -191,6 +192,30 @@ TEST_F(GitTest, CredentialsAreForTheirAddressesOnly) {
   EXPECT_THAT(Read(), denied("are not for this address"));
   spec_.url = "https://git.example.com/a.git";
   EXPECT_THAT(Read(), denied("no readable token"));
+}
+
+TEST_F(GitTest, ATokenGoesFromItsFileToGitAndIsNowhereElse) {
+  std::ofstream(Path("credentials/team/urls")) << "https://git.example.com/team/\n";
+  std::ofstream(Path("credentials/team/token")) << "s3cret\n";
+  spec_.url = "https://git.example.com/team/a.git";
+  spec_.credentials = "team";
+  const absl::StatusOr<GitAccess> access = FindAccess(options_, spec_);
+  ASSERT_OK(access);
+  EXPECT_THAT(access->credential_helper, Not(HasSubstr("s3cret")));
+  for (const auto& [name, value] : access->environment) {
+    EXPECT_THAT(value, Not(HasSubstr("s3cret"))) << name;
+  }
+  const auto ask = [&] {
+    const auto answer = RunProcess(
+        {"git", "-c", "credential.helper=", "-c",
+         StrCat("credential.helper=", access->credential_helper), "credential", "fill"},
+        absl::Seconds(30), "protocol=https\nhost=git.example.com\n\n", access->environment);
+    EXPECT_OK(answer);
+    return answer.ok() ? answer->output : "";
+  };
+  EXPECT_THAT(ask(), HasSubstr("username=git\npassword=s3cret\n"));
+  std::ofstream(Path("credentials/team/username")) << "robot\n";
+  EXPECT_THAT(ask(), HasSubstr("username=robot\npassword=s3cret\n"));
 }
 
 TEST_F(GitTest, AServerThatSaysNothingIsLeft) {

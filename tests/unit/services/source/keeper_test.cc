@@ -263,6 +263,9 @@ TEST_F(KeeperTest, WhatIsToBeKeptStays) {
   AddSource("shop", ", prune: false");
   Push("shop", "c3", ConfigMap("c", "1"));
   EXPECT_THAT(ConfigMaps(), ElementsAre("a=1", "b=1", "c=1"));
+  // What stayed is still the source's.
+  AddSource("shop");
+  EXPECT_THAT(ConfigMaps(), ElementsAre("a=1", "c=1"));
 }
 
 TEST_F(KeeperTest, AChangeByHandIsPutRight) {
