@@ -6,6 +6,7 @@
 #include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 #include "lib/kube/dependencies.h"
+#include "lib/kube/git_source.h"
 #include "lib/kube/json_access.h"
 #include "lib/kube/kinds.h"
 #include "lib/kube/manifest.h"
@@ -114,6 +115,8 @@ Admission Admit(Json& object) {
     }
   } else if (group == "cluster.karmada.io" && kind == "Cluster") {
     AdmitCluster(object, &admission);
+  } else if (group == kGitSourceGroup && kind == kGitSourceKind) {
+    (void)ReadGitSource(object, &admission.errors);
   } else if (IsControlGroup(group)) {
     if (group != "apps.karmada.io" || kind != "WorkloadRebalancer") {
       AddFieldError(&admission.errors, "kind", "NotSupported",

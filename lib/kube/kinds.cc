@@ -48,6 +48,7 @@ constexpr std::array kClusterScoped = std::to_array<GroupKind>({
     {"resource.k8s.io", "DeviceClass"},
     {"resource.k8s.io", "ResourceSlice"},
     {"scheduling.k8s.io", "PriorityClass"},
+    {"sealane.io", "GitSource"},
     {"search.karmada.io", "ResourceRegistry"},
     {"storage.k8s.io", "CSIDriver"},
     {"storage.k8s.io", "CSINode"},
@@ -126,7 +127,8 @@ NameRule NameRuleOf(std::string_view group, std::string_view kind) {
 bool IsControlGroup(std::string_view group) {
   static constexpr std::array kGroups = std::to_array<std::string_view>(
       {"apps.karmada.io", "autoscaling.karmada.io", "cluster.karmada.io", "config.karmada.io",
-       "networking.karmada.io", "policy.karmada.io", "remedy.karmada.io", "work.karmada.io"});
+       "networking.karmada.io", "policy.karmada.io", "remedy.karmada.io", "sealane.io",
+       "work.karmada.io"});
   return std::find(kGroups.begin(), kGroups.end(), group) != kGroups.end();
 }
 

@@ -20,7 +20,7 @@ enum class NameRule {
 [[nodiscard]] NameRule NameRuleOf(std::string_view group, std::string_view kind);
 
 // Kinds that Sealane itself acts on and never sends to a member cluster: policies, clusters and
-// everything else of a karmada.io control plane group.
+// everything else of a karmada.io control plane group, and Sealane's own group.
 [[nodiscard]] bool IsControlGroup(std::string_view group);
 
 // Where a built-in workload keeps the spec of its pods, as a JSON pointer: "/spec" of a Pod,

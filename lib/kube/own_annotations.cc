@@ -41,6 +41,7 @@ const std::vector<KnownAnnotation>& Known() {
        {"SameProvider", "SameRegion", "SameProviderOrRegion", "Any"}},
       {"sealane.io/honour-spread", Bearer::kPropagationPolicy, {"true", "false"}},
       {kOnPolicyDeleteAnnotation, Bearer::kPropagationPolicy, {"Keep", "Withdraw"}},
+      {kPruneAnnotation, Bearer::kObject, {"true", "false"}},
       {"sealane.io/rebalance", Bearer::kPropagationPolicy, {"Never", "WhenClustersJoin"}},
       {"sealane.io/recreate", Bearer::kObject, {"true", "false"}},
       {"sealane.io/respect-capacity", Bearer::kPropagationPolicy, {"true", "false"}},

@@ -26,6 +26,9 @@ inline constexpr std::string_view kExpandAnnotation = "sealane.io/expand";
 // On a propagation policy, "Withdraw": deleting the policy removes what it placed.
 inline constexpr std::string_view kOnPolicyDeleteAnnotation = "sealane.io/on-policy-delete";
 
+// On any object, "false": a GitSource leaves it in the fleet when it leaves the repository.
+inline constexpr std::string_view kPruneAnnotation = "sealane.io/prune";
+
 // Appends an error for each annotation of a policy below sealane.io/ that is not known, belongs to
 // another kind, or has a value that means nothing. `policy` is one of the four kinds of policy.
 void CheckPolicyAnnotations(const Json& policy, std::vector<v1::FieldError>* errors);

@@ -98,7 +98,7 @@ const std::vector<Command>& Commands() {
     };
     add("Publish",
         {ApplyCommand(), DeleteCommand(), ValidateCommand(), HistoryCommand(), RollbackCommand(),
-         SuspendCommand(), ResumeCommand(), RebalanceCommand(), ResultCommand()});
+         SuspendCommand(), ResumeCommand(), RebalanceCommand(), ResultCommand(), GitopsCommand()});
     add("Look", {GetCommand(), StatusCommand(), DescribeCommand(), TopCommand(), TraceCommand(),
                  EventsCommand()});
     add("Ask why, and what if", {ExplainCommand(), RenderCommand(), SimulateCommand()});

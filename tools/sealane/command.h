@@ -99,6 +99,7 @@ Command RollbackCommand();
 Command SuspendCommand();
 Command ResumeCommand();
 Command RebalanceCommand();
+Command GitopsCommand();
 Command DescribeCommand();
 Command TopCommand();
 Command CompletionCommand();

@@ -73,7 +73,8 @@ bool OneOf(std::string_view word, std::initializer_list<std::string_view> words)
 void OfferValues(std::string_view command, const FlagSpec& flag, std::string_view typed,
                  Completion* completion) {
   static const auto& fixed = *new std::map<std::string_view, Words>{
-      {"sort", {"cpu", "memory", "pods", "name"}}, {"service", {"policy", "scheduler", "status"}}};
+      {"sort", {"cpu", "memory", "pods", "name"}},
+      {"service", {"policy", "scheduler", "source", "status"}}};
   const bool of_cluster = OneOf(flag.name, {"cluster", "drain", "fail", "remove-cluster"}) ||
                           (flag.name == "name" && OneOf(command, {"unjoin", "rotate"}));
   if (const auto found = fixed.find(flag.name); found != fixed.end()) {
@@ -110,6 +111,10 @@ void OfferPositional(const std::vector<Command>& commands, std::string_view comm
     if (place == 1 && OneOf(before[0], {"clusters", "cluster"})) completion->ask = Ask::kClusters;
   } else if (command == "top") {
     if (place == 0) Offer(typed, {"clusters"}, completion);
+  } else if (command == "gitops") {
+    if (place == 0) {
+      Offer(typed, {"add", "list", "remove", "resume", "status", "suspend", "sync"}, completion);
+    }
   } else if (command == "completion") {
     if (place == 0) Offer(typed, {"bash", "zsh"}, completion);
   } else if (OneOf(command, {"cordon", "uncordon", "drain", "taint"})) {
