@@ -1,6 +1,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,12 @@ class Headers {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
+// The certificate of a client that a server verified. A plain value type.
+struct PeerCertificate {
+  std::string common_name;
+  std::vector<std::string> organizations;
+};
+
 // A request as the application sees it. `path` is the request target: an absolute path with its
 // query ("/api/v1/pods?watch=1"), still percent-encoded.
 struct HttpRequest {
@@ -36,6 +43,8 @@ struct HttpRequest {
   std::string path = "/";
   Headers headers;
   std::string body;
+  // Requests that a server took over TLS from a client with a verified certificate; else nullptr.
+  std::shared_ptr<const PeerCertificate> peer = nullptr;
 };
 
 // A complete response. Every HTTP status is a response, also 4xx and 5xx.

@@ -21,6 +21,7 @@
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/http/server_tls.h"
 
 namespace sealane::http {
 namespace {
@@ -62,6 +63,17 @@ std::string HeaderText(int status, const Headers& headers, bool keep_alive) {
   }
   if (!keep_alive) text += "Connection: close\r\n";
   return text;
+}
+
+// Whether two readers could see different ends of the body, and so different requests behind it:
+// both ways of telling its length, either of them twice, or an encoding other than chunked.
+template <typename Fields>
+bool AmbiguousLength(const Fields& fields) {
+  const auto encodings = fields.count(beast::http::field::transfer_encoding);
+  const auto lengths = fields.count(beast::http::field::content_length);
+  if (encodings + lengths > 1) return true;
+  return encodings == 1 &&
+         !beast::iequals(fields[beast::http::field::transfer_encoding], "chunked");
 }
 
 // The answer to one request. All state that the I/O thread shares with it is atomic.
@@ -179,6 +191,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
       stream_.async_handshake(asio::ssl::stream_base::server,
                               [self = this->shared_from_this()](error_code error) {
                                 if (error) return self->Close();
+                                self->peer_ = VerifiedPeer(self->stream_.native_handle());
                                 self->ReadHeader();
                               });
     }
@@ -223,6 +236,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     beast::http::async_read_header(
         stream_, buffer_, *parser_, [self = this->shared_from_this()](error_code error, size_t) {
           if (error) return self->ReadFailed(error);
+          if (AmbiguousLength(self->parser_->get())) return self->Refuse(400);
           if (self->parser_->get()[beast::http::field::expect] == "100-continue") {
             self->Continue();
           } else {
@@ -273,6 +287,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
                           {field.value().data(), field.value().size()});
     }
     request.body = std::move(message.body());
+    request.peer = peer_;
     beast::get_lowest_layer(stream_).expires_never();
     auto writer = std::make_shared<Writer>(
         core_, std::weak_ptr<SessionBase>(this->shared_from_this()), ++request_,
@@ -324,6 +339,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   Stream stream_;
   beast::flat_buffer buffer_;
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
+  std::shared_ptr<const PeerCertificate> peer_;
   uint64_t request_ = 0;
   std::shared_ptr<Writer::Shared> answer_;  // of the request being answered
   std::deque<Piece> queue_;
@@ -356,7 +372,11 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       return InvalidArgument(
           StrCat("listen address must be IP:port, not \"", options.listen, "\""));
     }
-    if (!options.certificate_pem.empty()) SEALANE_RETURN_IF_ERROR(LoadTls());
+    if (!options.certificate_pem.empty()) {
+      SEALANE_ASSIGN_OR_RETURN(
+          tls_, MakeServerTls(options.certificate_pem, options.private_key_pem,
+                              options.client_ca_pem, options.client_certificate_optional));
+    }
     const tcp::endpoint endpoint(address, static_cast<uint16_t>(port));
     acceptor_.open(endpoint.protocol(), error);
     if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
@@ -383,28 +403,23 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     if (thread_.joinable()) thread_.join();
   }
 
+  absl::Status SetTls(const std::string& certificate, const std::string& key,
+                      const std::string& client_ca) {
+    if (core_->options.certificate_pem.empty()) {
+      return InvalidArgument("the server was started without TLS");
+    }
+    SEALANE_ASSIGN_OR_RETURN(auto tls, MakeServerTls(certificate, key, client_ca,
+                                                     core_->options.client_certificate_optional));
+    asio::post(core_->io, [self = shared_from_this(), tls = std::move(tls)]() mutable {
+      self->tls_ = std::move(tls);
+    });
+    return absl::OkStatus();
+  }
+
   int port() const { return port_; }
   size_t connections() const { return core_->connections; }
 
  private:
-  absl::Status LoadTls() {
-    const HttpServerOptions& options = core_->options;
-    tls_.emplace(asio::ssl::context::tls_server);
-    tls_->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
-                      asio::ssl::context::no_tlsv1_1);
-    error_code error;
-    tls_->use_certificate_chain(asio::buffer(options.certificate_pem), error);
-    if (!error) {
-      tls_->use_private_key(asio::buffer(options.private_key_pem), asio::ssl::context::pem, error);
-    }
-    if (!error && !options.client_ca_pem.empty()) {
-      tls_->add_certificate_authority(asio::buffer(options.client_ca_pem), error);
-      tls_->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert, error);
-    }
-    if (error) return InvalidArgument(StrCat("TLS certificate or key: ", error.message()));
-    return absl::OkStatus();
-  }
-
   void Accept() {
     acceptor_.async_accept([this](error_code error, tcp::socket socket) {
       if (core_->stopped || error == asio::error::operation_aborted) return;
@@ -436,7 +451,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 
   std::shared_ptr<Core> core_;
   tcp::acceptor acceptor_;
-  std::optional<asio::ssl::context> tls_;
+  std::shared_ptr<asio::ssl::context> tls_;  // null: no TLS
   // Keeps a connection alive while its answer is awaited and no I/O is pending; ends with Close.
   std::map<uint64_t, std::shared_ptr<SessionBase>> sessions_;
   uint64_t next_session_ = 1;
@@ -455,6 +470,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions 
 }
 
 void HttpServer::Stop() { impl_->Stop(); }
+absl::Status HttpServer::SetTls(std::string certificate_pem, std::string private_key_pem,
+                                std::string client_ca_pem) {
+  return impl_->SetTls(certificate_pem, private_key_pem, client_ca_pem);
+}
 int HttpServer::port() const { return impl_->port(); }
 size_t HttpServer::connections() const { return impl_->connections(); }
 

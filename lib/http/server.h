@@ -20,10 +20,14 @@ struct HttpServerOptions {
   std::string private_key_pem;
   // PEM of the CA that client certificates must be signed by; empty: none is asked for.
   std::string client_ca_pem;
+  // Whether a client may also come without a certificate. One that it shows must be good either
+  // way.
+  bool client_certificate_optional = false;
   size_t max_body_bytes = 8 << 20;
   size_t max_connections = 4096;
   // Unread bytes of one response after which a slow client is cut off.
   size_t max_pending_bytes = 64 << 20;
+  // How long a connection may be idle, the reading of the next request's whole head included.
   absl::Duration idle_timeout = absl::Minutes(2);
   absl::Duration request_timeout = absl::Seconds(30);  // to read one whole request
 };
@@ -42,6 +46,12 @@ class HttpServer {
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
+
+  // Uses other certificates for the connections to come; those of now go on with theirs. Errors:
+  // InvalidArgument (a bad certificate, or the server was started without TLS), and then the old
+  // ones stay. Thread rule: that of Stop.
+  absl::Status SetTls(std::string certificate_pem, std::string private_key_pem,
+                      std::string client_ca_pem);
 
   // Closes every connection and joins the thread. No handler is posted afterwards.
   void Stop();

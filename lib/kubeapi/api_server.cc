@@ -1,5 +1,6 @@
 #include "lib/kubeapi/api_server.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -173,8 +174,9 @@ void ApiServer::AnswerObject(Request& request, int code, const ObjectPtr& object
 
 void ApiServer::Handle(const http::HttpRequest& http,
                        std::shared_ptr<http::ResponseWriter> writer) {
-  Request request{
-      http, std::move(writer), http::ParseTarget(http.path), {}, nullptr, Output::kObject, {}};
+  Request request{http, std::move(writer), http::ParseTarget(http.path),
+                  {},   nullptr,           Output::kObject,
+                  {},   std::nullopt};
   if (!options_.token.empty() &&
       http.headers.Get("Authorization") != StrCat("Bearer ", options_.token)) {
     return Fail(request, ApiError(401, "Unauthorized", "Unauthorized"));
@@ -182,7 +184,7 @@ void ApiServer::Handle(const http::HttpRequest& http,
   // Bodies are checked against their types before they are used. Should a strange one slip through,
   // reading it throws, and the request fails here rather than the server.
   try {
-    Dispatch(request);
+    if (!options_.access.authenticate || Admit(request)) Dispatch(request);
   } catch (const Json::exception& error) {
     Fail(request, BadRequest(StrCat("the request has an unexpected shape: ",
                                     std::string_view(error.what()))));
@@ -205,6 +207,14 @@ void ApiServer::Dispatch(Request& request) {
   if (Special(request)) return;
   const std::string& method = request.http.method;
   if (method == "GET" || method == "HEAD") return Read(request);
+  if (request.user && (method == "PUT" || method == "PATCH") &&
+      store_.Get({request.resource->StorageName(), request.resource->namespaced ? parsed->ns : "",
+                  parsed->name}) == nullptr) {
+    // May make the object, which is another right than changing it.
+    Attributes create = AttributesOf(method, request.target);
+    create.verb = "create";
+    if (!Allow(request, create)) return;
+  }
   Write(request);
 }
 
@@ -262,6 +272,18 @@ bool ApiServer::Special(Request& request) {
   const Resource& resource = *request.resource;
   const ResourcePath& path = request.path;
   const std::string& method = request.http.method;
+  if (request.user && !resource.HasVerb("get") &&
+      (resource.group == "authorization.k8s.io" || resource.kind == "SelfSubjectReview")) {
+    const auto body = ParseBody(request.http);
+    if (method != "POST" || !body.ok() || !body->is_object()) {
+      Fail(request,
+           method != "POST" ? MethodNotAllowed() : BadRequest("the body must be an object"));
+      return true;
+    }
+    const auto answer = AnswerReview(options_.access, resource, path.ns, *request.user, *body);
+    answer.ok() ? Answer(request, 201, *answer) : Fail(request, answer.status());
+    return true;
+  }
   if (!resource.HasVerb("get") && resource.group == "authorization.k8s.io") {
     const auto body = ParseBody(request.http);
     if (method != "POST" || !body.ok() || !body->is_object()) {
@@ -438,6 +460,13 @@ void ApiServer::Write(Request& request) {
     plan = writer_.Delete(target, delete_options, options);
   }
   if (!plan.ok()) return Fail(request, plan.status());
+  if (request.user && options_.access.may_write && method != "DELETE") {
+    const absl::Status may =
+        options_.access.may_write(*request.user, resource, target.ns, *plan->object);
+    if (!may.ok()) {
+      return Fail(request, ForbiddenError(resource.Target(plan->key.name), ToStd(may.message())));
+    }
+  }
   request.warnings = plan->warnings;
   const bool gone = plan->gone;
   const int code = plan->created ? 201 : 200;

@@ -11,6 +11,7 @@
 #include "lib/core/json_fwd.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/http/handler.h"
+#include "lib/kubeapi/access.h"
 #include "lib/kubeapi/resource.h"
 #include "lib/kubeapi/store.h"
 #include "lib/kubeapi/writer.h"
@@ -20,6 +21,8 @@ namespace sealane::kubeapi {
 struct ApiServerOptions {
   // Bearer token that requests must carry; empty: anyone may do anything.
   std::string token;
+  // Authentication, authorisation and audit, instead of `token`.
+  AccessHooks access = {};
   // What discovery tells clients to connect to.
   std::string server_address = "127.0.0.1";
   // Custom resources that are served without anybody having applied their definitions: a list of
@@ -69,6 +72,9 @@ class ApiServer {
   friend class Watch;
   struct Request;  // one parsed request
 
+  // False when the request was refused.
+  bool Admit(Request& request);
+  bool Allow(Request& request, const Attributes& attributes);
   void Dispatch(Request& request);
   void Read(Request& request);
   void List(Request& request);

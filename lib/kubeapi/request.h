@@ -10,6 +10,7 @@
 #include "lib/core/json_fwd.h"
 #include "lib/http/handler.h"
 #include "lib/http/message.h"
+#include "lib/kubeapi/access.h"
 #include "lib/kubeapi/api_server.h"
 #include "lib/kubeapi/selector.h"
 
@@ -36,6 +37,12 @@ struct ResourcePath {
 // nullopt when the path is not below /api/<v>/ or /apis/<g>/<v>/.
 [[nodiscard]] std::optional<ResourcePath> ParseResourcePath(std::string_view path);
 
+// Whether a query parameter is there and does not say no.
+[[nodiscard]] inline bool FlagIsSet(const http::Target& target, std::string_view name) {
+  const std::string_view value = target.Query(name);
+  return target.HasQuery(name) && value != "false" && value != "0";
+}
+
 struct ApiServer::Request {
   const http::HttpRequest& http;
   std::shared_ptr<http::ResponseWriter> writer;
@@ -44,14 +51,12 @@ struct ApiServer::Request {
   const Resource* resource = nullptr;
   Output output = Output::kObject;
   std::vector<std::string> warnings;
+  std::optional<UserInfo> user;  // who asks; only on servers that authenticate
 
   [[nodiscard]] std::string Query(std::string_view name) const {
     return std::string(target.Query(name));
   }
-  [[nodiscard]] bool Flag(std::string_view name) const {
-    const std::string value = Query(name);
-    return target.HasQuery(name) && value != "false" && value != "0";
-  }
+  [[nodiscard]] bool Flag(std::string_view name) const { return FlagIsSet(target, name); }
 };
 
 // The text of an object with kind and apiVersion of `resource` in front.

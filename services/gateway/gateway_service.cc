@@ -17,7 +17,6 @@
 namespace sealane::gateway {
 namespace {
 
-constexpr std::string_view kMasters = "system:masters";
 constexpr absl::Duration kMetricsInterval = absl::Seconds(5);
 
 absl::StatusOr<std::string> ReadFile(std::string_view flag, const std::string& path) {
@@ -83,11 +82,16 @@ class Timed final : public http::ResponseWriter {
 
 }  // namespace
 
-GatewayService::GatewayService(ServiceContext context, const Options& options, Tokens tokens)
+GatewayService::GatewayService(ServiceContext context, const Options& options,
+                               kubeauth::StaticTokens tokens)
     : context_(std::move(context)),
       options_(options),
-      tokens_(std::move(tokens)),
+      authenticate_(kubeauth::FirstOf(
+          {kubeauth::ByClientCertificate(),
+           kubeauth::ByStaticTokens(
+               std::make_shared<const kubeauth::StaticTokens>(std::move(tokens)))})),
       metrics_(context_.metrics),
+      events_(context_.bus, context_.env, "gateway"),
       deploys_(context_.bus, context_.env, options.write_timeout),
       store_(context_.bus, context_.env, deploys_, context_.bus_replicas,
              static_cast<size_t>(options.history)),
@@ -98,12 +102,16 @@ GatewayService::~GatewayService() = default;
 absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceContext context,
                                                                      const Options& options) {
   SEALANE_ASSIGN_OR_RETURN(const std::string file, ReadFile("token-file", options.token_file));
-  absl::StatusOr<Tokens> tokens = Tokens::Parse(file);
+  absl::StatusOr<kubeauth::StaticTokens> tokens = kubeauth::StaticTokens::Parse(file);
   if (!tokens.ok()) return Annotate(tokens.status(), "--token-file");
   http::HttpServerOptions server;
   server.listen = options.listen;
   SEALANE_ASSIGN_OR_RETURN(server.certificate_pem, ReadFile("tls-cert", options.tls_certificate));
   SEALANE_ASSIGN_OR_RETURN(server.private_key_pem, ReadFile("tls-key", options.tls_key));
+  if (!options.client_ca.empty()) {
+    SEALANE_ASSIGN_OR_RETURN(server.client_ca_pem, ReadFile("client-ca", options.client_ca));
+    server.client_certificate_optional = true;
+  }
   auto service = std::make_unique<GatewayService>(context, options, *std::move(tokens));
   SEALANE_ASSIGN_OR_RETURN(
       service->server_, http::HttpServer::Start(server, context.env.executor,
@@ -139,15 +147,50 @@ void GatewayService::Start() {
       });
   lease_->Start();
   deploys_.Start();
-  store_.Start([this] {
-    kubeapi::ApiServerOptions options;
-    options.server_address = address_;
-    options.node_ports = false;  // each cluster has its own
-    options.definitions = Kinds::FleetDefinitions();
-    api_ = std::make_unique<kubeapi::ApiServer>(context_.env, store_, options);
-    lifecycle_ = std::make_unique<kubeapi::Lifecycle>(*api_, kubeapi::LifecycleOptions());
-  });
+  store_.Start([this] { Serve(); });
   UpdateMetrics();
+}
+
+void GatewayService::Serve() {
+  rbac_ = std::make_unique<kubeauth::Rbac>(store_);
+  kubeapi::ApiServerOptions options;
+  options.server_address = address_;
+  options.node_ports = false;  // each cluster has its own
+  options.definitions = Kinds::FleetDefinitions();
+  options.access.authenticate = authenticate_;
+  options.access.authorize = [this](const kubeapi::UserInfo& user,
+                                    const kubeapi::Attributes& attributes) {
+    return rbac_->Allowed(user, attributes);
+  };
+  options.access.may_write = [this](const kubeapi::UserInfo& user,
+                                    const kubeapi::Resource& resource, std::string_view ns,
+                                    const Json& object) {
+    if (resource.group != "rbac.authorization.k8s.io") return absl::OkStatus();
+    return rbac_->MayWrite(user, resource.plural, ns, object);
+  };
+  options.access.rules = [this](const kubeapi::UserInfo& user, std::string_view ns) {
+    return rbac_->RulesReview(user, ns);
+  };
+  options.access.audit = [this](const kubeapi::AuditRecord& record) { Audit(record); };
+  api_ = std::make_unique<kubeapi::ApiServer>(context_.env, store_, std::move(options));
+  lifecycle_ = std::make_unique<kubeapi::Lifecycle>(*api_, kubeapi::LifecycleOptions());
+}
+
+void GatewayService::Audit(const kubeapi::AuditRecord& record) {
+  if (record.code == 401) metrics_.unauthenticated.Increment();
+  if (record.code == 403) metrics_.forbidden.Increment();
+  // Strangers are counted and not told of: they could fill the log.
+  if (record.user.name.empty()) return;
+  const kubeapi::Attributes& asked = record.attributes;
+  const bool done = record.code >= 200 && record.code < 300;
+  std::string what = asked.resource_request ? asked.resource : asked.path;
+  if (!asked.group.empty()) what += StrCat(".", asked.group);
+  if (!asked.subresource.empty()) what += StrCat("/", asked.subresource);
+  if (!asked.ns.empty()) what += StrCat(" in ", asked.ns);
+  if (!asked.name.empty()) what += StrCat(" ", asked.name);
+  events_.Emit(done ? "Normal" : "Warning", record.code == 403 ? "Denied" : "Audit",
+               StrCat(record.user.name, ": ", asked.verb, " ", what, ": ",
+                      record.code == 0 ? "not answered" : std::to_string(record.code)));
 }
 
 void GatewayService::UpdateMetrics() {
@@ -177,25 +220,17 @@ bool GatewayService::Ready(std::string* why_not) const {
 
 void GatewayService::Handle(const http::HttpRequest& request,
                             std::shared_ptr<http::ResponseWriter> writer) {
-  const std::optional<User> user = tokens_.Authenticate(request.headers);
-  if (!user.has_value() && !IsProbe(request)) {
-    metrics_.unauthenticated.Increment();
-    return Refuse(*writer, kubeapi::ApiError(401, "Unauthorized", "Unauthorized"));
+  std::string why;
+  const bool ready = Ready(&why);
+  if (IsProbe(request) && (ready || request.path == "/livez")) {
+    return writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
   }
-  if (std::string why; !Ready(&why)) {
-    return Refuse(*writer, kubeapi::ApiError(503, "ServiceUnavailable", why));
-  }
-  if (user.has_value() && !user->Is(kMasters)) {
-    metrics_.forbidden.Increment();
-    return Refuse(*writer, kubeapi::ApiError(403, "Forbidden",
-                                             StrCat("forbidden: User \"", user->name,
-                                                    "\" is not a member of "
-                                                    "the group system:masters")));
-  }
+  if (!ready) return Refuse(*writer, kubeapi::ApiError(503, "ServiceUnavailable", why));
   const bool read = IsRead(request);
   (read ? metrics_.reads : metrics_.writes).Increment();
-  if (user.has_value()) store_.SetPublisher(StrCat("gateway/", user->name));
   if (!read) {
+    const std::optional<kubeapi::UserInfo> user = authenticate_(request);
+    store_.SetPublisher(user.has_value() ? StrCat("gateway/", user->name) : "gateway");
     writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds);
   }
   api_->Handle(request, std::move(writer));

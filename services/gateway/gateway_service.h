@@ -3,10 +3,14 @@
 #include <memory>
 #include <string>
 
+#include "lib/bus/event_sink.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/http/handler.h"
 #include "lib/kubeapi/api_server.h"
 #include "lib/kubeapi/lifecycle.h"
+#include "lib/kubeauth/authenticators.h"
+#include "lib/kubeauth/rbac.h"
+#include "lib/kubeauth/static_tokens.h"
 #include "lib/runtime/leader_lease.h"
 #include "lib/runtime/service.h"
 #include "services/gateway/bus_store.h"
@@ -14,7 +18,6 @@
 #include "services/gateway/gateway_metrics.h"
 #include "services/gateway/options.h"
 #include "services/gateway/projector.h"
-#include "services/gateway/tokens.h"
 
 namespace sealane {
 
@@ -30,7 +33,7 @@ namespace gateway {
 class GatewayService final : public Service {
  public:
   // Without a server: requests come through Handle.
-  GatewayService(ServiceContext context, const Options& options, Tokens tokens);
+  GatewayService(ServiceContext context, const Options& options, kubeauth::StaticTokens tokens);
   ~GatewayService() override;
   // Reads the files and listens. Errors name the flag whose file is wrong, or are those of
   // HttpServer::Start.
@@ -47,16 +50,21 @@ class GatewayService final : public Service {
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
+  void Serve();
+  // Every write and every denial is an event: who, what, on which object.
+  void Audit(const kubeapi::AuditRecord& record);
   void UpdateMetrics();
 
   ServiceContext context_;
   Options options_;
-  Tokens tokens_;
+  kubeauth::Authenticator authenticate_;
   GatewayMetrics metrics_;
+  EventSink events_;
   Deploys deploys_;
   BusStore store_;
   std::unique_ptr<LeaderLease> lease_;
   std::unique_ptr<Projector> projector_;     // while this one leads
+  std::unique_ptr<kubeauth::Rbac> rbac_;
   std::unique_ptr<kubeapi::ApiServer> api_;  // once everything has been read
   std::unique_ptr<kubeapi::Lifecycle> lifecycle_;
   std::string address_;

@@ -11,6 +11,10 @@ std::vector<Flag> OptionFlags() {
       {"api-listen-file", "File to write that address to, for scripts.", ""},
       {"tls-cert", "Certificate of the API, and those that sign it: a PEM file.", ""},
       {"tls-key", "Its key: a PEM file.", ""},
+      {"client-ca",
+       "Authority of users' certificates, a PEM file: the common name is the user, organisations are "
+       "the groups; empty: none are asked for.",
+       ""},
       {"token-file",
        "Who may use the API: lines of token,user,uid,\"group1,group2\". Members of system:masters "
        "may do everything, others what roles allow.",
@@ -26,6 +30,7 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
   options.listen_file = flags.Get("api-listen-file");
   options.tls_certificate = flags.Get("tls-cert");
   options.tls_key = flags.Get("tls-key");
+  options.client_ca = flags.Get("client-ca");
   options.token_file = flags.Get("token-file");
   for (const char* name : {"tls-cert", "tls-key", "token-file"}) {
     if (flags.Get(name).empty()) {

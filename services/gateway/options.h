@@ -16,6 +16,7 @@ struct Options {
   std::string listen_file;
   std::string tls_certificate;
   std::string tls_key;
+  std::string client_ca;  // "": no client certificates
   std::string token_file;
   // How long a write waits for the policy service.
   absl::Duration write_timeout = absl::Seconds(30);

@@ -185,6 +185,22 @@ class GatewayTest(FleetTest):
         with self.assertRaises(urllib.error.HTTPError) as refused:
             self.request(self.port, "GET", "/api/v1/namespaces", token="viewer-token-0123456789")
         self.assertEqual(refused.exception.code, 403)
+        self.assertEqual(self.kubectl("auth", "can-i", "delete", "deployments", "-n", "shop").strip(),
+                         "yes")
+        eve = self.stack.state / "gateway" / "eve.kubeconfig"
+        self.stack.write_kubeconfig(eve, self.port, "viewer-token-0123456789")
+        done = self.kubectl("auth", "can-i", "get", "deployments", "-n", "shop", kubeconfig=eve,
+                            check=False)
+        self.assertEqual(done.stdout.strip(), "no", done.stderr)
+        self.kubectl("create", "role", "reader", "-n", "shop", "--verb=get,list",
+                     "--resource=configmaps")
+        self.kubectl("create", "rolebinding", "reader", "-n", "shop", "--role=reader", "--user=eve")
+        self.kubectl("get", "configmaps", "-n", "shop", kubeconfig=eve)
+        denied = self.kubectl("create", "configmap", "-n", "shop", "mine", kubeconfig=eve, check=False)
+        self.assertIn('User "eve" cannot create resource "configmaps"', denied.stderr)
+        wait_until("the denial is an event", lambda: any(
+            e["reason"] == "Denied" and "eve: create configmaps in shop" in e["message"]
+            for e in json.loads(self.stack.sealane("events", "-o", "json"))["items"]))
 
     def test_3_custom_resources_and_clusters(self):
         self.kubectl("apply", "-f", "-", text=CRD)

@@ -437,6 +437,63 @@ TEST_F(HttpTest, AClientCertificateThatChangesIsShownOnNewConnections) {
   EXPECT_EQ(Send({}).status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(HttpTest, TheHandlerSeesTheVerifiedCertificateOfAClientThatShowsOne) {
+  const TestCertificate good = MakeCertificate();
+  const TestCertificate stranger = MakeCertificate();
+  HttpServerOptions server;
+  server.certificate_pem = good.certificate;
+  server.private_key_pem = good.key;
+  server.client_ca_pem = good.certificate;
+  server.client_certificate_optional = true;
+  Serve(
+      [](const HttpRequest& request, const std::shared_ptr<ResponseWriter>& writer) {
+        writer->Send({200, {}, request.peer ? request.peer->common_name : "nobody"});
+      },
+      server);
+  CurlTransportOptions options;
+  options.base_url = StrCat("https://127.0.0.1:", server_->port());
+  options.ca_pem = good.certificate;
+  Connect(options);
+  const auto anonymous = Send({});
+  ASSERT_OK(anonymous);
+  EXPECT_EQ(anonymous->body, "nobody");
+  OnLoop([&] { transport_.reset(); });
+  CurlTransportOptions named = options;
+  named.client_certificate_pem = good.certificate;
+  named.client_key_pem = good.key;
+  Connect(named);
+  const auto known = Send({});
+  ASSERT_OK(known);
+  EXPECT_EQ(known->body, "test");
+  // One that the CA did not sign is refused, not overlooked.
+  OnLoop([&] { transport_.reset(); });
+  CurlTransportOptions other = options;
+  other.client_certificate_pem = stranger.certificate;
+  other.client_key_pem = stranger.key;
+  Connect(other);
+  EXPECT_EQ(Send({}).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(HttpTest, TheServersCertificateChangesWithoutARestart) {
+  const TestCertificate before = MakeCertificate();
+  const TestCertificate after = MakeCertificate();
+  HttpServerOptions server;
+  server.certificate_pem = before.certificate;
+  server.private_key_pem = before.key;
+  Serve(Echo, server);
+  CurlTransportOptions options;
+  options.base_url = StrCat("https://127.0.0.1:", server_->port());
+  options.ca_pem = after.certificate;
+  Connect(options);
+  EXPECT_EQ(Send({}).status().code(), absl::StatusCode::kUnavailable);
+  // A key of another certificate changes nothing.
+  EXPECT_EQ(server_->SetTls(after.certificate, before.key, "").code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Send({}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_OK(server_->SetTls(after.certificate, after.key, ""));
+  EXPECT_OK(Send({}));
+}
+
 TEST_F(HttpTest, BadListenAddressesAreNamed) {
   for (const char* listen : {"nonsense", "1.2.3.4", "1.2.3.4:70000", "host:1"}) {
     HttpServerOptions options;

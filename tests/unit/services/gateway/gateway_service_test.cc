@@ -55,7 +55,7 @@ class GatewayServiceTest : public ::testing::Test {
     Options options;
     gateways_[i] = std::make_unique<GatewayService>(
         ServiceContext{sim_.env(), *buses_[i], registry_, "gateway"}, options,
-        Tokens::Parse("0123456789abcdef,me,,system:masters\nfedcba9876543210,eve\n").value());
+        kubeauth::StaticTokens::Parse("0123456789abcdef,me,,system:masters\nfedcba9876543210,eve,\n").value());
     gateways_[i]->Start();
     std::string why;
     ASSERT_TRUE(sim_.RunUntil([&] { return gateways_[i]->Ready(&why); }, absl::Seconds(20))) << why;
@@ -167,6 +167,24 @@ TEST_F(GatewayServiceTest, WhoIsNotKnownOrMayNotIsRefused) {
   EXPECT_EQ(eve->answer->status, 403);
   EXPECT_THAT(eve->answer->body, HasSubstr("eve"));
   EXPECT_EQ(Ask("GET", "/readyz", Json(), 0, "")->answer->status, 200);
+  // A role gives her what it says, and no more.
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  const std::string rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/";
+  Call(201, "POST", StrCat(rbac, "roles"),
+       {{"metadata", {{"name", "reader"}}},
+        {"rules",
+         {{{"apiGroups", {""}}, {"resources", {"configmaps"}}, {"verbs", {"get", "list"}}}}}});
+  Call(201, "POST", StrCat(rbac, "rolebindings"),
+       {{"metadata", {{"name", "eve"}}},
+        {"roleRef",
+         {{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "Role"}, {"name", "reader"}}},
+        {"subjects",
+         {{{"kind", "User"}, {"apiGroup", "rbac.authorization.k8s.io"}, {"name", "eve"}}}}});
+  EXPECT_EQ(Ask("GET", kMaps, Json(), 0, "fedcba9876543210")->answer->status, 200);
+  EXPECT_EQ(Ask("POST", kMaps, Map("x", "1"), 0, "fedcba9876543210")->answer->status, 403);
+  EXPECT_EQ(Ask("GET", "/api/v1/namespaces/other/configmaps", Json(), 0, "fedcba9876543210")
+                ->answer->status,
+            403);
 }
 
 TEST_F(GatewayServiceTest, NobodyAnswersIsNotAWrongSuccess) {
