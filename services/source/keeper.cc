@@ -274,16 +274,17 @@ void Keeper::Publish(Source& source, Plan plan) {
     event.set_publisher(publisher);
     event.set_created_micros(ToMicros(env_.clock.Now()));
   }
-  source.publisher = std::make_unique<Publisher>(
-      bus_, env_, std::move(events),
-      [this, name = source.name, plan = std::move(plan)](std::vector<v1::DeployResult> results) {
-        const auto it = sources_.find(name);
-        if (it == sources_.end()) return;
-        // The publisher must outlive its own callback.
-        std::shared_ptr<Publisher> ended = std::move(it->second->publisher);
-        executor_.Post([ended] {});
-        Published(*it->second, plan, results);
-      });
+  source.publisher = std::make_unique<Publisher>(bus_, env_, std::move(events),
+                                                 [this, name = source.name, plan = std::move(plan)](
+                                                     const std::vector<v1::DeployResult>& results) {
+                                                   const auto it = sources_.find(name);
+                                                   if (it == sources_.end()) return;
+                                                   // The publisher must outlive its own callback.
+                                                   std::shared_ptr<Publisher> ended =
+                                                       std::move(it->second->publisher);
+                                                   executor_.Post([ended] {});
+                                                   Published(*it->second, plan, results);
+                                                 });
 }
 
 void Keeper::Published(Source& source, const Plan& plan,

@@ -34,7 +34,7 @@ struct PlanOptions {
   std::string commit;  // empty: the source is being removed
   bool prune = true;
   bool take_over = false;
-  size_t max_event_bytes = 900 * 1024;
+  size_t max_event_bytes = size_t{900} * 1024;
 };
 
 // The way from what is to what a commit asks for.

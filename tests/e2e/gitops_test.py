@@ -5,11 +5,12 @@ is rewritten. At its end the member clusters hold exactly what Git says."""
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
 
-from fleet import BIN, CLASSROOM, FleetTest, wait_until
+from fleet import BIN, CLASSROOM, ROOT, FleetTest, wait_until
 
 KINDS = {"ConfigMap": "api/v1", "Service": "api/v1", "Deployment": "apis/apps/v1"}
 
@@ -291,6 +292,14 @@ class GitopsTest(FleetTest):
         self.wait_members([first, second])
         table = self.gitops("list")
         self.assertRegex(table, rf"app +Applied +{git.head()[:8]} +{git.head()[:8]} +4 ")
+
+        # What the service counts is documented.
+        page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+        names = set(re.findall(r"(?m)^# TYPE (sealane_source_\w+) (\w+)$",
+                               self.stack.metrics("source")))
+        self.assertGreater(len(names), 8)
+        for name, kind in names:
+            self.assertIn(f"| `{name}` | {kind} |", page)
 
         # A source goes with its objects, or without.
         self.gitops("remove", "base", "--keep")
