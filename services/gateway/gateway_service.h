@@ -63,7 +63,7 @@ class GatewayService final : public Service {
   Deploys deploys_;
   BusStore store_;
   std::unique_ptr<LeaderLease> lease_;
-  std::unique_ptr<Projector> projector_;     // while this one leads
+  std::unique_ptr<Projector> projector_;  // while this one leads
   std::unique_ptr<kubeauth::Rbac> rbac_;
   std::unique_ptr<kubeapi::ApiServer> api_;  // once everything has been read
   std::unique_ptr<kubeapi::Lifecycle> lifecycle_;

@@ -73,6 +73,11 @@ Json MakeDefinitions() {
                             age}));
   all.push_back(Definition("apps.karmada.io", "v1alpha1", "workloadrebalancers",
                            "WorkloadRebalancer", false, "", plain));
+  all.push_back(Definition("sealane.io", "v1alpha1", "gitsources", "GitSource", false, "",
+                           {{"Repository", "string", ".spec.repo"},
+                            {"Branch", "string", ".spec.branch"},
+                            {"Path", "string", ".spec.path"},
+                            age}));
   return all;
 }
 

@@ -12,7 +12,8 @@ std::vector<Flag> OptionFlags() {
       {"tls-cert", "Certificate of the API, and those that sign it: a PEM file.", ""},
       {"tls-key", "Its key: a PEM file.", ""},
       {"client-ca",
-       "Authority of users' certificates, a PEM file: the common name is the user, organisations are "
+       "Authority of users' certificates, a PEM file: the common name is the user, organisations "
+       "are "
        "the groups; empty: none are asked for.",
        ""},
       {"token-file",

@@ -55,7 +55,9 @@ class GatewayServiceTest : public ::testing::Test {
     Options options;
     gateways_[i] = std::make_unique<GatewayService>(
         ServiceContext{sim_.env(), *buses_[i], registry_, "gateway"}, options,
-        kubeauth::StaticTokens::Parse("0123456789abcdef,me,,system:masters\nfedcba9876543210,eve,\n").value());
+        kubeauth::StaticTokens::Parse(
+            "0123456789abcdef,me,,system:masters\nfedcba9876543210,eve,\n")
+            .value());
     gateways_[i]->Start();
     std::string why;
     ASSERT_TRUE(sim_.RunUntil([&] { return gateways_[i]->Ready(&why); }, absl::Seconds(20))) << why;
