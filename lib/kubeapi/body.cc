@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lib/core/json.h"
+#include "lib/core/json_depth.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 
@@ -266,6 +267,7 @@ class Fitter {
 }  // namespace
 
 absl::StatusOr<Json> ParseText(std::string_view text, bool yaml) {
+  if (NestedDeeperThan(text, kMaxDepth)) return InvalidArgument("json: nested too deeply");
   try {
     return Json::parse(text);
   } catch (const Json::exception& error) {

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/time/time.h"
 #include "lib/core/json.h"
+#include "lib/core/json_depth.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
@@ -188,6 +189,7 @@ class Decoder {
         if (field->number == 1) text = field->bytes;
       }
       if (name == "Quantity") return Json(std::string(text));
+      if (NestedDeeperThan(text, kMaxDepth)) return InvalidArgument("json: nested too deeply");
       return Json::parse(text, nullptr, /*allow_exceptions=*/false);
     }
     if (name == "Time" || name == "MicroTime" || name == "Timestamp") {

@@ -234,6 +234,8 @@ void GatewayService::Handle(const http::HttpRequest& request,
     writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds);
   }
   api_->Handle(request, std::move(writer));
+  // What the gateway does by itself is done in its own name.
+  store_.SetPublisher("gateway");
 }
 
 ServiceDefinition GatewayDefinition() {

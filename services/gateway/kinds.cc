@@ -74,7 +74,7 @@ Json MakeDefinitions() {
   all.push_back(Definition("apps.karmada.io", "v1alpha1", "workloadrebalancers",
                            "WorkloadRebalancer", false, "", plain));
   all.push_back(Definition("sealane.io", "v1alpha1", "gitsources", "GitSource", false, "",
-                           {{"Repository", "string", ".spec.repo"},
+                           {{"Repository", "string", ".spec.url"},
                             {"Branch", "string", ".spec.branch"},
                             {"Path", "string", ".spec.path"},
                             age}));

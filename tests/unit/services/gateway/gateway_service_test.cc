@@ -189,6 +189,20 @@ TEST_F(GatewayServiceTest, WhoIsNotKnownOrMayNotIsRefused) {
             403);
 }
 
+TEST_F(GatewayServiceTest, BodiesThatAreTooDeepAreRefused) {
+  http::HttpRequest request;
+  request.method = "POST";
+  request.path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+  request.headers.Add("Authorization", "Bearer fedcba9876543210");
+  request.headers.Add("Content-Type", "application/json");
+  request.body =
+      StrCat(R"({"spec": {"a": )", std::string(200'000, '['), std::string(200'000, ']'), "}}");
+  const auto writer = std::make_shared<Answer>();
+  gateways_[0]->Handle(request, writer);
+  ASSERT_TRUE(writer->answer.has_value());
+  EXPECT_EQ(writer->answer->status, 400);
+}
+
 TEST_F(GatewayServiceTest, NobodyAnswersIsNotAWrongSuccess) {
   policy_.reset();
   const Json late = Call(504, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "late"}}}});

@@ -337,7 +337,7 @@ TEST(Admission, WarnsOfAnnotationsThatDoNothingOnAnObject) {
       admission.warnings,
       (V{"metadata.annotations[sealane.io/expand] has no effect: belongs on override policies",
          "metadata.annotations[sealane.io/recreat] has no effect: unknown annotation; the objects "
-         "themselves know sealane.io/drift, sealane.io/recreate",
+         "themselves know sealane.io/drift, sealane.io/prune, sealane.io/recreate",
          "metadata.annotations[sealane.io/recreate] has no effect: \"yes\" is not one of: true, "
          "false"}));
 }
