@@ -27,6 +27,8 @@ constexpr const char* kSystemNamespaces[] = {"default", "kube-node-lease", "kube
 // Of each row: a deletion is shown with the object as it was last, and watches that come back to a
 // gateway that was started again go on where nothing is missing since.
 constexpr int kKeptPerKey = 4;
+// The answer to a removal may come after the row has gone.
+constexpr size_t kRememberedRemovals = 16384;
 
 sealane::ObjectKey ClusterKey(std::string_view name) {
   return {"cluster.karmada.io", "Cluster", "", std::string(name)};
@@ -129,11 +131,6 @@ void BusStore::OnEvent(const WatchEvent& event) {
 
 void BusStore::OnObject(const std::string& key, const BusMessage& message, bool gone) {
   const Origin origin = OriginOf(message);
-  // Another life of the table counts from the beginning.
-  if (std::exchange(objects_created_, origin.created_micros) != origin.created_micros) {
-    objects_seen_ = 0;
-  }
-  objects_seen_ = std::max(objects_seen_, origin.sequence);
   if (gone) {
     const auto found = entries_.find(key);
     if (found != entries_.end()) {
@@ -142,6 +139,7 @@ void BusStore::OnObject(const std::string& key, const BusMessage& message, bool 
       unserved_.erase(key);
       Hide(last, message.sequence);
     }
+    Remember(key, origin.sequence);
   } else {
     Entry& entry = entries_[key];
     v1::StoredObject row;
@@ -153,7 +151,15 @@ void BusStore::OnObject(const std::string& key, const BusMessage& message, bool 
     entry.row_revision = origin.sequence;
     Show(key, message.sequence);
   }
-  Wake();
+  Wake(key);
+}
+
+void BusStore::Remember(const std::string& key, uint64_t revision) {
+  removed_[key] = revision;
+  removals_.push_back(key);
+  if (removals_.size() <= kRememberedRemovals) return;
+  removed_.erase(removals_.front());
+  removals_.pop_front();
 }
 
 void BusStore::OnApp(const std::string& key, const BusMessage& message, bool gone) {
@@ -258,11 +264,20 @@ void BusStore::ShowNamespace(const std::string& name, int64_t since_micros, uint
   view_.Follow(key, ImpliedNamespace(name, FromMicros(since_micros)), revision);
 }
 
-void BusStore::Wake() {
+void BusStore::Wake(const std::string& key) {
+  const auto found = waiters_.find(key);
+  if (found == waiters_.end()) return;
+  const auto entry = entries_.find(key);
+  const auto removal = removed_.find(key);
+  const uint64_t seen = std::max(entry == entries_.end() ? 0 : entry->second.row_revision,
+                                 removal == removed_.end() ? 0 : removal->second);
   std::vector<Waiter> due;
-  const auto end = waiters_.upper_bound(objects_seen_);
-  for (auto it = waiters_.begin(); it != end; ++it) due.push_back(std::move(it->second));
-  waiters_.erase(waiters_.begin(), end);
+  std::erase_if(found->second, [&](Waiter& waiter) {
+    if (waiter.row_revision > seen) return false;
+    due.push_back(std::move(waiter));
+    return true;
+  });
+  if (found->second.empty()) waiters_.erase(found);
   for (Waiter& waiter : due) waiter.done(view_.Get(waiter.key));
 }
 
@@ -349,8 +364,11 @@ void BusStore::Write(const ObjectKey& key, v1::Operation operation, Done done) {
                      if (!result->accepted()) {
                        return done(ToStatus(*result, key, GroupOf(kind.api_version), kind.kind));
                      }
-                     waiters_.emplace(result->revision(), Waiter{key, done});
-                     Wake();
+                     // Nothing was written: there was nothing to remove.
+                     if (result->revision() == 0) return done(Get(key));
+                     const std::string row = RowKeyOf(key);
+                     waiters_[row].push_back({result->revision(), key, done});
+                     Wake(row);
                    });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -73,6 +74,7 @@ class BusStore final : public kubeapi::Store {
     v1::AppStatus app;  // what the status of an object needs; one cluster: there are clusters
   };
   struct Waiter {
+    uint64_t row_revision;
     kubeapi::ObjectKey key;
     Done done;
   };
@@ -86,8 +88,9 @@ class BusStore final : public kubeapi::Store {
   // Objects that came before the definition of their kind are shown now.
   void OnDefinition(uint64_t revision);
   void ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision);
-  // Tells those whose write has come round.
-  void Wake();
+  // Tells those whose write of this row has come round.
+  void Wake(const std::string& key);
+  void Remember(const std::string& key, uint64_t revision);
   // The key of the object in this store; nullopt: its kind is not served.
   [[nodiscard]] std::optional<kubeapi::ObjectKey> KeyOf(const v1::ObjectRef& ref) const;
   [[nodiscard]] std::string RowKeyOf(const kubeapi::ObjectKey& key) const;
@@ -103,14 +106,14 @@ class BusStore final : public kubeapi::Store {
   bool lost_ = false;
   std::string publisher_;
   std::function<void()> on_synced_;
-  int64_t created_micros_ = 0;                         // of the stream `api`
-  uint64_t position_ = 0;                              // in it
-  std::map<std::string, Entry> entries_;               // by row key
-  std::map<std::string, v1::ClusterStatus> clusters_;  // by name
-  std::set<std::string> unserved_;                     // row keys of kinds that are not served
-  int64_t objects_created_ = 0;
-  uint64_t objects_seen_ = 0;                // how far `objects` has come through the stream
-  std::multimap<uint64_t, Waiter> waiters_;  // by the revision in `objects` that is waited for
+  int64_t created_micros_ = 0;                          // of the stream `api`
+  uint64_t position_ = 0;                               // in it
+  std::map<std::string, Entry> entries_;                // by row key
+  std::map<std::string, v1::ClusterStatus> clusters_;   // by name
+  std::set<std::string> unserved_;                      // row keys of kinds that are not served
+  std::map<std::string, std::vector<Waiter>> waiters_;  // by row key
+  std::map<std::string, uint64_t> removed_;  // rows that went lately -> revision of the removal
+  std::deque<std::string> removals_;         // the same, in order
   std::unique_ptr<Subscription> watch_;
   ScopedExecutor executor_;
 };

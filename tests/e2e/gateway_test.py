@@ -2,6 +2,7 @@
 in the clusters, what runs there is its status; watches go on over a restart; two gateways are one."""
 
 import json
+import socket
 import ssl
 import subprocess
 import threading
@@ -90,8 +91,13 @@ class Watch:
         return [name for what, name, _ in self.events if what == kind]
 
     def close(self):
-        self.answer.close()
+        # What is being read would be waited for.
+        try:
+            self.answer.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+        except (AttributeError, OSError):
+            pass  # it has ended
         self.thread.join(10)
+        self.answer.close()
 
 
 class GatewayTest(FleetTest):

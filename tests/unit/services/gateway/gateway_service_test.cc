@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "lib/bus/memory_bus.h"
 #include "lib/bus/subjects.h"
@@ -187,6 +189,32 @@ TEST_F(GatewayServiceTest, WhoIsNotKnownOrMayNotIsRefused) {
   EXPECT_EQ(Ask("GET", "/api/v1/namespaces/other/configmaps", Json(), 0, "fedcba9876543210")
                 ->answer->status,
             403);
+}
+
+TEST_F(GatewayServiceTest, EachWriteIsAnsweredWithWhatItWroteAlsoAmongOthers) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  for (int i = 0; i < 10; ++i) Call(201, "POST", kMaps, Map(StrCat("m", i), "0"));
+  for (int round = 1; round <= 5; ++round) {
+    std::vector<std::shared_ptr<Answer>> answers;
+    for (int i = 0; i < 10; ++i) {
+      // A second one for the same object meets the first, and is refused.
+      const Json patch = {{"data", {{"key", StrCat(round, "-", i)}}}};
+      answers.push_back(Ask("PATCH", StrCat(kMaps, "/m", i), patch));
+      answers.push_back(Ask("PATCH", StrCat(kMaps, "/m", i), {{"data", {{"key", "late"}}}}));
+    }
+    ASSERT_TRUE(sim_.RunUntil(
+        [&] {
+          return std::all_of(answers.begin(), answers.end(),
+                             [](const auto& a) { return a->answer.has_value(); });
+        },
+        absl::Seconds(40)));
+    for (int i = 0; i < 10; ++i) {
+      const http::HttpResponse& first = *answers[2 * i]->answer;
+      ASSERT_EQ(first.status, 200) << first.body;
+      EXPECT_EQ(Json::parse(first.body)["data"]["key"], StrCat(round, "-", i));
+      EXPECT_EQ(answers[2 * i + 1]->answer->status, 409);
+    }
+  }
 }
 
 TEST_F(GatewayServiceTest, BodiesThatAreTooDeepAreRefused) {
