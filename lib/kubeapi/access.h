@@ -69,6 +69,9 @@ struct AccessHooks {
   // refusal is answered 403 with its message.
   std::function<absl::Status(const UserInfo&, const Resource&, std::string_view ns, const Json&)>
       may_write;
+  // Told right before a request's write is given to the store, and with nullptr right after: in
+  // whose name the store is asked. Writes of the server's own are not told.
+  std::function<void(const UserInfo*)> writing;
   // The user's rules in a namespace as the status of a SelfSubjectRulesReview. Without this hook
   // the review says that it is incomplete.
   std::function<Json(const UserInfo&, std::string_view ns)> rules;

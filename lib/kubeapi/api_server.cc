@@ -377,7 +377,32 @@ const Resource* ApiServer::Stored(std::string_view storage_name) const {
   return nullptr;
 }
 
+// Somebody else wrote between the plan and the store. What does not name the version that it was
+// made for is planned anew from the newest, as the real server does, a few times.
+bool ApiServer::Again(const Request& request) {
+  constexpr int kAttempts = 5;
+  constexpr absl::Duration kPause = absl::Milliseconds(20);
+  if (request.kept == nullptr || request.attempt >= kAttempts) return false;
+  auto again = std::make_shared<Request>(Request{*request.kept, request.writer, request.target,
+                                                 request.path, request.resource, request.output});
+  again->user = request.user;
+  again->kept = request.kept;
+  again->attempt = request.attempt + 1;
+  executor_.After(kPause * again->attempt, [this, again] {
+    try {
+      Write(*again);
+    } catch (const Json::exception& error) {
+      Fail(*again, BadRequest(StrCat("the request has an unexpected shape: ",
+                                     std::string_view(error.what()))));
+    }
+  });
+  return true;
+}
+
 void ApiServer::Write(Request& request) {
+  if (request.http.method == "PATCH" && request.kept == nullptr) {
+    request.kept = std::make_shared<const http::HttpRequest>(request.http);
+  }
   const Resource& resource = *request.resource;
   const ResourcePath& path = request.path;
   const std::string& method = request.http.method;
@@ -474,7 +499,12 @@ void ApiServer::Write(Request& request) {
   const std::string uid = gone ? plan->object->at("metadata").value("uid", "") : "";
   // The answer may come after this request object is gone.
   auto later = std::make_shared<Request>(request);
+  const auto told = [&](const UserInfo* user) {
+    if (options_.access.writing && request.user.has_value()) options_.access.writing(user);
+  };
+  told(request.user.has_value() ? &*request.user : nullptr);
   Commit(*std::move(plan), [this, later, gone, code, name, uid](absl::StatusOr<ObjectPtr> written) {
+    if (!written.ok() && absl::IsAborted(written.status()) && Again(*later)) return;
     if (!written.ok()) return Fail(*later, Translate(written.status(), *later->resource, name));
     if (later->path.subresource == "scale") {
       return Answer(*later, code, Writer::ScaleOf(*later->resource, (*written)->value()));
@@ -489,6 +519,7 @@ void ApiServer::Write(Request& request) {
             {"status", "Success"},
             {"details", details}});
   });
+  told(nullptr);
 }
 
 }  // namespace sealane::kubeapi

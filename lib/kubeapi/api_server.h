@@ -80,6 +80,8 @@ class ApiServer {
   void List(Request& request);
   void StartWatch(Request& request);
   void Write(Request& request);
+  // True: the request will be tried again.
+  bool Again(const Request& request);
   void DeleteCollection(Request& request);
   bool Special(Request& request);
   void Discovery(Request& request);

@@ -50,8 +50,11 @@ struct ApiServer::Request {
   ResourcePath path;
   const Resource* resource = nullptr;
   Output output = Output::kObject;
-  std::vector<std::string> warnings;
-  std::optional<UserInfo> user;  // who asks; only on servers that authenticate
+  std::vector<std::string> warnings = {};
+  std::optional<UserInfo> user = {};  // who asks; only on servers that authenticate
+  // A patch, to be tried again when somebody else writes at the same time, and how often it was.
+  std::shared_ptr<const http::HttpRequest> kept = nullptr;
+  int attempt = 0;
 
   [[nodiscard]] std::string Query(std::string_view name) const {
     return std::string(target.Query(name));

@@ -168,6 +168,10 @@ void GatewayService::Serve() {
     if (resource.group != "rbac.authorization.k8s.io") return absl::OkStatus();
     return rbac_->MayWrite(user, resource.plural, ns, object);
   };
+  // What the gateway does by itself is done in its own name.
+  options.access.writing = [this](const kubeapi::UserInfo* user) {
+    store_.SetPublisher(user == nullptr ? "gateway" : StrCat("gateway/", user->name));
+  };
   options.access.rules = [this](const kubeapi::UserInfo& user, std::string_view ns) {
     return rbac_->RulesReview(user, ns);
   };
@@ -229,13 +233,9 @@ void GatewayService::Handle(const http::HttpRequest& request,
   const bool read = IsRead(request);
   (read ? metrics_.reads : metrics_.writes).Increment();
   if (!read) {
-    const std::optional<kubeapi::UserInfo> user = authenticate_(request);
-    store_.SetPublisher(user.has_value() ? StrCat("gateway/", user->name) : "gateway");
     writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds);
   }
   api_->Handle(request, std::move(writer));
-  // What the gateway does by itself is done in its own name.
-  store_.SetPublisher("gateway");
 }
 
 ServiceDefinition GatewayDefinition() {

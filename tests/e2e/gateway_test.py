@@ -173,6 +173,7 @@ class GatewayTest(FleetTest):
         self.assertRegex(difference.stdout, r"(?m)^\+ +- image: shop/web:4$")
         # The same object for those who do not come through the gateway.
         self.assertIn("web", [a["ref"]["name"] for a in self.stack.get("apps", "-n", "shop")])
+        self.assertIn("gateway/admin", self.stack.sealane("history", "deployment/web", "-n", "shop"))
         self.kubectl("delete", "-n", "shop", "deployment/web", "--timeout=30s")
         self.assertIsNone(self.in_member("aliyun-beijing"))
         self.assertIsNone(self.in_member("aws-virginia"))
