@@ -14,6 +14,7 @@ struct GatewayMetrics {
   Counter& writes;
   Counter& unauthenticated;
   Counter& forbidden;
+  Counter& too_many;
   Histogram& write_seconds;
   Counter& rows_copied;
   Gauge& leader;

@@ -1,5 +1,6 @@
 #include "services/gateway/gateway_service.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -42,7 +43,7 @@ absl::Status WriteAddress(const std::string& path, const std::string& address) {
 void Refuse(http::ResponseWriter& writer, const absl::Status& status) {
   http::Headers headers = {{"Content-Type", "application/json"}};
   const int code = kubeapi::StatusCodeOf(status);
-  if (code == 503) headers.Add("Retry-After", "1");
+  if (code == 503 || code == 429) headers.Add("Retry-After", "1");
   writer.Send({code, std::move(headers), WriteJson(kubeapi::StatusObject(status)) + "\n"});
 }
 
@@ -55,14 +56,20 @@ bool IsProbe(const http::HttpRequest& request) {
   return path == "/healthz" || path == "/livez" || path == "/readyz";
 }
 
-// Passes an answer on and tells how long it took.
+// Passes an answer on, tells how long it took, and holds a place among the writes until it ends.
 class Timed final : public http::ResponseWriter {
  public:
-  Timed(std::shared_ptr<http::ResponseWriter> next, const Clock& clock, Histogram& seconds)
-      : next_(std::move(next)), clock_(clock), seconds_(seconds), began_(clock.Monotonic()) {}
+  Timed(std::shared_ptr<http::ResponseWriter> next, const Clock& clock, Histogram& seconds,
+        std::shared_ptr<void> place)
+      : next_(std::move(next)),
+        clock_(clock),
+        seconds_(seconds),
+        began_(clock.Monotonic()),
+        place_(std::move(place)) {}
   void Send(http::HttpResponse response) override {
     seconds_.Observe(absl::ToDoubleSeconds(clock_.Monotonic() - began_));
     next_->Send(std::move(response));
+    place_.reset();
   }
   void StartStream(int status, http::Headers headers) override {
     next_->StartStream(status, std::move(headers));
@@ -78,6 +85,7 @@ class Timed final : public http::ResponseWriter {
   const Clock& clock_;
   Histogram& seconds_;
   absl::Duration began_;
+  std::shared_ptr<void> place_;
 };
 
 }  // namespace
@@ -222,6 +230,23 @@ bool GatewayService::Ready(std::string* why_not) const {
   return false;
 }
 
+std::shared_ptr<void> GatewayService::TakePlace(const http::HttpRequest& request) {
+  const std::optional<kubeapi::UserInfo> user = authenticate_(request);
+  const std::string name = user.has_value() ? user->name : "";
+  const int most = options_.max_writes;
+  const int mine = std::max(1, most / 2);
+  const auto it = places_->by_user.find(name);
+  if (places_->taken >= most || (it != places_->by_user.end() && it->second >= mine))
+    return nullptr;
+  ++places_->taken;
+  ++places_->by_user[name];
+  // Answers may end after this service.
+  return {places_.get(), [places = places_, name](void*) {
+            --places->taken;
+            if (--places->by_user[name] == 0) places->by_user.erase(name);
+          }};
+}
+
 void GatewayService::Handle(const http::HttpRequest& request,
                             std::shared_ptr<http::ResponseWriter> writer) {
   std::string why;
@@ -233,7 +258,14 @@ void GatewayService::Handle(const http::HttpRequest& request,
   const bool read = IsRead(request);
   (read ? metrics_.reads : metrics_.writes).Increment();
   if (!read) {
-    writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds);
+    std::shared_ptr<void> place = TakePlace(request);
+    if (place == nullptr) {
+      metrics_.too_many.Increment();
+      return Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",
+                                               "too many writes are under way: try again later"));
+    }
+    writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds,
+                                     std::move(place));
   }
   api_->Handle(request, std::move(writer));
 }

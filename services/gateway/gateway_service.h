@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -51,6 +52,9 @@ class GatewayService final : public Service {
 
  private:
   void Serve();
+  // A place among the writes under way, given back when it is destroyed; nullptr: there is none
+  // left, or none for this user, who may have half of them.
+  std::shared_ptr<void> TakePlace(const http::HttpRequest& request);
   // Every write and every denial is an event: who, what, on which object.
   void Audit(const kubeapi::AuditRecord& record);
   void UpdateMetrics();
@@ -58,6 +62,11 @@ class GatewayService final : public Service {
   ServiceContext context_;
   Options options_;
   kubeauth::Authenticator authenticate_;
+  struct Places {
+    int taken = 0;
+    std::map<std::string, int> by_user;
+  };
+  std::shared_ptr<Places> places_ = std::make_shared<Places>();
   GatewayMetrics metrics_;
   EventSink events_;
   Deploys deploys_;

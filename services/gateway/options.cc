@@ -21,6 +21,8 @@ std::vector<Flag> OptionFlags() {
        "may do everything, others what roles allow.",
        ""},
       {"write-timeout", "How long a write waits until it is durable.", "30s"},
+      {"max-writes",
+       "Writes under way at a time; one user may have half of them. More are answered 429.", "400"},
       {"watch-history", "Changes that watches may resume from.", "32768"},
   };
 }
@@ -42,6 +44,8 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
   }
   SEALANE_ASSIGN_OR_RETURN(options.write_timeout, flags.GetDuration("write-timeout"));
   SEALANE_ASSIGN_OR_RETURN(const int64_t history, flags.GetInt("watch-history", 1, 10'000'000));
+  SEALANE_ASSIGN_OR_RETURN(const int64_t writes, flags.GetInt("max-writes", 1, 100'000));
+  options.max_writes = static_cast<int>(writes);
   options.history = static_cast<int>(history);
   return options;
 }

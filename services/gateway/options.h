@@ -20,6 +20,8 @@ struct Options {
   std::string token_file;
   // How long a write waits for the policy service.
   absl::Duration write_timeout = absl::Seconds(30);
+  // Writes under way at a time.
+  int max_writes = 400;
   // Changes that watches may resume from.
   int history = 32768;
 };

@@ -236,6 +236,23 @@ TEST_F(GatewayServiceTest, BodiesThatAreTooDeepAreRefused) {
   EXPECT_EQ(writer->answer->status, 400);
 }
 
+TEST_F(GatewayServiceTest, OneUserCannotTakeAllPlacesOfWrites) {
+  policy_.reset();  // nothing is answered
+  const Json ns = {{"metadata", {{"name", "x"}}}};
+  std::vector<std::shared_ptr<Answer>> waiting;
+  for (int i = 0; i < 200; ++i) waiting.push_back(Ask("POST", "/api/v1/namespaces", ns));
+  const auto more = Ask("POST", "/api/v1/namespaces", ns);
+  ASSERT_TRUE(more->answer.has_value());
+  EXPECT_EQ(more->answer->status, 429);
+  EXPECT_EQ(more->answer->headers.Get("Retry-After"), "1");
+  // Others are still heard, here to be told that they may not.
+  EXPECT_EQ(Ask("POST", "/api/v1/namespaces", ns, 0, "fedcba9876543210")->answer->status, 403);
+  sim_.RunFor(absl::Seconds(40));
+  for (const auto& one : waiting) EXPECT_EQ(one->answer->status, 504);
+  EXPECT_FALSE(Ask("POST", "/api/v1/namespaces", ns)->answer.has_value())
+      << "places are given back";
+}
+
 TEST_F(GatewayServiceTest, NobodyAnswersIsNotAWrongSuccess) {
   policy_.reset();
   const Json late = Call(504, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "late"}}}});
