@@ -23,7 +23,7 @@ std::vector<Flag> OptionFlags() {
       {"write-timeout", "How long a write waits until it is durable.", "30s"},
       {"max-writes",
        "Writes under way at a time; one user may have half of them. More are answered 429.", "400"},
-      {"watch-history", "Changes that watches may resume from.", "32768"},
+      {"watch-history", "Changes that watches may resume from.", "8192"},
   };
 }
 

@@ -23,7 +23,7 @@ struct Options {
   // Writes under way at a time.
   int max_writes = 400;
   // Changes that watches may resume from.
-  int history = 32768;
+  int history = 8192;
 };
 
 // The flags of sealane-gateway, with the defaults above.
