@@ -10,7 +10,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from fleet import FleetTest, wait_until
+from fleet import ROOT, FleetTest, wait_until
 
 POLICY = """
 apiVersion: policy.karmada.io/v1alpha1
@@ -101,6 +101,8 @@ class Watch:
 
 
 class GatewayTest(FleetTest):
+    program = "kubectl"
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -114,7 +116,7 @@ class GatewayTest(FleetTest):
     @classmethod
     def kubectl(cls, *args, check=True, text=None, kubeconfig=None, timeout=60):
         done = subprocess.run(
-            ["kubectl", "--kubeconfig", str(kubeconfig or cls.kubeconfig),
+            [str(cls.program), "--kubeconfig", str(kubeconfig or cls.kubeconfig),
              "--cache-dir", str(cls.stack.state / "kubectl-cache"), *map(str, args)],
             input=text, capture_output=True, text=True, timeout=timeout, check=False)
         if check and done.returncode != 0:
@@ -263,6 +265,18 @@ class GatewayTest(FleetTest):
         self.kubectl("delete", "namespace", "short", "--timeout=30s")
         self.assertNotEqual(
             self.kubectl("get", "configmap", "-n", "short", "x", check=False).returncode, 0)
+
+
+class DebiansKubectlTest(GatewayTest):
+    """The same with Debian's kubectl, where scripts/install-deps unpacked it beside another one."""
+
+    program = ROOT / "var" / "tools" / "kubernetes-client" / "usr" / "bin" / "kubectl"
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.program.exists():
+            raise unittest.SkipTest("there is no second kubectl")
+        super().setUpClass()
 
 
 if __name__ == "__main__":
