@@ -267,9 +267,11 @@ class Fitter {
 }  // namespace
 
 absl::StatusOr<Json> ParseText(std::string_view text, bool yaml) {
-  if (NestedDeeperThan(text, kMaxDepth)) return InvalidArgument("json: nested too deeply");
   try {
-    return Json::parse(text);
+    Json value = Json::parse(text);
+    // Of a text that is JSON the brackets tell; YAML has bounds of its own.
+    if (NestedDeeperThan(text, kMaxDepth)) return InvalidArgument("json: nested too deeply");
+    return value;
   } catch (const Json::exception& error) {
     if (!yaml) {
       const std::string shown = text.empty() ? "<empty>" : std::string(text.substr(0, 200));

@@ -55,6 +55,12 @@ TEST(BodyTest, YamlScalars) {
                         {"l", {"x", 2}},
                         {"m", "1.2.3"}}));
   EXPECT_FALSE(ParseText("a: [", true).ok());
+  // Brackets in a text of YAML nest nothing; in JSON they do, whatever the type said.
+  const std::string colours(300, '[');
+  const auto script = ParseText("a: |\n  " + colours + "\n", true);
+  ASSERT_OK(script);
+  EXPECT_EQ(*script, Json({{"a", colours + "\n"}}));
+  EXPECT_FALSE(ParseText(colours + std::string(300, ']'), true).ok());
   EXPECT_FALSE(ParseText("{not json", false).ok());
 }
 
