@@ -499,10 +499,8 @@ void ApiServer::Write(Request& request) {
   const std::string uid = gone ? plan->object->at("metadata").value("uid", "") : "";
   // The answer may come after this request object is gone.
   auto later = std::make_shared<Request>(request);
-  const auto told = [&](const UserInfo* user) {
-    if (options_.access.writing && request.user.has_value()) options_.access.writing(user);
-  };
-  told(request.user.has_value() ? &*request.user : nullptr);
+  const bool named = request.user.has_value() && options_.access.writing;
+  if (named) options_.access.writing(&*request.user);
   Commit(*std::move(plan), [this, later, gone, code, name, uid](absl::StatusOr<ObjectPtr> written) {
     if (!written.ok() && absl::IsAborted(written.status()) && Again(*later)) return;
     if (!written.ok()) return Fail(*later, Translate(written.status(), *later->resource, name));
@@ -519,7 +517,7 @@ void ApiServer::Write(Request& request) {
             {"status", "Success"},
             {"details", details}});
   });
-  told(nullptr);
+  if (named) options_.access.writing(nullptr);
 }
 
 }  // namespace sealane::kubeapi

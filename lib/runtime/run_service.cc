@@ -2,8 +2,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -19,6 +17,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/runtime/bus_flags.h"
+#include "lib/runtime/files.h"
 #include "lib/runtime/service.h"
 #include "lib/telemetry/endpoints.h"
 #include "lib/telemetry/log.h"
@@ -47,18 +46,6 @@ std::string DefaultInstance() {
   char host[256] = "localhost";
   gethostname(host, sizeof(host) - 1);
   return StrCat(host, "-", getpid());
-}
-
-// Appears with its whole content at once.
-absl::Status WriteFileAtomically(const std::string& path, std::string_view text) {
-  const std::string temporary = StrCat(path, ".tmp");
-  std::ofstream file(temporary, std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return Unavailable(StrCat("cannot write ", path));
-  }
-  return absl::OkStatus();
 }
 
 // Signals that end the process are taken by sigwait alone; blocked before the first thread starts,

@@ -356,7 +356,7 @@ void BusStore::Remove(const ObjectKey& key, uint64_t expected, Done done) {
 
 void BusStore::Write(const ObjectKey& key, v1::Operation operation, Done done) {
   const Kind kind = *kinds_.Stored(key.resource);
-  deploys_.Publish(std::move(operation), publisher_.empty() ? "gateway" : publisher_, false,
+  deploys_.Publish(std::move(operation), publisher_,
                    [this, key, kind, done = std::move(done),
                     alive = executor_.alive()](absl::StatusOr<v1::OperationResult> result) {
                      if (alive.expired()) return;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lib/bus/bus.h"
+#include "lib/bus/subjects.h"
 #include "lib/core/env.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/kubeapi/store.h"
@@ -39,7 +40,6 @@ class BusStore final : public kubeapi::Store {
 
   // Begins to follow the bus; `on_synced` once, when everything that was there has been read.
   void Start(std::function<void()> on_synced);
-  [[nodiscard]] bool synced() const { return synced_; }
   // The stream that counts revisions was lost and made anew. This process has to begin again.
   [[nodiscard]] bool lost() const { return lost_; }
   [[nodiscard]] size_t size() const { return entries_.size(); }
@@ -104,7 +104,7 @@ class BusStore final : public kubeapi::Store {
   Logger log_{"gateway"};
   bool synced_ = false;
   bool lost_ = false;
-  std::string publisher_;
+  std::string publisher_{kGatewayPlatform};
   std::function<void()> on_synced_;
   int64_t created_micros_ = 0;                          // of the stream `api`
   uint64_t position_ = 0;                               // in it

@@ -54,12 +54,10 @@ void Deploys::LookUp(const std::string& id) {
                });
 }
 
-void Deploys::Publish(v1::Operation operation, const std::string& publisher, bool dry_run,
-                      Done done) {
+void Deploys::Publish(v1::Operation operation, const std::string& publisher, Done done) {
   v1::DeployEvent event;
   event.set_id(NewUuid(env_.random));
   event.set_publisher(publisher);
-  event.set_dry_run(dry_run);
   event.set_created_micros(ToMicros(env_.clock.Now()));
   *event.add_operations() = std::move(operation);
   const std::string id = event.id();

@@ -27,7 +27,7 @@ class Deploys {
   // Errors have the form of the Kubernetes API: 503 the event may not have been stored, 504 it was
   // stored (or may be) and nobody has answered yet. A refusal is a result.
   using Done = std::function<void(absl::StatusOr<v1::OperationResult>)>;
-  void Publish(v1::Operation operation, const std::string& publisher, bool dry_run, Done done);
+  void Publish(v1::Operation operation, const std::string& publisher, Done done);
   [[nodiscard]] size_t waiting() const { return waiting_.size(); }
 
  private:

@@ -1,7 +1,6 @@
 #include "services/gateway/gateway_service.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "lib/core/strings.h"
 #include "lib/http/server.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/runtime/files.h"
 #include "lib/telemetry/log.h"
 #include "services/gateway/kinds.h"
 
@@ -26,18 +26,6 @@ absl::StatusOr<std::string> ReadFile(std::string_view flag, const std::string& p
   text << file.rdbuf();
   if (!file) return InvalidArgument(StrCat("--", flag, ": cannot read ", path));
   return text.str();
-}
-
-// Appears with its whole content at once.
-absl::Status WriteAddress(const std::string& path, const std::string& address) {
-  const std::string temporary = StrCat(path, ".tmp");
-  std::ofstream file(temporary, std::ios::trunc);
-  file << address << "\n";
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return Unavailable(StrCat("cannot write ", path));
-  }
-  return absl::OkStatus();
 }
 
 void Refuse(http::ResponseWriter& writer, const absl::Status& status) {
@@ -131,7 +119,7 @@ absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceCont
   service->address_ =
       StrCat(options.listen.substr(0, options.listen.rfind(':')), ":", service->server_->port());
   if (!options.listen_file.empty()) {
-    SEALANE_RETURN_IF_ERROR(WriteAddress(options.listen_file, service->address_));
+    SEALANE_RETURN_IF_ERROR(WriteFileAtomically(options.listen_file, service->address_ + "\n"));
   }
   Logger("gateway").Info("Kubernetes API", {{"url", StrCat("https://", service->address_)}});
   return service;
@@ -178,7 +166,8 @@ void GatewayService::Serve() {
   };
   // What the gateway does by itself is done in its own name.
   options.access.writing = [this](const kubeapi::UserInfo* user) {
-    store_.SetPublisher(user == nullptr ? "gateway" : StrCat("gateway/", user->name));
+    store_.SetPublisher(user == nullptr ? std::string(kGatewayPlatform)
+                                        : StrCat(kGatewayPlatform, "/", user->name));
   };
   options.access.rules = [this](const kubeapi::UserInfo& user, std::string_view ns) {
     return rbac_->RulesReview(user, ns);

@@ -1,12 +1,11 @@
 #include "services/status/page/page_service.h"
 
-#include <cstdio>
-#include <fstream>
 #include <utility>
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/http/server.h"
+#include "lib/runtime/files.h"
 #include "lib/telemetry/log.h"
 #include "services/status/page/page_options.h"
 
@@ -15,18 +14,6 @@ namespace {
 
 constexpr size_t kConnectionsBesidesListeners = 192;
 constexpr size_t kMaxPendingBytes = 8 << 20;  // of one answer
-
-// Appears with its whole content at once.
-absl::Status WriteAddress(const std::string& path, const std::string& address) {
-  const std::string temporary = StrCat(path, ".tmp");
-  std::ofstream file(temporary, std::ios::trunc);
-  file << address << "\n";
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return Unavailable(StrCat("cannot write ", path));
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -60,7 +47,8 @@ absl::StatusOr<std::unique_ptr<PageService>> PageService::Make(const ServiceCont
   const std::string& listen = page_options.listen;
   service->address_ = StrCat(listen.substr(0, listen.rfind(':')), ":", service->server_->port());
   if (!page_options.listen_file.empty()) {
-    SEALANE_RETURN_IF_ERROR(WriteAddress(page_options.listen_file, service->address_));
+    SEALANE_RETURN_IF_ERROR(
+        WriteFileAtomically(page_options.listen_file, service->address_ + "\n"));
   }
   Logger("status").Info("web page", {{"url", StrCat("http://", service->address_, "/")}});
   return service;

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace sealane {
+
+// Writes a file that appears with its whole content at once: a reader sees the old one or the new
+// one. UNAVAILABLE names the path. Blocks; for start-up.
+[[nodiscard]] absl::Status WriteFileAtomically(const std::string& path, std::string_view text);
+
+}  // namespace sealane
