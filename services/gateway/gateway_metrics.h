@@ -12,6 +12,7 @@ struct GatewayMetrics {
 
   Counter& reads;
   Counter& writes;
+  Counter& member_requests;
   Counter& unauthenticated;
   Counter& forbidden;
   Counter& too_many;
@@ -21,6 +22,7 @@ struct GatewayMetrics {
   Gauge& objects;
   Gauge& watches;
   Gauge& waiting;
+  Gauge& member_answers;
 };
 
 }  // namespace sealane::gateway

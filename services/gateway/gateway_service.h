@@ -17,6 +17,8 @@
 #include "services/gateway/bus_store.h"
 #include "services/gateway/deploys.h"
 #include "services/gateway/gateway_metrics.h"
+#include "services/gateway/member_client.h"
+#include "services/gateway/member_proxy.h"
 #include "services/gateway/options.h"
 #include "services/gateway/projector.h"
 
@@ -52,6 +54,8 @@ class GatewayService final : public Service {
 
  private:
   void Serve();
+  // A request into member clusters.
+  void HandleMember(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
   // A place among the writes under way, given back when it is destroyed; nullptr: there is none
   // left, or none for this user, who may have half of them.
   std::shared_ptr<void> TakePlace(const http::HttpRequest& request);
@@ -76,6 +80,8 @@ class GatewayService final : public Service {
   std::unique_ptr<kubeauth::Rbac> rbac_;
   std::unique_ptr<kubeapi::ApiServer> api_;  // once everything has been read
   std::unique_ptr<kubeapi::Lifecycle> lifecycle_;
+  MemberClient members_;
+  std::unique_ptr<MemberProxy> proxy_;
   std::string address_;
   ScopedExecutor executor_;
   std::unique_ptr<http::HttpServer> server_;  // stops first
