@@ -43,8 +43,7 @@ absl::StatusOr<MemberAccess> ParseMemberAccess(std::string_view text) {
   if (text == "read") return MemberAccess::kRead;
   if (text == "read-secrets") return MemberAccess::kSecrets;
   if (text == "write") return MemberAccess::kWrite;
-  return InvalidArgument(
-      StrCat("must be none, read, read-secrets or write, not \"", text, "\""));
+  return InvalidArgument(StrCat("must be none, read, read-secrets or write, not \"", text, "\""));
 }
 
 absl::Status MayAskMember(MemberAccess access, std::string_view method, std::string_view target) {
@@ -54,7 +53,7 @@ absl::Status MayAskMember(MemberAccess access, std::string_view method, std::str
     return absl::PermissionDeniedError(
         "the owner of the cluster lets nobody in (the agent's --member-api)");
   }
-  constexpr std::array<std::string_view, 7> kRoots = {"api",    "apis",    "version", "openapi",
+  constexpr std::array<std::string_view, 7> kRoots = {"api",     "apis",  "version", "openapi",
                                                       "healthz", "livez", "readyz"};
   bool known = false;
   for (std::string_view root : kRoots) known = known || path->front() == root;

@@ -221,7 +221,7 @@ void MemberApi::Flush(const std::string& id, bool always) {
     }
     const bool empty = data.empty() && !last && part.status() == 0;
     if (empty && !(always && first)) return;
-    part.set_index(session.index++);
+    part.set_index(++session.index);  // never 0: see member_api.proto
     if (!bus_.Publish(session.reply, part.SerializeAsString()).ok()) return End(id);
     if (last) return End(id);
     if (empty) return;

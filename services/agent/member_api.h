@@ -38,8 +38,8 @@ struct MemberApiLimits {
 class MemberApi {
  public:
   // All borrowed.
-  MemberApi(Env env, Bus& bus, kube::KubeClient& client, MemberAccess access,
-            AgentMetrics& metrics, MemberApiLimits limits = {});
+  MemberApi(Env env, Bus& bus, kube::KubeClient& client, MemberAccess access, AgentMetrics& metrics,
+            MemberApiLimits limits = {});
   ~MemberApi();
   void Start();
   [[nodiscard]] size_t sessions() const { return sessions_.size(); }

@@ -33,8 +33,8 @@ struct FleetAnswer {
 
 // One answer of all: lists and tables are joined, in the order of `answers`; every object has
 // kClusterLabel, every table a column Cluster behind the name. A single object that several
-// clusters have is a 409, unless a table is asked for. What only some could not answer is a warning;
-// what all could not is the error of the first.
+// clusters have is a 409, unless a table is asked for. What only some could not answer is a
+// warning; what all could not is the error of the first.
 [[nodiscard]] FleetAnswer MergeAnswers(std::vector<MemberAnswer> answers);
 
 // Marks an event of a watch as MergeAnswers does. False: it is to be left out (bookmarks).
@@ -48,8 +48,7 @@ using PerCluster = std::map<std::string, std::string>;
 
 // The request target for one cluster: with its own resourceVersion and continue. nullopt: the list
 // has no more of that cluster, or was without it.
-[[nodiscard]] std::optional<std::string> TargetFor(std::string_view cluster,
-                                                   std::string_view path,
+[[nodiscard]] std::optional<std::string> TargetFor(std::string_view cluster, std::string_view path,
                                                    const http::Target& target);
 
 }  // namespace sealane::gateway

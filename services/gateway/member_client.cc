@@ -16,7 +16,10 @@ namespace {
 constexpr std::string_view kRequest = "api";
 constexpr std::string_view kMore = "api-more";
 // An agent says at once that it is there, and then at least as often as it is asked for more.
-constexpr absl::Duration kFirstWord = absl::Seconds(5);
+constexpr absl::Duration kFirstWord = absl::Seconds(3);
+// The same for a cluster that did not answer a moment ago.
+constexpr absl::Duration kShortWord = absl::Seconds(1);
+constexpr absl::Duration kMoment = absl::Seconds(15);
 constexpr absl::Duration kAskAgain = absl::Seconds(15);
 constexpr absl::Duration kSilence = absl::Seconds(40);
 
@@ -31,8 +34,6 @@ absl::Status Failed(std::string_view cluster, int code, std::string_view why) {
       return kubeapi::ApiError(429, "TooManyRequests", text);
     case 501:
       return kubeapi::ApiError(501, "NotImplemented", text);
-    case 503:
-      return kubeapi::ApiError(503, "ServiceUnavailable", text);
     case 504:
       return kubeapi::ApiError(504, "Timeout", text);
     default:
@@ -57,13 +58,13 @@ http::Headers Cleaned(const v1::MemberPart& part) {
 
 class MemberClient::Call final : public MemberCall {
  public:
-  Call(Bus& bus, Env env, std::string_view cluster, Callbacks callbacks)
-      : bus_(bus),
-        env_(env),
+  Call(MemberClient& client, std::string_view cluster, Callbacks callbacks)
+      : client_(client),
+        bus_(client.bus_),
         cluster_(cluster),
-        session_(NewUuid(env.random)),
+        session_(NewUuid(client.env_.random)),
         callbacks_(std::move(callbacks)),
-        executor_(env.executor) {}
+        executor_(client.env_.executor) {}
   ~Call() override {
     if (ended_) return;
     v1::MemberMore more;
@@ -78,8 +79,12 @@ class MemberClient::Call final : public MemberCall {
     request.set_session(session_);
     request.set_allowed(allowed_ = kWindow);
     Send(kRequest, request.SerializeAsString());
-    patience_ = executor_.After(kFirstWord, [this] {
-      Finish(Failed(cluster_, 504, "its agent does not answer"));
+    const absl::Duration now = client_.env_.clock.Monotonic();
+    const auto silent = client_.silent_.find(cluster_);
+    const bool again = silent != client_.silent_.end() && now < silent->second + kMoment;
+    patience_ = executor_.After(again ? kShortWord : kFirstWord, [this] {
+      client_.silent_[cluster_] = client_.env_.clock.Monotonic();
+      Finish(Failed(cluster_, 502, "its agent does not answer"));
     });
     executor_.After(kAskAgain, [this] { AskAgain(); });
   }
@@ -119,8 +124,8 @@ class MemberClient::Call final : public MemberCall {
     on_done(std::move(status));
   }
 
+  MemberClient& client_;
   Bus& bus_;
-  Env env_;
   const std::string cluster_;
   const std::string session_;
   Callbacks callbacks_;
@@ -129,7 +134,7 @@ class MemberClient::Call final : public MemberCall {
   uint64_t allowed_ = 0;
   uint64_t received_ = 0;
   uint64_t taken_ = 0;
-  uint64_t next_index_ = 0;
+  uint64_t last_index_ = 0;
   bool has_head_ = false;
   bool done_ = false;
   bool ended_ = false;  // there, too
@@ -140,8 +145,9 @@ class MemberClient::Call final : public MemberCall {
 void MemberClient::Call::OnAnswer(uint64_t generation, absl::StatusOr<BusMessage> answer) {
   if (done_) return;
   if (!answer.ok()) {
-    return Finish(Failed(cluster_, 503, StrCat("its agent is not connected: ",
-                                               std::string_view(ToStd(answer.status().message())))));
+    return Finish(Failed(cluster_, 502,
+                         StrCat("its agent is not connected: ",
+                                std::string_view(ToStd(answer.status().message())))));
   }
   v1::MemberPart part;
   if (!part.ParseFromString(answer->payload)) {
@@ -151,15 +157,15 @@ void MemberClient::Call::OnAnswer(uint64_t generation, absl::StatusOr<BusMessage
   if (part.error_code() != 0 && !has_head_) {
     return Finish(Failed(cluster_, part.error_code(), part.error()));
   }
-  if (part.index() != next_index_++) {
+  if (part.index() != ++last_index_) {
     return Finish(Failed(cluster_, 502, "a part of the answer was lost"));
   }
+  client_.silent_.erase(cluster_);
   // Later parts go to the newest reply subject: what was sent to the older ones has arrived.
   std::erase_if(inboxes_, [generation](const auto& inbox) { return inbox.first < generation; });
   executor_.Cancel(patience_);
-  patience_ = executor_.After(kSilence, [this] {
-    Finish(Failed(cluster_, 504, "its agent has fallen silent"));
-  });
+  patience_ = executor_.After(
+      kSilence, [this] { Finish(Failed(cluster_, 502, "its agent has fallen silent")); });
   const std::weak_ptr<const bool> alive = executor_.alive();
   if (part.status() != 0 && !std::exchange(has_head_, true)) {
     if (part.status() < 200 || part.status() > 599) {
@@ -201,7 +207,7 @@ std::unique_ptr<MemberCall> MemberClient::Ask(std::string_view cluster,
     header.set_name(std::string(name));
     header.set_value(std::string(request.headers.Get(name)));
   }
-  auto call = std::make_unique<Call>(bus_, env_, cluster, std::move(callbacks));
+  auto call = std::make_unique<Call>(*this, cluster, std::move(callbacks));
   call->Begin(std::move(wire));
   return call;
 }

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "lib/core/json.h"
-#include "lib/core/json_write.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/request.h"
@@ -66,10 +65,7 @@ struct MemberProxy::Asked {
   kubeapi::Attributes wanted;  // in the member
 
   void Fail(const absl::Status& status) const {
-    const int code = kubeapi::StatusCodeOf(status);
-    http::Headers headers = {{"Content-Type", "application/json"}};
-    if (code == 429 || code == 503) headers.Add("Retry-After", "1");
-    writer->Send({code, std::move(headers), WriteJson(kubeapi::StatusObject(status)) + "\n"});
+    SendError(*writer, status, !wanted.resource_request && !inner.empty());
   }
 };
 
@@ -151,8 +147,8 @@ bool MemberProxy::Full(const Asked& asked) const {
       (mine == by_user_.end() || mine->second < options_.max_per_user)) {
     return false;
   }
-  asked.Fail(kubeapi::ApiError(429, "TooManyRequests",
-                               "too many requests into clusters are under way"));
+  asked.Fail(
+      kubeapi::ApiError(429, "TooManyRequests", "too many requests into clusters are under way"));
   return true;
 }
 
@@ -170,6 +166,7 @@ T& MemberProxy::Add(const Asked& asked, std::function<bool()> still_allowed) {
       tasks_.erase(it);
     });
   });
+  task->SetPlainErrors(!asked.wanted.resource_request);
   T& out = *task;
   tasks_[id] = Running{std::move(task), user, std::move(still_allowed)};
   return out;
@@ -177,8 +174,7 @@ T& MemberProxy::Add(const Asked& asked, std::function<bool()> still_allowed) {
 
 void MemberProxy::One(const Asked& asked) {
   if (!hooks_.clusters().contains(asked.cluster)) {
-    return asked.Fail(
-        kubeapi::NotFoundError({std::string(kGroup), "clusters", asked.cluster}));
+    return asked.Fail(kubeapi::NotFoundError({std::string(kGroup), "clusters", asked.cluster}));
   }
   if (asked.request.headers.Has("Upgrade")) {
     return asked.Fail(kubeapi::ApiError(

@@ -20,7 +20,7 @@ http::Headers JsonHeaders(const std::vector<std::string>& warnings) {
   http::Headers headers = {{"Content-Type", "application/json"}};
   for (const std::string& warning : warnings) {
     headers.Add("Warning", StrCat("299 - ", Json(warning).dump(-1, ' ', true,
-                                                              Json::error_handler_t::replace)));
+                                                               Json::error_handler_t::replace)));
   }
   return headers;
 }
@@ -38,6 +38,16 @@ http::HttpRequest JsonRequest(const http::HttpRequest& request, const std::strin
 }
 
 }  // namespace
+
+void SendError(http::ResponseWriter& writer, const absl::Status& status, bool plain) {
+  const int code = kubeapi::StatusCodeOf(status);
+  http::Headers headers = {
+      {"Content-Type", plain ? "text/plain; charset=utf-8" : "application/json"}};
+  if (code == 429) headers.Add("Retry-After", "1");
+  std::string body = plain ? std::string(ToStd(status.message()))
+                           : WriteJson(kubeapi::StatusObject(status)) + "\n";
+  writer.Send({code, std::move(headers), std::move(body)});
+}
 
 MemberTask::MemberTask(Env env, std::shared_ptr<http::ResponseWriter> writer,
                        std::function<void()> on_end)
@@ -62,10 +72,7 @@ void MemberTask::Fail(const absl::Status& status) {
   if (started_) {
     writer_->Abort();
   } else {
-    const int code = kubeapi::StatusCodeOf(status);
-    http::Headers headers = {{"Content-Type", "application/json"}};
-    if (code == 429 || code == 503) headers.Add("Retry-After", "1");
-    writer_->Send({code, std::move(headers), WriteJson(kubeapi::StatusObject(status)) + "\n"});
+    SendError(*writer_, status, plain_errors_);
   }
   End();
 }
@@ -132,8 +139,8 @@ void MemberCollection::Begin(MemberClient& client,
   if (open_ == 0) return Answer();
   executor_.After(timeout, [this] {
     for (auto& [cluster, part] : parts_) {
-      Done(part, kubeapi::ApiError(504, "Timeout", StrCat("cluster ", cluster,
-                                                          ": no answer in time: left out")));
+      Done(part, kubeapi::ApiError(504, "Timeout",
+                                   StrCat("cluster ", cluster, ": no answer in time: left out")));
     }
   });
 }
@@ -156,9 +163,9 @@ void MemberCollection::Answer() {
   for (auto& [cluster, part] : parts_) answers.push_back(std::move(part.answer));
   FleetAnswer merged;
   if (answers.empty()) {
-    return Fail(kubeapi::ApiError(503, "ServiceUnavailable",
-                                  missing_.empty() ? "there are no clusters"
-                                                   : StrJoin(missing_, "; ")));
+    return Fail(
+        kubeapi::ApiError(503, "ServiceUnavailable",
+                          missing_.empty() ? "there are no clusters" : StrJoin(missing_, "; ")));
   }
   merged = MergeAnswers(std::move(answers));
   merged.warnings.insert(merged.warnings.end(), missing_.begin(), missing_.end());
@@ -180,8 +187,9 @@ void MemberFleetWatch::Begin(MemberClient& client,
     callbacks.on_head = [this, cluster = cluster](int status, const http::Headers&) {
       if (ended()) return;
       if (status != 200) {
-        return Fail(kubeapi::ApiError(
-            status, "BadGateway", StrCat("cluster ", cluster, " refuses the watch (", status, ")")));
+        return Fail(
+            kubeapi::ApiError(status, "BadGateway",
+                              StrCat("cluster ", cluster, " refuses the watch (", status, ")")));
       }
       // What is wrong with one is told as an error while nothing was sent.
       if (++heads_ < parts_.size()) return;

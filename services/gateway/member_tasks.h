@@ -19,12 +19,17 @@
 
 namespace sealane::gateway {
 
-// The answer to one user being made from members' answers. Its end is told once; it may be destroyed
-// then, but not inside that call. Thread rule: the executor thread.
+// Answers an error of the Kubernetes API. `plain`: as a text; kubectl shows no other when it asks
+// what a server has.
+void SendError(http::ResponseWriter& writer, const absl::Status& status, bool plain);
+
+// The answer to one user being made from members' answers. Its end is told once; it may be
+// destroyed then, but not inside that call. Thread rule: the executor thread.
 class MemberTask {
  public:
   MemberTask(Env env, std::shared_ptr<http::ResponseWriter> writer, std::function<void()> on_end);
   virtual ~MemberTask() = default;
+  void SetPlainErrors(bool plain) { plain_errors_ = plain; }
   // Ends it with an error if nothing was answered yet, else by cutting the connection.
   void Stop(const absl::Status& why);
 
@@ -40,6 +45,7 @@ class MemberTask {
 
  private:
   std::function<void()> on_end_;
+  bool plain_errors_ = false;
   bool started_ = false;
   bool ended_ = false;
 };

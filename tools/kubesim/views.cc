@@ -31,8 +31,9 @@ absl::Time StartOf(const Json& pod, const std::string& container) {
 
 absl::Time EndOf(const Json& pod, const std::string& container) {
   const Json* status = StatusOf(pod, container);
-  const auto time = status == nullptr ? absl::StatusOr<absl::Time>(absl::InfiniteFuture())
-                                      : ParseKubeTime(TextAt(*status, "state.terminated.finishedAt"));
+  const auto time = status == nullptr
+                        ? absl::StatusOr<absl::Time>(absl::InfiniteFuture())
+                        : ParseKubeTime(TextAt(*status, "state.terminated.finishedAt"));
   return time.ok() ? *time : absl::InfiniteFuture();
 }
 
@@ -116,9 +117,9 @@ absl::StatusOr<std::string> LogContainer(const Json& pod, const std::string& wan
   if (StartOf(pod, chosen) == absl::InfiniteFuture()) {
     const Json* status = StatusOf(pod, chosen);
     const std::string why = status == nullptr ? "" : TextAt(*status, "state.waiting.reason");
-    return kubeapi::BadRequest(StrCat("container \"", chosen, "\" in pod \"", name,
-                                      "\" is waiting to start: ",
-                                      why.empty() ? "ContainerCreating" : why));
+    return kubeapi::BadRequest(
+        StrCat("container \"", chosen, "\" in pod \"", name,
+               "\" is waiting to start: ", why.empty() ? "ContainerCreating" : why));
   }
   return chosen;
 }
@@ -129,8 +130,7 @@ int64_t LogLines(const Json& pod, const std::string& container, absl::Time now) 
   return end < start ? 0 : absl::ToInt64Seconds(end - start) + 1;
 }
 
-std::string LogLine(const Json& pod, const std::string& container, int64_t index,
-                    bool timestamp) {
+std::string LogLine(const Json& pod, const std::string& container, int64_t index, bool timestamp) {
   std::string out;
   if (timestamp) {
     out = StrCat(FormatKubeTime(StartOf(pod, container) + absl::Seconds(index)), " ");
