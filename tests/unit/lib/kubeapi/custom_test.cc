@@ -146,16 +146,16 @@ TEST(CustomTest, PrinterColumnsReadWhatTheirPathsSay) {
   ASSERT_EQ(api.Post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd).status, 201);
   api.MakeNamespace("shop");
   const std::string path = "/apis/example.com/v1/namespaces/shop/widgets";
-  ASSERT_EQ(api.Post(path, {{"apiVersion", "example.com/v1"},
-                            {"kind", "Widget"},
-                            {"metadata", {{"name", "w"}}},
-                            {"spec",
-                             {{"size", 1},
-                              {"tags", {"x", "y"}},
-                              {"free",
-                               {{"list", {{{"name", "a"}}, {{"name", "b"}, {"value", "v"}}}}}}}}})
-                .status,
-            201);
+  ASSERT_EQ(
+      api.Post(path, {{"apiVersion", "example.com/v1"},
+                      {"kind", "Widget"},
+                      {"metadata", {{"name", "w"}}},
+                      {"spec",
+                       {{"size", 1},
+                        {"tags", {"x", "y"}},
+                        {"free", {{"list", {{{"name", "a"}}, {{"name", "b"}, {"value", "v"}}}}}}}}})
+          .status,
+      201);
   const Json table = api.Call("GET", path, Json(), "",
                               "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")
                          .body;
