@@ -15,6 +15,7 @@ struct GatewayMetrics {
   Counter& unauthenticated;
   Counter& forbidden;
   Counter& too_many;
+  Counter& too_many_watches;
   Histogram& write_seconds;
   Counter& rows_copied;
   Gauge& leader;

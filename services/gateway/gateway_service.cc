@@ -153,6 +153,8 @@ void GatewayService::Serve() {
   options.server_address = address_;
   options.node_ports = false;  // each cluster has its own
   options.definitions = Kinds::FleetDefinitions();
+  options.max_watches_per_user = static_cast<size_t>(options_.max_watches_per_user);
+  options.on_watch_refused = [this] { metrics_.too_many_watches.Increment(); };
   options.access.authenticate = authenticate_;
   options.access.authorize = [this](const kubeapi::UserInfo& user,
                                     const kubeapi::Attributes& attributes) {

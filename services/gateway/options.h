@@ -22,6 +22,8 @@ struct Options {
   absl::Duration write_timeout = absl::Seconds(30);
   // Writes under way at a time.
   int max_writes = 400;
+  // Watches that one user may have open.
+  int max_watches_per_user = 2000;
   // Changes that watches may resume from.
   int history = 8192;
 };
