@@ -16,9 +16,18 @@ GatewayMetrics::GatewayMetrics(Registry& r)
       too_many(r.AddCounter("sealane_gateway_refused_total",
                             "Requests refused before they were looked at, by reason.",
                             {{"reason", "too_many"}})),
+      too_many_reads(r.AddCounter("sealane_gateway_refused_total",
+                                  "Requests refused before they were looked at, by reason.",
+                                  {{"reason", "too_many_reads"}})),
       too_many_watches(r.AddCounter("sealane_gateway_refused_total",
                                     "Requests refused before they were looked at, by reason.",
                                     {{"reason", "too_many_watches"}})),
+      gave_way(r.AddCounter("sealane_gateway_connections_closed_total",
+                            "Connections closed because there were too many, by which.",
+                            {{"which", "waiting"}})),
+      no_room(r.AddCounter("sealane_gateway_connections_closed_total",
+                           "Connections closed because there were too many, by which.",
+                           {{"which", "new"}})),
       write_seconds(r.AddHistogram("sealane_gateway_write_seconds",
                                    "From a write of a client to its answer.")),
       rows_copied(r.AddCounter("sealane_gateway_rows_copied_total",
@@ -26,6 +35,7 @@ GatewayMetrics::GatewayMetrics(Registry& r)
       leader(r.AddGauge("sealane_gateway_leader", "1 while this process copies rows.")),
       objects(r.AddGauge("sealane_gateway_objects", "Objects that the API shows.")),
       watches(r.AddGauge("sealane_gateway_watches", "Watches of clients that are open.")),
-      waiting(r.AddGauge("sealane_gateway_writes_waiting", "Writes that are not answered yet.")) {}
+      waiting(r.AddGauge("sealane_gateway_writes_waiting", "Writes that are not answered yet.")),
+      connections(r.AddGauge("sealane_gateway_connections", "Connections of clients.")) {}
 
 }  // namespace sealane::gateway

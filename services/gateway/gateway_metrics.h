@@ -15,13 +15,17 @@ struct GatewayMetrics {
   Counter& unauthenticated;
   Counter& forbidden;
   Counter& too_many;
+  Counter& too_many_reads;
   Counter& too_many_watches;
+  Counter& gave_way;
+  Counter& no_room;
   Histogram& write_seconds;
   Counter& rows_copied;
   Gauge& leader;
   Gauge& objects;
   Gauge& watches;
   Gauge& waiting;
+  Gauge& connections;
 };
 
 }  // namespace sealane::gateway

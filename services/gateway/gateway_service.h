@@ -19,6 +19,7 @@
 #include "services/gateway/gateway_metrics.h"
 #include "services/gateway/options.h"
 #include "services/gateway/projector.h"
+#include "services/gateway/read_queue.h"
 
 namespace sealane {
 
@@ -52,6 +53,7 @@ class GatewayService final : public Service {
 
  private:
   void Serve();
+  void Read(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
   // A place among the writes under way, given back when it is destroyed; nullptr: there is none
   // left, or none for this user, who may have half of them.
   std::shared_ptr<void> TakePlace(const http::HttpRequest& request);
@@ -68,6 +70,8 @@ class GatewayService final : public Service {
   };
   std::shared_ptr<Places> places_ = std::make_shared<Places>();
   GatewayMetrics metrics_;
+  uint64_t gave_way_ = 0;  // as the server counted them when the metrics were last written
+  uint64_t no_room_ = 0;
   EventSink events_;
   Deploys deploys_;
   BusStore store_;
@@ -78,6 +82,7 @@ class GatewayService final : public Service {
   std::unique_ptr<kubeapi::Lifecycle> lifecycle_;
   std::string address_;
   ScopedExecutor executor_;
+  ReadQueue reads_;
   std::unique_ptr<http::HttpServer> server_;  // stops first
 };
 
