@@ -47,6 +47,8 @@ bool Ambiguous(const Fields& fields) {
   const auto encodings = fields.count(beast::http::field::transfer_encoding);
   const auto lengths = fields.count(beast::http::field::content_length);
   if (encodings + lengths > 1) return true;
+  const auto length = fields[beast::http::field::content_length];  // "5, 5" is a list of two
+  if (length.find_first_not_of("0123456789") != length.npos) return true;
   return encodings == 1 &&
          !beast::iequals(fields[beast::http::field::transfer_encoding], "chunked");
 }

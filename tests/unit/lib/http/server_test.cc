@@ -96,6 +96,7 @@ TEST_F(RawClientTest, RequestsOfTwoMeaningsAreRefused) {
            StrCat("Transfer-Encoding: identity\r\n\r\n", kHidden),
            StrCat("Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", kHidden),
            StrCat("Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", kHidden),
+           StrCat("Content-Length: 0, 0\r\n\r\n", kHidden),
            StrCat("Content-Length: -1\r\n\r\n", kHidden),
            StrCat("Content-Length: 1x\r\n\r\n", kHidden),
            StrCat("Host: y\r\n\r\n", kHidden),
