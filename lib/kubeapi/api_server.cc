@@ -17,7 +17,7 @@
 #include "lib/kubeapi/protobuf.h"
 #include "lib/kubeapi/request.h"
 #include "lib/kubeapi/table.h"
-#include "lib/kubeapi/watch.h"
+#include "lib/kubeapi/watch_set.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -77,7 +77,8 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
       store_(store),
       options_(std::move(options)),
       registry_(Schema::Builtin()),
-      writer_(env_, store, registry_, options_.node_ports) {
+      writer_(env_, store, registry_, options_.node_ports),
+      watches_(std::make_unique<WatchSet>()) {
   if (options_.definitions != nullptr) {
     for (const Json& crd : *options_.definitions) registry_.SetCustomResource(crd);
   }
@@ -90,15 +91,7 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
 
 ApiServer::~ApiServer() {
   store_.Unsubscribe(subscription_);
-  for (const auto& entry : watches_) entry.second->End();
-}
-
-void ApiServer::EndWatches() {
-  for (const auto& entry : std::exchange(watches_, {})) {
-    env_.executor.Cancel(entry.second->bookmark_timer);
-    env_.executor.Cancel(entry.second->end_timer);
-    entry.second->End();
-  }
+  watches_->EndAll();
 }
 
 void ApiServer::OnChange(const Change& change) {
@@ -121,23 +114,14 @@ void ApiServer::OnChange(const Change& change) {
       });
     }
   }
-  for (auto it = watches_.begin(); it != watches_.end();) {
-    Watch& watch = *it->second;
-    const bool mine = watch.options().resource->StorageName() == change.object->key().resource;
-    if (mine && !watch.Deliver(change)) {
-      watch.End();
-      env_.executor.Cancel(watch.bookmark_timer);
-      env_.executor.Cancel(watch.end_timer);
-      it = watches_.erase(it);
-    } else {
-      ++it;
-    }
-  }
+  watches_->Deliver(change);
 }
 
 void ApiServer::Fail(Request& request, const absl::Status& status) {
-  request.writer->Send(
-      {StatusCodeOf(status), JsonHeaders(), WriteJson(StatusObject(status)) + "\n"});
+  const int code = StatusCodeOf(status);
+  http::Headers headers = JsonHeaders();
+  if (code == 429) headers.Add("Retry-After", "1");
+  request.writer->Send({code, std::move(headers), WriteJson(StatusObject(status)) + "\n"});
 }
 
 void ApiServer::Answer(Request& request, int code, const Json& object) {

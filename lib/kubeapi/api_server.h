@@ -1,7 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,6 +33,11 @@ struct ApiServerOptions {
   bool node_ports = true;
   absl::Duration bookmark_period = absl::Minutes(1);
   absl::Duration watch_timeout = absl::Minutes(30);  // of watches that name no timeout
+  // Watches that one user may have open; more are answered 429. 0: any number.
+  size_t max_watches_per_user = 0;
+  // Unread bytes of one watch: a client that leaves more is told the rest when it reads again.
+  size_t max_watch_pending = 256 << 10;
+  std::function<void()> on_watch_refused = nullptr;  // told of such a 429
 };
 
 // The server side of the Kubernetes API over a Store, without a transport: it can be driven through
@@ -66,10 +72,9 @@ class ApiServer {
   // Ends every watch, as when the server restarts.
   void EndWatches();
   // Number of watches now open.
-  [[nodiscard]] size_t watches() const { return watches_.size(); }
+  [[nodiscard]] size_t watches() const;
 
  private:
-  friend class Watch;
   struct Request;  // one parsed request
 
   // False when the request was refused.
@@ -79,6 +84,7 @@ class ApiServer {
   void Read(Request& request);
   void List(Request& request);
   void StartWatch(Request& request);
+  void TickBookmarks(uint64_t watch);
   void Write(Request& request);
   // True: the request will be tried again.
   bool Again(const Request& request);
@@ -98,8 +104,7 @@ class ApiServer {
   Registry registry_;
   Writer writer_;
   uint64_t subscription_ = 0;
-  std::map<uint64_t, std::shared_ptr<class Watch>> watches_;
-  uint64_t next_watch_ = 1;
+  std::unique_ptr<class WatchSet> watches_;
 };
 
 }  // namespace sealane::kubeapi

@@ -99,6 +99,14 @@ std::optional<ResourcePath> ParseResourcePath(std::string_view path) {
   return out;
 }
 
+const Json& LabelsOf(const Json& object) {
+  static const Json* const null = new Json();
+  const auto metadata = object.find("metadata");
+  if (metadata == object.end()) return *null;
+  const auto labels = metadata->find("labels");
+  return labels == metadata->end() ? *null : *labels;
+}
+
 std::string ObjectText(const Resource& resource, const StoredObject& object) {
   return StrCat("{\"kind\":\"", resource.kind, "\",\"apiVersion\":\"", resource.ApiVersion(), "\",",
                 std::string_view(object.Body()).substr(1));

@@ -16,6 +16,10 @@ struct GatewayMetrics {
   Counter& unauthenticated;
   Counter& forbidden;
   Counter& too_many;
+  Counter& too_many_reads;
+  Counter& too_many_watches;
+  Counter& gave_way;
+  Counter& no_room;
   Histogram& write_seconds;
   Counter& rows_copied;
   Gauge& leader;
@@ -23,6 +27,7 @@ struct GatewayMetrics {
   Gauge& watches;
   Gauge& waiting;
   Gauge& member_answers;
+  Gauge& connections;
 };
 
 }  // namespace sealane::gateway

@@ -20,6 +20,10 @@ namespace sealane::gateway {
 namespace {
 
 constexpr absl::Duration kMetricsInterval = absl::Seconds(5);
+// Bytes of one request's body: as much as kube-apiserver takes.
+constexpr size_t kMaxBody = 3 << 20;
+// File descriptors besides those of clients' connections.
+constexpr size_t kOtherFiles = 64;
 
 absl::StatusOr<std::string> ReadFile(std::string_view flag, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -102,7 +106,9 @@ GatewayService::GatewayService(ServiceContext context, const Options& options,
       store_(context_.bus, context_.env, deploys_, context_.bus_replicas,
              static_cast<size_t>(options.history)),
       members_(context_.bus, context_.env),
-      executor_(context_.env.executor) {}
+      executor_(context_.env.executor),
+      reads_(context_.env.executor,
+             {.max_reads = static_cast<size_t>(options.max_reads_per_user)}) {}
 
 GatewayService::~GatewayService() = default;
 
@@ -113,6 +119,14 @@ absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceCont
   if (!tokens.ok()) return Annotate(tokens.status(), "--token-file");
   http::HttpServerOptions server;
   server.listen = options.listen;
+  server.max_connections = static_cast<size_t>(options.max_connections);
+  server.max_body_bytes = kMaxBody;
+  const size_t files = RaiseFileLimit(server.max_connections + kOtherFiles);
+  if (files < server.max_connections + kOtherFiles) {
+    Logger("gateway").Warn("fewer files than connections may be open",
+                           {{"files", std::to_string(files)},
+                            {"max_connections", std::to_string(server.max_connections)}});
+  }
   SEALANE_ASSIGN_OR_RETURN(server.certificate_pem, ReadFile("tls-cert", options.tls_certificate));
   SEALANE_ASSIGN_OR_RETURN(server.private_key_pem, ReadFile("tls-key", options.tls_key));
   if (!options.client_ca.empty()) {
@@ -164,6 +178,8 @@ void GatewayService::Serve() {
   options.server_address = address_;
   options.node_ports = false;  // each cluster has its own
   options.definitions = Kinds::FleetDefinitions();
+  options.max_watches_per_user = static_cast<size_t>(options_.max_watches_per_user);
+  options.on_watch_refused = [this] { metrics_.too_many_watches.Increment(); };
   options.access.authenticate = authenticate_;
   options.access.authorize = [this](const kubeapi::UserInfo& user,
                                     const kubeapi::Attributes& attributes) {
@@ -243,6 +259,14 @@ void GatewayService::UpdateMetrics() {
   metrics_.objects.Set(static_cast<double>(store_.size()));
   metrics_.watches.Set(api_ == nullptr ? 0 : static_cast<double>(api_->watches()));
   metrics_.member_answers.Set(proxy_ == nullptr ? 0 : static_cast<double>(proxy_->busy()));
+  if (server_ != nullptr) {
+    metrics_.connections.Set(static_cast<double>(server_->connections()));
+    const auto more = [](uint64_t now, uint64_t& before) {
+      return static_cast<double>(now - std::exchange(before, now));
+    };
+    metrics_.gave_way.Increment(more(server_->gave_way(), gave_way_));
+    metrics_.no_room.Increment(more(server_->refused(), no_room_));
+  }
   metrics_.waiting.Set(static_cast<double>(deploys_.waiting()));
   executor_.After(kMetricsInterval, [this] { UpdateMetrics(); });
 }
@@ -293,17 +317,31 @@ void GatewayService::Handle(const http::HttpRequest& request,
   if (MemberProxy::IsMine(request.path)) return HandleMember(request, std::move(writer));
   const bool read = IsRead(request);
   (read ? metrics_.reads : metrics_.writes).Increment();
-  if (!read) {
-    std::shared_ptr<void> place = TakePlace(request);
-    if (place == nullptr) {
-      metrics_.too_many.Increment();
-      return Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",
-                                               "too many writes are under way: try again later"));
-    }
-    writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds,
-                                     std::move(place));
+  if (read) return Read(request, std::move(writer));
+  std::shared_ptr<void> place = TakePlace(request);
+  if (place == nullptr) {
+    metrics_.too_many.Increment();
+    return Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",
+                                             "too many writes are under way: try again later"));
   }
+  writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds,
+                                   std::move(place));
   api_->Handle(request, std::move(writer));
+}
+
+// In turn with those of other users. Strangers are refused at once.
+void GatewayService::Read(const http::HttpRequest& request,
+                          std::shared_ptr<http::ResponseWriter> writer) {
+  const std::optional<kubeapi::UserInfo> user = authenticate_(request);
+  if (!user.has_value()) return api_->Handle(request, std::move(writer));
+  auto kept = std::make_shared<http::HttpRequest>(request);
+  kept->body.clear();
+  const bool added = reads_.Add(
+      user->name, writer, [this, kept](auto answer) { api_->Handle(*kept, std::move(answer)); });
+  if (added) return;
+  metrics_.too_many_reads.Increment();
+  Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",
+                                    "too many reads of this user are under way: try again later"));
 }
 
 ServiceDefinition GatewayDefinition() {

@@ -21,6 +21,7 @@
 #include "services/gateway/member_proxy.h"
 #include "services/gateway/options.h"
 #include "services/gateway/projector.h"
+#include "services/gateway/read_queue.h"
 
 namespace sealane {
 
@@ -56,6 +57,7 @@ class GatewayService final : public Service {
   void Serve();
   // A request into member clusters.
   void HandleMember(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
+  void Read(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
   // A place among the writes under way, given back when it is destroyed; nullptr: there is none
   // left, or none for this user, who may have half of them.
   std::shared_ptr<void> TakePlace(const http::HttpRequest& request);
@@ -72,6 +74,8 @@ class GatewayService final : public Service {
   };
   std::shared_ptr<Places> places_ = std::make_shared<Places>();
   GatewayMetrics metrics_;
+  uint64_t gave_way_ = 0;  // as the server counted them when the metrics were last written
+  uint64_t no_room_ = 0;
   EventSink events_;
   Deploys deploys_;
   BusStore store_;
@@ -84,6 +88,7 @@ class GatewayService final : public Service {
   std::unique_ptr<MemberProxy> proxy_;
   std::string address_;
   ScopedExecutor executor_;
+  ReadQueue reads_;
   std::unique_ptr<http::HttpServer> server_;  // stops first
 };
 

@@ -23,6 +23,14 @@ std::vector<Flag> OptionFlags() {
       {"write-timeout", "How long a write waits until it is durable.", "30s"},
       {"max-writes",
        "Writes under way at a time; one user may have half of them. More are answered 429.", "400"},
+      {"max-reads-per-user",
+       "Reads of one user that wait or whose answers are not taken yet. More are answered 429.",
+       "500"},
+      {"max-connections",
+       "Connections of clients at a time. For one more, the one that is idle longest gives way.",
+       "4096"},
+      {"max-watches-per-user", "Watches that one user may have open. More are answered 429.",
+       "2000"},
       {"watch-history", "Changes that watches may resume from.", "8192"},
   };
 }
@@ -45,6 +53,14 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
   SEALANE_ASSIGN_OR_RETURN(options.write_timeout, flags.GetDuration("write-timeout"));
   SEALANE_ASSIGN_OR_RETURN(const int64_t history, flags.GetInt("watch-history", 1, 10'000'000));
   SEALANE_ASSIGN_OR_RETURN(const int64_t writes, flags.GetInt("max-writes", 1, 100'000));
+  SEALANE_ASSIGN_OR_RETURN(const int64_t watches,
+                           flags.GetInt("max-watches-per-user", 1, 1'000'000));
+  SEALANE_ASSIGN_OR_RETURN(const int64_t connections,
+                           flags.GetInt("max-connections", 1, 1'000'000));
+  options.max_connections = static_cast<int>(connections);
+  SEALANE_ASSIGN_OR_RETURN(const int64_t reads, flags.GetInt("max-reads-per-user", 1, 1'000'000));
+  options.max_reads_per_user = static_cast<int>(reads);
+  options.max_watches_per_user = static_cast<int>(watches);
   options.max_writes = static_cast<int>(writes);
   options.history = static_cast<int>(history);
   return options;

@@ -22,6 +22,12 @@ struct Options {
   absl::Duration write_timeout = absl::Seconds(30);
   // Writes under way at a time.
   int max_writes = 400;
+  // Reads of one user that wait or whose answer the client has not taken yet.
+  int max_reads_per_user = 500;
+  // Connections of clients at a time.
+  int max_connections = 4096;
+  // Watches that one user may have open.
+  int max_watches_per_user = 2000;
   // Changes that watches may resume from.
   int history = 8192;
 };

@@ -81,6 +81,7 @@ class GatewayServiceTest : public ::testing::Test {
     if (!body.is_null()) request.body = body.dump();
     auto writer = std::make_shared<Answer>();
     gateways_[i]->Handle(request, writer);
+    if (method == "GET") sim_.RunFor(absl::Milliseconds(1));  // reads are served in turn
     return writer;
   }
   Json Call(int code, const std::string& method, const std::string& path, const Json& body = Json(),
@@ -275,6 +276,30 @@ TEST_F(GatewayServiceTest, PlatformsCannotSayWhatTheApiShows) {
   EXPECT_FALSE(Call(200, "GET", StrCat(kMaps, "/plain"))["metadata"].contains("deletionTimestamp"));
   EXPECT_EQ(Call(200, "GET", "/api/v1/namespaces/shop")["status"]["phase"], "Active")
       << "nobody made it, but objects are in it";
+}
+
+TEST_F(GatewayServiceTest, ReadsAndWatchesOfOneUserAreBounded) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  http::HttpRequest request;
+  request.path = kMaps;
+  request.headers.Add("Authorization", "Bearer 0123456789abcdef");
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (int i = 0; i < 501; ++i) {
+    answers.push_back(std::make_shared<Answer>());
+    gateways_[0]->Handle(request, answers.back());
+  }
+  ASSERT_TRUE(answers.back()->answer.has_value());
+  EXPECT_EQ(answers.back()->answer->status, 429);
+  EXPECT_EQ(answers.back()->answer->headers.Get("Retry-After"), "1");
+  sim_.RunFor(absl::Milliseconds(10));
+  answers.pop_back();
+  for (const auto& answer : answers) EXPECT_EQ(answer->answer->status, 200);
+  std::vector<std::shared_ptr<Answer>> watches;
+  for (int i = 0; i < 2000; ++i) watches.push_back(Ask("GET", StrCat(kMaps, "?watch=1")));
+  EXPECT_EQ(watches.back()->answer->status, 200);
+  EXPECT_EQ(Ask("GET", StrCat(kMaps, "?watch=1"))->answer->status, 429);
+  EXPECT_THAT(registry_.Expose(),
+              HasSubstr("sealane_gateway_refused_total{reason=\"too_many_watches\"} 1\n"));
 }
 
 }  // namespace
