@@ -1,5 +1,6 @@
 #include "lib/kubeapi/api_server.h"
 
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -477,6 +478,13 @@ void ApiServer::Write(Request& request) {
     }
   }
   request.warnings = plan->warnings;
+  if (options_.review && method != "DELETE" && path.subresource != "status") {
+    Review review = options_.review(resource, *plan->object);
+    if (!review.errors.empty()) {
+      return Fail(request, InvalidObject(resource.KindTarget(plan->key.name), review.errors));
+    }
+    std::move(review.warnings.begin(), review.warnings.end(), std::back_inserter(request.warnings));
+  }
   const bool gone = plan->gone;
   const int code = plan->created ? 201 : 200;
   const std::string name = plan->key.name;

@@ -136,6 +136,40 @@ TEST_F(GatewayServiceTest, WhatIntakeRefusesIsAnErrorOfTheApi) {
   EXPECT_TRUE(named) << refused.dump(1);
 }
 
+TEST_F(GatewayServiceTest, ADryRunSaysWhatIntakeWouldSay) {
+  const std::string policies = "/apis/policy.karmada.io/v1alpha1/clusterpropagationpolicies";
+  const Json refused =
+      Call(422, "POST", StrCat(policies, "?dryRun=All"),
+           {{"metadata", {{"name", "p"}}},
+            {"spec", {{"resourceSelectors", Json::array()}, {"preemption", "Sometimes"}}}});
+  EXPECT_THAT(refused["details"]["causes"].dump(), HasSubstr("spec.preemption"));
+  const std::string clusters = "/apis/cluster.karmada.io/v1alpha1/clusters";
+  const Json cluster = {{"metadata", {{"name", "c"}}},
+                        {"spec",
+                         {{"syncMode", "Push"},
+                          {"apiEndpoint", "https://c"},
+                          {"colour", "red"},
+                          {"taints", {{{"key", "k"}, {"effect", "NoExecute"}}}}}}};
+  for (const std::string query : {"?dryRun=All", ""}) {
+    const auto made = Ask("POST", StrCat(clusters, query), cluster);
+    ASSERT_TRUE(sim_.RunUntil([&] { return made->answer.has_value(); }, absl::Seconds(40)));
+    EXPECT_EQ(made->answer->status, 201) << made->answer->body;
+    std::string warnings;
+    for (const auto& [name, value] : made->answer->headers.fields()) {
+      if (name == "Warning") warnings += value;
+    }
+    EXPECT_THAT(warnings, HasSubstr("spec.apiEndpoint has no effect"));
+    EXPECT_THAT(warnings, HasSubstr("spec.syncMode Push has no effect"));
+    EXPECT_THAT(warnings, HasSubstr("spec.colour is no field of a Cluster"));
+  }
+  // When the taint came is for the fleet to say.
+  const Json read = Call(200, "GET", StrCat(clusters, "/c"));
+  EXPECT_FALSE(read["spec"]["taints"][0].contains("timeAdded")) << read.dump(1);
+  const Json unknown = Call(422, "POST", "/apis/policy.karmada.io/v1alpha1/clustertaintpolicies",
+                            {{"metadata", {{"name", "t"}}}, {"spec", Json::object()}});
+  EXPECT_THAT(unknown["message"], HasSubstr("sealane taint"));
+}
+
 TEST_F(GatewayServiceTest, TwoGatewaysCountAlikeAlsoAfterARestart) {
   Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
   Begin(1);
