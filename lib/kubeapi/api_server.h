@@ -100,7 +100,11 @@ class ApiServer {
   // True: the request will be tried again.
   bool Again(const Request& request);
   void DeleteCollection(Request& request);
+  // Ends a watch when its user is not known any more, or may not watch any more.
+  void WatchRight(uint64_t id, const Request& request);
+  void LookAgain(uint64_t id, std::function<bool()> still);
   bool Special(Request& request);
+  void ReviewToken(Request& request);
   void Discovery(Request& request);
   void Commit(WritePlan plan, Store::Done done);
   void Answer(Request& request, int code, const Json& object);

@@ -97,15 +97,6 @@ std::optional<kubeapi::UserInfo> ServiceAccounts::UserOf(std::string_view token)
   return user;
 }
 
-Authenticator ByServiceAccounts(std::shared_ptr<const ServiceAccounts> accounts) {
-  return [accounts = std::move(accounts)](
-             const http::HttpRequest& request) -> std::optional<kubeapi::UserInfo> {
-    const std::string_view token = BearerToken(request);
-    if (accounts == nullptr || token.empty()) return std::nullopt;
-    return accounts->UserOf(token);
-  };
-}
-
 Json ReviewToken(const Authenticator& authenticate, std::string_view token) {
   http::HttpRequest request;
   request.headers.Add("Authorization", StrCat("Bearer ", token));

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,9 +43,6 @@ class ServiceAccounts {
   const kubeapi::Store& store_;
   const Clock& clock_;
 };
-
-// Users by the tokens of their service accounts; `accounts` nullptr: nobody.
-[[nodiscard]] Authenticator ByServiceAccounts(std::shared_ptr<const ServiceAccounts> accounts);
 
 // The status of a TokenReview: who `token` is to `authenticate`.
 [[nodiscard]] Json ReviewToken(const Authenticator& authenticate, std::string_view token);

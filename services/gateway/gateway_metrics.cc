@@ -42,4 +42,11 @@ GatewayMetrics::GatewayMetrics(Registry& r)
                                 "Answers of member clusters under way, watches among them.")),
       connections(r.AddGauge("sealane_gateway_connections", "Connections of clients.")) {}
 
+Credentials::Metrics GatewayMetrics::ForCredentials(Registry& r) {
+  constexpr char kName[] = "sealane_gateway_credentials_reads_total";
+  constexpr char kHelp[] = "Files of certificates, keys and tokens that changed, by outcome.";
+  return {r.AddCounter(kName, kHelp, {{"result", "taken"}}),
+          r.AddCounter(kName, kHelp, {{"result", "refused"}})};
+}
+
 }  // namespace sealane::gateway

@@ -4,11 +4,14 @@
 #include <string>
 
 #include "lib/telemetry/metrics.h"
+#include "services/gateway/credentials.h"
 
 namespace sealane::gateway {
 
 struct GatewayMetrics {
   explicit GatewayMetrics(Registry& registry);
+  // Files of credentials that were read again, and that were wrong.
+  [[nodiscard]] static Credentials::Metrics ForCredentials(Registry& registry);
 
   Counter& reads;
   Counter& writes;

@@ -11,10 +11,10 @@
 #include "lib/kubeapi/lifecycle.h"
 #include "lib/kubeauth/authenticators.h"
 #include "lib/kubeauth/rbac.h"
-#include "lib/kubeauth/static_tokens.h"
 #include "lib/runtime/leader_lease.h"
 #include "lib/runtime/service.h"
 #include "services/gateway/bus_store.h"
+#include "services/gateway/credentials.h"
 #include "services/gateway/deploys.h"
 #include "services/gateway/gateway_metrics.h"
 #include "services/gateway/member_client.h"
@@ -37,7 +37,8 @@ namespace gateway {
 class GatewayService final : public Service {
  public:
   // Without a server: requests come through Handle.
-  GatewayService(ServiceContext context, const Options& options, kubeauth::StaticTokens tokens);
+  GatewayService(ServiceContext context, const Options& options,
+                 std::unique_ptr<Credentials> credentials);
   ~GatewayService() override;
   // Reads the files and listens. Errors name the flag whose file is wrong, or are those of
   // HttpServer::Start.
@@ -67,6 +68,7 @@ class GatewayService final : public Service {
 
   ServiceContext context_;
   Options options_;
+  std::unique_ptr<Credentials> credentials_;
   kubeauth::Authenticator authenticate_;
   struct Places {
     int taken = 0;
