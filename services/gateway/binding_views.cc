@@ -130,7 +130,8 @@ Json BindingOf(const v1::StoredObject& row, const v1::AppStatus& app) {
   out["metadata"] =
       Metadata(DnsName(StrCat(ref.name(), "-", ref.kind())), ViewUid("binding", row.uid()), row);
   NamePolicy(app.policy(), out["metadata"]);
-  // Without ownerReferences, which Karmada sets: a view must not hold up the deletion of its object.
+  // Without ownerReferences, which Karmada sets: a view must not hold up the deletion of its
+  // object.
   out["spec"] = {{"resource", std::move(resource)}, {"clusters", std::move(targets)}};
   if (workload) out["spec"]["replicas"] = app.replicas().wanted();
   out["status"]["aggregatedStatus"] = std::move(status);

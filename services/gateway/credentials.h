@@ -58,7 +58,7 @@ class Credentials {
   // Files that count together.
   struct Files {
     std::vector<std::pair<std::string, std::string>> paths;  // flag, file
-    std::string stamp;  // of what was read last
+    std::string stamp;                                       // of what was read last
     // Takes their texts, in the same order.
     std::function<absl::Status(const std::vector<std::string>&)> take;
   };

@@ -49,10 +49,12 @@ void KeyFetcher::Fetch() {
 
 void KeyFetcher::OnAnswer(const absl::StatusOr<http::HttpResponse>& response) {
   asking_ = false;
-  absl::StatusOr<kubeauth::KeySet> keys = response.status();
-  if (response.ok() && response->status != 200) {
+  absl::StatusOr<kubeauth::KeySet> keys = Unavailable("no answer");
+  if (!response.ok()) {
+    keys = response.status();
+  } else if (response->status != 200) {
     keys = Unavailable(StrCat("HTTP status ", response->status));
-  } else if (response.ok()) {
+  } else {
     keys = kubeauth::KeySet::Parse(response->body);
   }
   if (keys.ok()) {

@@ -16,7 +16,8 @@ namespace sealane::gateway {
 
 // Keeps a JSON Web Key Set that is at a URL: fetched at once, every ten minutes, and when a token
 // names a key that is not there, though not more often than every ten seconds. What was fetched
-// last stays when the issuer does not answer, or answers nonsense. Thread rule: the executor thread.
+// last stays when the issuer does not answer, or answers nonsense. Thread rule: the executor
+// thread.
 class KeyFetcher {
  public:
   // `transport` reaches the URL's server, `path` is the rest of the URL. `failed` counts.

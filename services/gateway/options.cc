@@ -75,8 +75,7 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
   options.service_account_key = flags.Get("service-account-key");
   for (const char* name : {"oidc-client-id", "oidc-jwks"}) {
     if (options.oidc.issuer.empty() != flags.Get(name).empty()) {
-      return InvalidArgument(
-          StrCat("--oidc-issuer-url and --", name, " need each other"));
+      return InvalidArgument(StrCat("--oidc-issuer-url and --", name, " need each other"));
     }
   }
   if (options.oidc_keys.starts_with("http://")) {

@@ -404,8 +404,8 @@ TEST_F(GatewayServiceTest, AServiceAccountIsWhoItsTokenSays) {
   Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
   const std::string account = "/api/v1/namespaces/shop/serviceaccounts";
   Call(201, "POST", account, {{"metadata", {{"name", "robot"}}}});
-  const Json answer = Call(201, "POST", StrCat(account, "/robot/token"),
-                           {{"spec", {{"expirationSeconds", 600}}}});
+  const Json answer =
+      Call(201, "POST", StrCat(account, "/robot/token"), {{"spec", {{"expirationSeconds", 600}}}});
   const std::string token = answer["status"]["token"];
   EXPECT_EQ(Code(token), 403);
   Allow("robot");
