@@ -254,7 +254,8 @@ class Stack:
             self.bin / "kubesim", "--name", cluster.name,
             "--listen", f"127.0.0.1:{self.ports[name]}", "--nodes", cluster.nodes,
             "--cpu", cluster.cpu, "--memory", cluster.memory,
-            "--startup-delay", cluster.startup_delay, "--kubeconfig-out", kubeconfig])
+            "--startup-delay", cluster.startup_delay, "--metrics", "on",
+            "--kubeconfig-out", kubeconfig])
         self.wait_for(name, kubeconfig.exists)
 
     def start_agent(self, cluster):

@@ -7,6 +7,8 @@ GatewayMetrics::GatewayMetrics(Registry& r)
                          {{"kind", "read"}})),
       writes(r.AddCounter("sealane_gateway_requests_total", "Requests of known users, by kind.",
                           {{"kind", "write"}})),
+      member_requests(r.AddCounter("sealane_gateway_requests_total",
+                                   "Requests of known users, by kind.", {{"kind", "member"}})),
       unauthenticated(r.AddCounter("sealane_gateway_refused_total",
                                    "Requests refused before they were looked at, by reason.",
                                    {{"reason", "unauthenticated"}})),
@@ -36,6 +38,8 @@ GatewayMetrics::GatewayMetrics(Registry& r)
       objects(r.AddGauge("sealane_gateway_objects", "Objects that the API shows.")),
       watches(r.AddGauge("sealane_gateway_watches", "Watches of clients that are open.")),
       waiting(r.AddGauge("sealane_gateway_writes_waiting", "Writes that are not answered yet.")),
-      connections(r.AddGauge("sealane_gateway_connections", "Connections of clients.")) {}
+      connections(r.AddGauge("sealane_gateway_connections", "Connections of clients.")),
+      member_answers(r.AddGauge("sealane_gateway_member_answers",
+                                "Answers of member clusters under way, watches among them.")) {}
 
 }  // namespace sealane::gateway

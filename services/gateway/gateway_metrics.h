@@ -12,6 +12,7 @@ struct GatewayMetrics {
 
   Counter& reads;
   Counter& writes;
+  Counter& member_requests;
   Counter& unauthenticated;
   Counter& forbidden;
   Counter& too_many;
@@ -26,6 +27,7 @@ struct GatewayMetrics {
   Gauge& watches;
   Gauge& waiting;
   Gauge& connections;
+  Gauge& member_answers;
 };
 
 }  // namespace sealane::gateway

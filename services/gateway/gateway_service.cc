@@ -10,6 +10,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/http/server.h"
+#include "lib/kube/json_access.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/runtime/files.h"
 #include "lib/telemetry/log.h"
@@ -41,6 +42,15 @@ void Refuse(http::ResponseWriter& writer, const absl::Status& status) {
 
 bool IsRead(const http::HttpRequest& request) {
   return request.method == "GET" || request.method == "HEAD";
+}
+
+bool ClusterIsReady(const Json& cluster) {
+  const Json* conditions = kube::Find(cluster, {"status", "conditions"});
+  if (conditions == nullptr || !conditions->is_array()) return false;
+  return std::any_of(conditions->begin(), conditions->end(), [](const Json& condition) {
+    return kube::GetString(condition, {"type"}) == "Ready" &&
+           kube::GetString(condition, {"status"}) == "True";
+  });
 }
 
 bool IsProbe(const http::HttpRequest& request) {
@@ -95,6 +105,7 @@ GatewayService::GatewayService(ServiceContext context, const Options& options,
       deploys_(context_.bus, context_.env, options.write_timeout),
       store_(context_.bus, context_.env, deploys_, context_.bus_replicas,
              static_cast<size_t>(options.history)),
+      members_(context_.bus, context_.env),
       executor_(context_.env.executor),
       reads_(context_.env.executor,
              {.max_reads = static_cast<size_t>(options.max_reads_per_user)}) {}
@@ -191,6 +202,39 @@ void GatewayService::Serve() {
   options.access.audit = [this](const kubeapi::AuditRecord& record) { Audit(record); };
   api_ = std::make_unique<kubeapi::ApiServer>(context_.env, store_, std::move(options));
   lifecycle_ = std::make_unique<kubeapi::Lifecycle>(*api_, kubeapi::LifecycleOptions());
+  MemberProxy::Hooks hooks;
+  hooks.authorize = [this](const kubeapi::UserInfo& user, const kubeapi::Attributes& attributes) {
+    return rbac_->Allowed(user, attributes);
+  };
+  hooks.audit = [this](const kubeapi::AuditRecord& record) { Audit(record); };
+  hooks.clusters = [this] {
+    std::map<std::string, bool> out;
+    store_.ForEach("cluster.karmada.io/clusters", "", {}, [&](const kubeapi::ObjectPtr& object) {
+      out[object->key().name] = ClusterIsReady(object->value());
+      return true;
+    });
+    return out;
+  };
+  proxy_ = std::make_unique<MemberProxy>(context_.env, members_, std::move(hooks));
+}
+
+void GatewayService::HandleMember(const http::HttpRequest& request,
+                                  std::shared_ptr<http::ResponseWriter> writer) {
+  const std::optional<kubeapi::UserInfo> user = authenticate_(request);
+  if (!user.has_value()) {
+    metrics_.unauthenticated.Increment();
+    return Refuse(*writer, kubeapi::ApiError(401, "Unauthorized", "Unauthorized"));
+  }
+  metrics_.member_requests.Increment();
+  MemberAsker asker{*user, nullptr};
+  // The request without its body: what says who it is.
+  http::HttpRequest proof = request;
+  proof.body.clear();
+  asker.still_known = [this, proof = std::move(proof), name = user->name] {
+    const std::optional<kubeapi::UserInfo> now = authenticate_(proof);
+    return now.has_value() && now->name == name;
+  };
+  proxy_->Handle(asker, request, std::move(writer));
 }
 
 void GatewayService::Audit(const kubeapi::AuditRecord& record) {
@@ -205,6 +249,7 @@ void GatewayService::Audit(const kubeapi::AuditRecord& record) {
   if (!asked.subresource.empty()) what += StrCat("/", asked.subresource);
   if (!asked.ns.empty()) what += StrCat(" in ", asked.ns);
   if (!asked.name.empty()) what += StrCat(" ", asked.name);
+  if (asked.resource_request && !asked.path.empty()) what += StrCat(" (", asked.path, ")");
   events_.Emit(done ? "Normal" : "Warning", record.code == 403 ? "Denied" : "Audit",
                StrCat(record.user.name, ": ", asked.verb, " ", what, ": ",
                       record.code == 0 ? "not answered" : std::to_string(record.code)));
@@ -221,6 +266,7 @@ void GatewayService::UpdateMetrics() {
     metrics_.gave_way.Increment(more(server_->gave_way(), gave_way_));
     metrics_.no_room.Increment(more(server_->refused(), no_room_));
   }
+  metrics_.member_answers.Set(proxy_ == nullptr ? 0 : static_cast<double>(proxy_->busy()));
   metrics_.waiting.Set(static_cast<double>(deploys_.waiting()));
   executor_.After(kMetricsInterval, [this] { UpdateMetrics(); });
 }
@@ -268,6 +314,7 @@ void GatewayService::Handle(const http::HttpRequest& request,
     return writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
   }
   if (!ready) return Refuse(*writer, kubeapi::ApiError(503, "ServiceUnavailable", why));
+  if (MemberProxy::IsMine(request.path)) return HandleMember(request, std::move(writer));
   const bool read = IsRead(request);
   (read ? metrics_.reads : metrics_.writes).Increment();
   if (read) return Read(request, std::move(writer));

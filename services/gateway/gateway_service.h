@@ -17,6 +17,8 @@
 #include "services/gateway/bus_store.h"
 #include "services/gateway/deploys.h"
 #include "services/gateway/gateway_metrics.h"
+#include "services/gateway/member_client.h"
+#include "services/gateway/member_proxy.h"
 #include "services/gateway/options.h"
 #include "services/gateway/projector.h"
 #include "services/gateway/read_queue.h"
@@ -54,6 +56,8 @@ class GatewayService final : public Service {
  private:
   void Serve();
   void Read(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
+  // A request into member clusters.
+  void HandleMember(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
   // A place among the writes under way, given back when it is destroyed; nullptr: there is none
   // left, or none for this user, who may have half of them.
   std::shared_ptr<void> TakePlace(const http::HttpRequest& request);
@@ -80,6 +84,8 @@ class GatewayService final : public Service {
   std::unique_ptr<kubeauth::Rbac> rbac_;
   std::unique_ptr<kubeapi::ApiServer> api_;  // once everything has been read
   std::unique_ptr<kubeapi::Lifecycle> lifecycle_;
+  MemberClient members_;
+  std::unique_ptr<MemberProxy> proxy_;
   std::string address_;
   ScopedExecutor executor_;
   ReadQueue reads_;
