@@ -45,6 +45,26 @@ AccountLayout HubLayout(const std::vector<std::string>& clusters) {
   return hub;
 }
 
+AccountPermissions GatewayPermissions() {
+  AccountPermissions out;
+  out.publish = {"deploy.gateway", "api.>",          "leases.gateway", "events.gateway.>",
+                 "ctl.*.api",      "ctl.*.api-more", "$JS.API.INFO",   "$JS.FC.>"};
+  for (const char* stream : {"api", "leases"}) {
+    for (const char* verb : {"CREATE", "UPDATE"}) {
+      out.publish.push_back(StrCat("$JS.API.STREAM.", verb, ".", stream));
+    }
+  }
+  for (const char* stream :
+       {"api", "app_status", "cluster_status", "deployed", "leases", "objects"}) {
+    for (const char* call : {"STREAM.INFO.", "STREAM.MSG.GET.", "CONSUMER.CREATE."}) {
+      out.publish.push_back(StrCat("$JS.API.", call, stream));
+    }
+    out.publish.push_back(StrCat("$JS.API.CONSUMER.DELETE.", stream, ".>"));
+  }
+  out.subscribe = {"_INBOX.>"};
+  return out;
+}
+
 AccountLayout ClusterLayout(std::string_view cluster) {
   const std::string token = EncodeToken(cluster);
   AccountLayout layout;

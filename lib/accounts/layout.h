@@ -54,6 +54,16 @@ inline constexpr char kSystemAccount[] = "SYS";
 [[nodiscard]] std::string ClusterUser(std::string_view cluster, int generation = 1);
 [[nodiscard]] std::string PlatformUser(std::string_view platform);
 
+// The users of the services' account: one with every right, and gateways', which the world can
+// reach.
+inline constexpr char kServicesUser[] = "sealane";
+inline constexpr char kGatewayUser[] = "sealane-gateway";
+// What gateways may do there: publish deploy events as the platform `gateway`, write their own
+// table and log, hold their lease, read what they show, and ask agents for reads in their clusters.
+// They write nothing that decides. (Who may create a consumer chooses where its messages go: this
+// bounds mistakes and most of what a taken gateway could do, it is no border as between accounts.)
+[[nodiscard]] AccountPermissions GatewayPermissions();
+
 // The services' account: JetStream, everything exported once for all, a control channel into each
 // cluster's account.
 [[nodiscard]] AccountLayout HubLayout(const std::vector<std::string>& clusters);

@@ -71,6 +71,7 @@ absl::Status Check(const ServerConfigOptions& o) {
   SEALANE_RETURN_IF_ERROR(CheckText("store_dir", o.store_dir, true));
   SEALANE_RETURN_IF_ERROR(CheckText("hub_user", o.hub_user, true));
   SEALANE_RETURN_IF_ERROR(CheckText("hub_password", o.hub_password, o.oper.jwt.empty()));
+  SEALANE_RETURN_IF_ERROR(CheckText("gateway_password", o.gateway_password, false));
   SEALANE_RETURN_IF_ERROR(CheckText("system_password", o.system_password, false));
   if (o.max_payload < 64 << 10 || o.max_payload > 64 << 20) {
     return InvalidArgument("max_payload: must be between 64 KiB and 64 MiB");
@@ -155,11 +156,14 @@ void AppendUser(std::string& out, const UserLogin& login, const AccountPermissio
 }
 
 void AppendAccount(std::string& out, const AccountLayout& layout,
-                   const std::vector<UserLogin>& users) {
+                   const std::vector<UserLogin>& users, const std::string& gateway_password = "") {
   out += StrCat("  ", Quote(layout.name), ": {\n");
   if (layout.jetstream) out += "    jetstream: enabled\n";
   out += "    users: [\n";
   for (const UserLogin& user : users) AppendUser(out, user, layout.permissions);
+  if (!gateway_password.empty()) {
+    AppendUser(out, {kGatewayUser, gateway_password}, GatewayPermissions());
+  }
   out += "    ]\n    exports: [\n";
   for (const AccountExport& one : layout.exports) {
     out += StrCat("      {", one.service ? "service: " : "stream: ", Quote(one.subject),
@@ -185,7 +189,7 @@ void AppendAccounts(std::string& out, const ServerConfigOptions& o) {
   out += "accounts {\n";
   std::vector<std::string> clusters;
   for (const AccountLogin& cluster : o.clusters) clusters.push_back(cluster.name);
-  AppendAccount(out, HubLayout(clusters), {{o.hub_user, o.hub_password}});
+  AppendAccount(out, HubLayout(clusters), {{o.hub_user, o.hub_password}}, o.gateway_password);
   for (const AccountLogin& cluster : o.clusters) {
     AppendAccount(out, ClusterLayout(cluster.name), UsersOf(cluster, ClusterUser(cluster.name)));
   }

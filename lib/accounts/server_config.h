@@ -45,8 +45,9 @@ struct ServerConfigOptions {
   std::string server_name;     // required in a cluster
   std::string store_dir;       // of JetStream; required
   int64_t max_file_store = 0;  // bytes; 0: the server's default
-  std::string hub_user = "sealane";
+  std::string hub_user = kServicesUser;
   std::string hub_password;            // required without an operator
+  std::string gateway_password;        // of kGatewayUser; empty: no such user
   std::string system_password;         // user "system" of the system account; empty: no such user
   std::vector<AccountLogin> clusters;  // their logins; with an operator: unused
   std::vector<AccountLogin> platforms;

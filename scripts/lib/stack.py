@@ -221,7 +221,7 @@ class Stack:
         api = self.ports[f"{instance}-api"] = self.ports.get(f"{instance}-api") or free_port()
         self.progress("starting sealane-gateway")
         self.spawn(instance, [
-            self.bin / "sealane-gateway", "--bus-url", self.url, *self.login("sealane"),
+            self.bin / "sealane-gateway", "--bus-url", self.url, *self.login("sealane-gateway"),
             "--listen", f"127.0.0.1:{self.ports[instance]}", "--instance", instance,
             "--api-listen", f"127.0.0.1:{api}", "--tls-cert", self.state / "tls" / "server.pem",
             "--tls-key", self.state / "tls" / "server.key", "--token-file", token_file,

@@ -13,7 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kOperatorKey[] = "operator";
-constexpr char kHubUser[] = "sealane";
 constexpr char kSystemUser[] = "system";
 
 std::string KeyPath(const std::string& directory, const std::string& name) {
@@ -190,7 +189,10 @@ absl::Status OperatorAccounts::Write(const std::map<std::string, std::set<int>>&
   }
   const AccountLayout hub = HubLayout(Names(fleet.clusters));
   SEALANE_RETURN_IF_ERROR(WriteAccount(hub, oper, fleet));
-  SEALANE_RETURN_IF_ERROR(WriteUser(kHubUser, hub));
+  SEALANE_RETURN_IF_ERROR(WriteUser(kServicesUser, hub));
+  AccountLayout gateway = hub;
+  gateway.permissions = GatewayPermissions();
+  SEALANE_RETURN_IF_ERROR(WriteUser(kGatewayUser, gateway));
   SEALANE_RETURN_IF_ERROR(CollectClaims(oper));
   SEALANE_ASSIGN_OR_RETURN(const NKey hub_key, Key(NKey::Type::kAccount, hub.name));
   for (const auto& [key, account] : jwts_) {

@@ -18,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kHubUser = "sealane";
-
 absl::StatusOr<std::set<int>*> GenerationsOf(const std::string& cluster, ServerFleet& fleet) {
   const auto it = fleet.clusters.find(cluster);
   if (it != fleet.clusters.end()) return &it->second;
@@ -129,8 +127,8 @@ absl::Status AddPasswords(const fs::path& directory, const ServerFleet& fleet,
                           ServerConfigOutcome& outcome) {
   SEALANE_RETURN_IF_ERROR(MakeDirectory(directory.string()));
   Passwords passwords(directory, env.new_password, outcome.new_logins);
-  options.hub_user = std::string(kHubUser);
   SEALANE_ASSIGN_OR_RETURN(options.hub_password, passwords.Of(options.hub_user));
+  SEALANE_ASSIGN_OR_RETURN(options.gateway_password, passwords.Of(kGatewayUser));
   for (const auto& [cluster, generations] : fleet.clusters) {
     AccountLogin& login = options.clusters.emplace_back();
     login.name = cluster;

@@ -132,6 +132,39 @@ TEST_F(AttacksTest, ForgedReplySubjectsWriteNothingInHub) {
   world_.Do([&] { watch.reset(); });
 }
 
+TEST_F(AttacksTest, AGatewayWritesNothingThatDecides) {
+  RawClient gateway(world_.PortFor(BusIdentity::Hub()), world_.GatewayLogin());
+  gateway.Subscribe("_INBOX.mine");
+  for (const char* subject :
+       {"objects.injected", "bindings.injected", "placements.injected", "works.b.injected",
+        "live.works.b.injected", "snap.works.b", "deploy.paas", "deploy.ci", "work_status.b.w1",
+        "heartbeats.b", "ctl.b.capacity", "leases.policy", "events.policy.x.y.z", "results.paas",
+        "deployed.paas.x", "cluster_status.b", "app_status.injected"}) {
+    gateway.Publish(subject, "_INBOX.mine", "injected");
+  }
+  for (const char* stream :
+       {"works", "objects", "bindings", "placements", "deploy", "app_status"}) {
+    for (const char* call : {"STREAM.DELETE.", "STREAM.PURGE.", "STREAM.UPDATE.",
+                             "STREAM.MSG.DELETE.", "STREAM.SNAPSHOT."}) {
+      gateway.Publish(StrCat("$JS.API.", call, stream), "_INBOX.mine", "{}");
+    }
+  }
+  gateway.Publish("$JS.API.CONSUMER.CREATE.works", "_INBOX.mine", "{}");
+  gateway.Publish("$JS.API.STREAM.CREATE.mine", "_INBOX.mine", "{}");
+  gateway.Subscribe("works.>");
+  gateway.Subscribe("heartbeats.>");
+  gateway.Sync(500);
+  EXPECT_EQ(State(), before_);
+  EXPECT_THAT(gateway.received(), testing::Not(testing::HasSubstr("MSG ")));
+  EXPECT_THAT(gateway.received(), testing::HasSubstr("Permissions Violation"));
+  // What it is for works.
+  gateway.Publish("$JS.API.STREAM.INFO.objects", "_INBOX.mine", "");
+  gateway.Publish("deploy.gateway", "_INBOX.mine", "event");
+  gateway.Sync(500);
+  EXPECT_THAT(gateway.received(), testing::HasSubstr("\"name\":\"objects\""));
+  EXPECT_THAT(gateway.received(), testing::HasSubstr("\"stream\":\"deploy\""));
+}
+
 TEST_F(AttacksTest, HeadersOfAnAllowedMessageTouchNothingElse) {
   ASSERT_OK(AppendNow(world_, *hub_, "work_status.b.w1", "status of b"));
   RawClient agent = Agent();

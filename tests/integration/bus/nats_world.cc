@@ -158,6 +158,7 @@ ServerConfigOptions NatsWorld::FleetOptions(int port, const std::string& store_d
   options.listen_port = port;
   options.store_dir = store_dir;
   options.hub_password = "hub-secret";
+  options.gateway_password = "gateway-secret";
   options.system_password = "system-secret";
   options.clusters = {
       {"a", "a-secret"}, {"b", "b-secret"}, {"cluster.with \"odd\" name", "c-secret"}};
@@ -347,6 +348,18 @@ RawLogin NatsWorld::RawLoginOf(const BusIdentity& identity) const {
       }
       break;
   }
+  return login;
+}
+
+RawLogin NatsWorld::GatewayLogin() const {
+  RawLogin login = RawLoginOf(BusIdentity::Hub());
+  if (layout_ == BusLayout::kOperator) {
+    std::ifstream file(cli::CredentialsPath(dir_.path(), kGatewayUser));
+    login.creds.assign(std::istreambuf_iterator<char>(file), {});
+    return login;
+  }
+  login.user = kGatewayUser;
+  login.password = FleetOptions(0, "/").gateway_password;
   return login;
 }
 

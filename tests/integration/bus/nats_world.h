@@ -74,6 +74,8 @@ class NatsWorld final : public ContractWorld {
   // Where this identity connects, and how as a RawClient.
   [[nodiscard]] int PortFor(const BusIdentity& identity);
   [[nodiscard]] RawLogin RawLoginOf(const BusIdentity& identity) const;
+  // Of the gateways' user in the services' account.
+  [[nodiscard]] RawLogin GatewayLogin() const;
   [[nodiscard]] NatsOptions Options(const BusIdentity& identity, int port) const;
   std::unique_ptr<NatsBus> ConnectNats(NatsOptions options);
   void StopServer();

@@ -67,7 +67,8 @@ TEST_F(ServerDirectoryTest, AddsClustersAndKeepsPasswords) {
   first.platforms = {"paas"};
   const auto made = Write(first);
   ASSERT_OK(made);
-  EXPECT_THAT(made->new_logins, ElementsAre("sealane", "cluster-b", "platform-paas"));
+  EXPECT_THAT(made->new_logins,
+              ElementsAre("sealane", "sealane-gateway", "cluster-b", "platform-paas"));
   const std::string password = Read("passwords/cluster-b");
 
   ServerConfigRequest second;
@@ -141,8 +142,9 @@ TEST_F(ServerDirectoryTest, AnOperatorSignsEveryAccount) {
   const auto made = Write(first);
   ASSERT_OK(made);
   EXPECT_TRUE(made->with_operator);
-  EXPECT_THAT(made->new_logins, testing::UnorderedElementsAre("system", "sealane", "cluster-a",
-                                                              "cluster-b", "platform-paas"));
+  EXPECT_THAT(made->new_logins,
+              testing::UnorderedElementsAre("system", "sealane", "sealane-gateway", "cluster-a",
+                                            "cluster-b", "platform-paas"));
   EXPECT_THAT(Read("nats-server.conf"), AllOf(HasSubstr("operator: ey"), Not(HasSubstr("CL_a"))));
   EXPECT_EQ(made->claims.accounts.size(), 4U);  // CL_a, CL_b, PL_paas, HUB
   EXPECT_EQ(made->claims.deletion, "");
