@@ -77,9 +77,9 @@ Json StatusIn(const v1::ClusterAppStatus& cluster) {
   return status.is_object() ? status : Json();
 }
 
-Json Metadata(std::string name, std::string uid, const v1::StoredObject& row) {
-  return {{"name", std::move(name)},
-          {"uid", std::move(uid)},
+// Without the name.
+Json Metadata(std::string uid, const v1::StoredObject& row) {
+  return {{"uid", std::move(uid)},
           {"generation", row.generation()},
           {"creationTimestamp", FormatKubeTime(FromMicros(row.created_micros()))}};
 }
@@ -128,7 +128,7 @@ Json BindingOf(const v1::StoredObject& row, const v1::AppStatus& app) {
   out["apiVersion"] = StrCat(kGroup, "/v1alpha2");
   out["kind"] = ref.namespace_().empty() ? "ClusterResourceBinding" : "ResourceBinding";
   out["metadata"] =
-      Metadata(DnsName(StrCat(ref.name(), "-", ref.kind())), ViewUid("binding", row.uid()), row);
+      Metadata(ViewUid("binding", row.uid()), row);
   NamePolicy(app.policy(), out["metadata"]);
   // Without ownerReferences, which Karmada sets: a view must not hold up the deletion of its
   // object.
@@ -167,8 +167,7 @@ Json WorkOf(const v1::StoredObject& row, const v1::ClusterAppStatus& cluster) {
   out["apiVersion"] = StrCat(kGroup, "/v1alpha1");
   out["kind"] = "Work";
   out["metadata"] =
-      Metadata(WorkName(ref), ViewUid(StrCat("work ", cluster.cluster()), row.uid()), row);
-  out["metadata"]["namespace"] = StrCat(kWorkNamespace, cluster.cluster());
+      Metadata(ViewUid(StrCat("work ", cluster.cluster()), row.uid()), row);
   out["spec"]["workload"]["manifests"] = Json::array({std::move(identity)});
   out["status"]["conditions"] = Json::array(
       {Condition("Applied", applied, "AppliedSuccessful", "AppliedFailed",
@@ -190,18 +189,28 @@ std::string HeadOf(const v1::StoredObject& row) {
 
 }  // namespace
 
-std::vector<View> MakeViews(const v1::StoredObject& row, const v1::AppStatus& app) {
-  std::vector<View> out;
+std::vector<ObjectKey> ViewKeys(const v1::StoredObject& row, const v1::AppStatus& app) {
+  std::vector<ObjectKey> out;
   if (app.uid() != row.uid() || app.policy().empty()) return out;
-  Json binding = BindingOf(row, app);
-  const std::string& ns = row.ref().namespace_();
-  if (!ns.empty()) binding["metadata"]["namespace"] = ns;
-  const std::string name = binding["metadata"]["name"];
-  out.push_back({{ns.empty() ? kClusterBindings : kBindings, ns, name},
-                 std::make_shared<Json>(std::move(binding))});
+  const v1::ObjectRef& ref = row.ref();
+  out.push_back({ref.namespace_().empty() ? kClusterBindings : kBindings, ref.namespace_(),
+                 DnsName(StrCat(ref.name(), "-", ref.kind()))});
+  const std::string work = app.clusters().empty() ? "" : WorkName(ref);
   for (const v1::ClusterAppStatus& cluster : app.clusters()) {
-    out.push_back({{kWorks, StrCat(kWorkNamespace, cluster.cluster()), WorkName(row.ref())},
-                   std::make_shared<Json>(WorkOf(row, cluster))});
+    out.push_back({kWorks, StrCat(kWorkNamespace, cluster.cluster()), work});
+  }
+  return out;
+}
+
+std::vector<View> MakeViews(const v1::StoredObject& row, const v1::AppStatus& app) {
+  const std::vector<ObjectKey> keys = ViewKeys(row, app);
+  std::vector<View> out;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    Json object = i == 0 ? BindingOf(row, app) : WorkOf(row, app.clusters(static_cast<int>(i) - 1));
+    Json& metadata = object["metadata"];
+    metadata["name"] = keys[i].name;
+    if (!keys[i].ns.empty()) metadata["namespace"] = keys[i].ns;
+    out.push_back({keys[i], std::make_shared<Json>(std::move(object))});
   }
   return out;
 }
@@ -229,6 +238,17 @@ std::vector<Json> BindingViews::Definitions() {
                       {"Applied", "string", ".status.conditions[?(@.type==\"Applied\")].status"},
                       age})};
 }
+
+std::vector<ObjectKey> BindingViews::KeysOf(const Source& source) {
+  v1::StoredObject row;
+  v1::AppStatus app;
+  if (source.row.empty() || !row.ParseFromString(source.row) || !app.ParseFromString(source.app)) {
+    return {};
+  }
+  return ViewKeys(row, app);
+}
+
+void BindingViews::Rest() { awake_ = std::exchange(used_, false); }
 
 std::vector<View> BindingViews::Make(const Source& source) {
   v1::StoredObject row;
@@ -259,26 +279,24 @@ void BindingViews::Remove(const std::string& row_key, uint64_t revision, const T
 
 void BindingViews::Replace(const std::string& row_key, Source next, uint64_t revision,
                            const Tell& tell) {
-  std::vector<View> after = Make(next);
-  std::vector<View> before;
+  const bool telling = tell && awake_;
   auto found = sources_.find(row_key);
-  if (found != sources_.end()) before = Make(found->second);
-  const uint64_t before_revision = found == sources_.end() ? 0 : found->second.revision;
-  for (const View& view : before) {
-    resources_[view.key.resource].erase({view.key.ns, view.key.name});
-  }
+  const Source last = found == sources_.end() ? Source() : found->second;
+  for (const ObjectKey& key : KeysOf(last)) resources_[key.resource].erase({key.ns, key.name});
   if (next.app.empty()) {
     if (found != sources_.end()) sources_.erase(found);
   } else {
-    found = sources_.insert_or_assign(row_key, std::move(next)).first;
+    found = sources_.insert_or_assign(row_key, next).first;
   }
-  for (const View& view : after) {
-    resources_[view.key.resource][{view.key.ns, view.key.name}] = &found->first;
-  }
-  if (!tell) {
+  for (const ObjectKey& key : KeysOf(next)) resources_[key.resource][{key.ns, key.name}] = &found->first;
+  if (!telling) {
     complete_since_ = std::max(complete_since_, revision);
+    history_.clear();
     return;
   }
+  const std::vector<View> before = Make(last);
+  const std::vector<View> after = Make(next);
+  const uint64_t before_revision = last.revision;
   const auto stored = [](const View& view, uint64_t at) {
     Json object = *view.object;
     object["metadata"]["resourceVersion"] = std::to_string(at);
@@ -323,6 +341,7 @@ ObjectPtr BindingViews::Find(std::string_view resource, std::string_view ns, std
 }
 
 ObjectPtr BindingViews::Get(const ObjectKey& key) const {
+  Wake();
   const auto index = resources_.find(key.resource);
   if (index == resources_.end()) return nullptr;
   const auto found = index->second.find({key.ns, key.name});
@@ -333,6 +352,7 @@ ObjectPtr BindingViews::Get(const ObjectKey& key) const {
 void BindingViews::ForEach(std::string_view resource, std::string_view ns,
                            const std::pair<std::string, std::string>& after,
                            const std::function<bool(const ObjectPtr&)>& visit) const {
+  Wake();
   const auto index = resources_.find(resource);
   if (index == resources_.end()) return;
   auto it = index->second.upper_bound(after);
@@ -356,6 +376,7 @@ size_t BindingViews::Count(std::string_view resource, std::string_view ns) const
 
 absl::StatusOr<std::vector<Change>> BindingViews::History(std::string_view resource,
                                                           uint64_t revision) const {
+  Wake();
   if (revision < complete_since_) {
     return absl::OutOfRangeError("the changes since then are not all kept");
   }

@@ -33,9 +33,13 @@ struct View {
 // one without a namespace) with the chosen clusters and what became of it there, and one Work for
 // each of these clusters. Empty when no policy has claimed the object. Pure.
 [[nodiscard]] std::vector<View> MakeViews(const v1::StoredObject& row, const v1::AppStatus& app);
+// Their keys alone, in the same order.
+[[nodiscard]] std::vector<kubeapi::ObjectKey> ViewKeys(const v1::StoredObject& row,
+                                                       const v1::AppStatus& app);
 
-// The views of all objects, made when they are read: only what they are made from is kept. Thread
-// rule: one thread.
+// The views of all objects, made when they are read: only what they are made from is kept. While
+// nobody reads them their changes are not told either; whoever lists them wakes them, and watches on
+// from there. Thread rule: one thread.
 class BindingViews {
  public:
   // Changes that watches may resume from.
@@ -56,6 +60,8 @@ class BindingViews {
   void SetRow(const std::string& row_key, const v1::StoredObject& row, uint64_t revision,
               const Tell& tell);
   void Remove(const std::string& row_key, uint64_t revision, const Tell& tell);
+  // Call it from time to time: views that were not read since the last call fall asleep.
+  void Rest();
   [[nodiscard]] kubeapi::ObjectPtr Get(const kubeapi::ObjectKey& key) const;
   void ForEach(std::string_view resource, std::string_view ns,
                const std::pair<std::string, std::string>& after,
@@ -74,6 +80,8 @@ class BindingViews {
   using Index = std::map<std::pair<std::string, std::string>, const std::string*>;  // -> row key
 
   [[nodiscard]] static std::vector<View> Make(const Source& source);
+  [[nodiscard]] static std::vector<kubeapi::ObjectKey> KeysOf(const Source& source);
+  void Wake() const { awake_ = used_ = true; }
   [[nodiscard]] static kubeapi::ObjectPtr Find(std::string_view resource, std::string_view ns,
                                                std::string_view name, const Source& source);
   void Replace(const std::string& row_key, Source next, uint64_t revision, const Tell& tell);
@@ -82,6 +90,8 @@ class BindingViews {
   std::map<std::string, Source> sources_;                // by row key
   std::map<std::string, Index, std::less<>> resources_;  // by storage name
   std::deque<kubeapi::Change> history_;
+  mutable bool awake_ = false;  // somebody may watch
+  mutable bool used_ = false;   // since Rest
   uint64_t complete_since_ = 0;  // every change after this revision is in the history
 };
 

@@ -30,6 +30,8 @@ constexpr const char* kSystemNamespaces[] = {"default", "kube-node-lease", "kube
 constexpr int kKeptPerKey = 4;
 // The answer to a removal may come after the row has gone.
 constexpr size_t kRememberedRemovals = 16384;
+// Longer than a watch lasts: then its client asks again.
+constexpr absl::Duration kViewsRest = absl::Hours(1);
 
 sealane::ObjectKey ClusterKey(std::string_view name) {
   return {"cluster.karmada.io", "Cluster", "", std::string(name)};
@@ -69,6 +71,7 @@ BusStore::~BusStore() = default;
 
 void BusStore::Start(std::function<void()> on_synced) {
   on_synced_ = std::move(on_synced);
+  LetViewsRest();
   StreamConfig config;
   config.name = kApiTable;
   config.subjects = {StrCat(kApiTable, ".>")};
@@ -191,6 +194,14 @@ void BusStore::OnApp(const std::string& key, const BusMessage& message, bool gon
   if (shown && entry.row_revision != 0) Show(key, message.sequence);
   bindings_.SetApp(key, entry.row_revision == 0 ? nullptr : &entry.row, std::move(app),
                    message.sequence, Teller());
+}
+
+void BusStore::LetViewsRest() {
+  // An open watch keeps them awake for as long as it may last: it reads none.
+  executor_.After(kViewsRest, [this] {
+    bindings_.Rest();
+    LetViewsRest();
+  });
 }
 
 BindingViews::Tell BusStore::Teller() {

@@ -95,6 +95,7 @@ class BusStore final : public kubeapi::Store {
   void ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision);
   // Tells those whose write of this row has come round.
   void Wake(const std::string& key);
+  void LetViewsRest();
   // Tells changes of views, once everything has been read.
   [[nodiscard]] BindingViews::Tell Teller();
   void Remember(const std::string& key, uint64_t revision);

@@ -103,7 +103,25 @@ TEST_F(BindingViewsTest, ObjectsWithoutNamespaceHaveClusterBindings) {
   EXPECT_FALSE((*views[0].object)["metadata"].contains("namespace"));
 }
 
+TEST_F(BindingViewsTest, NothingIsToldWhileNobodyReads) {
+  views_.SetApp("row", &row_, App({"a"}), 5, Teller());
+  EXPECT_TRUE(told_.empty());
+  EXPECT_EQ(views_.Count(kWorks, ""), 1);
+  EXPECT_NE(views_.Get({kBindings, "shop", "web-deployment"}), nullptr);
+  views_.SetApp("row", &row_, App({"a"}, "Failed"), 6, Teller());
+  EXPECT_THAT(told_, ElementsAre("~shop/web", "~karmada-es-a/web"));
+  EXPECT_TRUE(views_.History(kBindings, 5).ok());
+  // Twice without a reader.
+  views_.Rest();
+  views_.Rest();
+  told_.clear();
+  views_.SetApp("row", &row_, App({"a"}), 7, Teller());
+  EXPECT_TRUE(told_.empty());
+  EXPECT_FALSE(views_.History(kBindings, 6).ok());
+}
+
 TEST_F(BindingViewsTest, OnlyWhatChangesIsTold) {
+  EXPECT_EQ(views_.Get({kBindings, "shop", "web-deployment"}), nullptr);
   views_.SetApp("row", nullptr, App({"a", "b"}), 5, Teller());
   EXPECT_TRUE(told_.empty()) << "its object is not known";
   views_.SetRow("row", row_, 6, Teller());
@@ -131,6 +149,7 @@ TEST_F(BindingViewsTest, OnlyWhatChangesIsTold) {
 }
 
 TEST_F(BindingViewsTest, ListsGoOnWhereTheyStoppedAndWatchesResume) {
+  EXPECT_EQ(views_.Get({kBindings, "shop", "web-deployment"}), nullptr);
   for (int i = 0; i < 5; ++i) {
     row_.mutable_ref()->set_name(StrCat("web", i));
     row_.set_uid(StrCat("u-", i));
