@@ -38,8 +38,9 @@ bool Lifecycle::KeyLess::operator()(const ObjectKey& a, const ObjectKey& b) cons
 }
 
 Lifecycle::Lifecycle(ApiServer& server, LifecycleOptions options)
-    : server_(server), options_(options), executor_(server.env().executor) {
+    : server_(server), options_(std::move(options)), executor_(server.env().executor) {
   for (const Resource* resource : server_.registry().Stored()) {
+    if (Leaves(resource->StorageName())) continue;
     server_.store().ForEach(resource->StorageName(), "", {}, [&](const ObjectPtr& object) {
       Index(*object, true);
       Enqueue(object->key());
@@ -75,6 +76,7 @@ void Lifecycle::Index(const StoredObject& object, bool present) {
 
 void Lifecycle::OnChange(const Change& change) {
   const StoredObject& object = *change.object;
+  if (Leaves(object.key().resource)) return;
   if (change.previous != nullptr) Index(*change.previous, false);
   if (change.type != ChangeType::kDeleted) {
     Index(object, true);
@@ -192,7 +194,7 @@ void Lifecycle::EmptyNamespace(const std::string& name) {
   if (ns == nullptr || !Deleting(*ns)) return;
   bool content = false;
   for (const Resource* resource : server_.registry().Stored()) {
-    if (!resource->namespaced) continue;
+    if (!resource->namespaced || Leaves(resource->StorageName())) continue;
     std::vector<ObjectPtr> objects;
     server_.store().ForEach(resource->StorageName(), name, {}, [&](const ObjectPtr& object) {
       objects.push_back(object);

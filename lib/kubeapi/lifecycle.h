@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -15,6 +17,8 @@ namespace sealane::kubeapi {
 struct LifecycleOptions {
   // How long after its deletion a namespace is emptied: clients see it terminating for a while.
   absl::Duration namespace_delay = absl::Milliseconds(500);
+  // Resources (by storage name) that are somebody else's to keep and to remove; may be empty.
+  std::function<bool(std::string_view resource)> leaves = nullptr;
 };
 
 // What follows a deletion: dependents of a removed owner go (or are orphaned), owners deleted in
@@ -36,6 +40,9 @@ class Lifecycle {
   using KeySet = std::set<ObjectKey, KeyLess>;
 
   void OnChange(const Change& change);
+  [[nodiscard]] bool Leaves(std::string_view resource) const {
+    return options_.leaves && options_.leaves(resource);
+  }
   void Index(const StoredObject& object, bool present);
   void Enqueue(const ObjectKey& key);
   void Run();

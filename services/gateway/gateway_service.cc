@@ -197,7 +197,9 @@ void GatewayService::Serve() {
   };
   options.access.audit = [this](const kubeapi::AuditRecord& record) { Audit(record); };
   api_ = std::make_unique<kubeapi::ApiServer>(context_.env, store_, std::move(options));
-  lifecycle_ = std::make_unique<kubeapi::Lifecycle>(*api_, kubeapi::LifecycleOptions());
+  kubeapi::LifecycleOptions lifecycle;
+  lifecycle.leaves = BindingViews::Has;
+  lifecycle_ = std::make_unique<kubeapi::Lifecycle>(*api_, std::move(lifecycle));
   MemberProxy::Hooks hooks;
   hooks.authorize = [this](const kubeapi::UserInfo& user, const kubeapi::Attributes& attributes) {
     return rbac_->Allowed(user, attributes);
