@@ -49,7 +49,8 @@ bool IsProbe(const http::HttpRequest& request) {
   return path == "/healthz" || path == "/livez" || path == "/readyz";
 }
 
-// Passes an answer on, tells how long it took, and holds a place among the writes until it ends.
+// Passes an answer on, tells how long it took, and holds a place among the writes until the client
+// has taken it.
 class Timed final : public http::ResponseWriter {
  public:
   Timed(std::shared_ptr<http::ResponseWriter> next, const Clock& clock, Histogram& seconds,
@@ -61,13 +62,17 @@ class Timed final : public http::ResponseWriter {
         place_(std::move(place)) {}
   void Send(http::HttpResponse response) override {
     seconds_.Observe(absl::ToDoubleSeconds(clock_.Monotonic() - began_));
+    next_->Hold(std::move(place_));
     next_->Send(std::move(response));
-    place_.reset();
   }
   void StartStream(int status, http::Headers headers) override {
     next_->StartStream(status, std::move(headers));
   }
   void Write(std::string chunk) override { next_->Write(std::move(chunk)); }
+  void WriteShared(std::shared_ptr<const std::string> chunk) override {
+    next_->WriteShared(std::move(chunk));
+  }
+  void Hold(std::shared_ptr<void> ticket) override { next_->Hold(std::move(ticket)); }
   void End() override { next_->End(); }
   void Abort() override { next_->Abort(); }
   void OnClose(std::function<void()> fn) override { next_->OnClose(std::move(fn)); }
@@ -292,6 +297,7 @@ std::shared_ptr<void> GatewayService::TakePlace(const http::HttpRequest& request
   const std::string name = user.has_value() ? user->name : "";
   const int most = options_.max_writes;
   const int mine = std::max(1, most / 2);
+  const MutexLock lock(&places_->mutex);
   const auto it = places_->by_user.find(name);
   if (places_->taken >= most || (it != places_->by_user.end() && it->second >= mine))
     return nullptr;
@@ -299,6 +305,7 @@ std::shared_ptr<void> GatewayService::TakePlace(const http::HttpRequest& request
   ++places_->by_user[name];
   // Answers may end after this service.
   return {places_.get(), [places = places_, name](void*) {
+            const MutexLock back(&places->mutex);
             --places->taken;
             if (--places->by_user[name] == 0) places->by_user.erase(name);
           }};

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lib/bus/event_sink.h"
+#include "lib/core/mutex.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/http/handler.h"
 #include "lib/kubeapi/api_server.h"
@@ -70,9 +71,11 @@ class GatewayService final : public Service {
   Options options_;
   std::unique_ptr<Credentials> credentials_;
   kubeauth::Authenticator authenticate_;
+  // Given back on any thread.
   struct Places {
-    int taken = 0;
-    std::map<std::string, int> by_user;
+    Mutex mutex;
+    int taken ABSL_GUARDED_BY(mutex) = 0;
+    std::map<std::string, int> by_user ABSL_GUARDED_BY(mutex);
   };
   std::shared_ptr<Places> places_ = std::make_shared<Places>();
   GatewayMetrics metrics_;

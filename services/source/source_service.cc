@@ -45,12 +45,8 @@ class SourceService final : public Service {
     states_.Start([](const std::string&) {},
                   [this] {
                     if (keeper_ != nullptr) keeper_->OnStatesSynced();
+                    Serve();
                   });
-    queries_ = std::make_unique<QueryServer>(
-        bus_, hub::Query("source"),
-        [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
-          Answer(request, *answer);
-        });
     StreamConfig config;
     config.name = std::string(kSourcesTable);
     config.subjects = {StrCat(kSourcesTable, ".>")};
@@ -94,12 +90,19 @@ class SourceService final : public Service {
     metrics_.leader.Set(0);
   }
 
+  // Once there is something to say: who asks before is answered by another replica, or asks again.
+  void Serve() {
+    if (queries_ != nullptr) return;
+    queries_ = std::make_unique<QueryServer>(
+        bus_, hub::Query("source"),
+        [this](const v1::QueryRequest& request, const std::shared_ptr<QueryAnswer>& answer) {
+          Answer(request, *answer);
+        });
+  }
+
   void Answer(const v1::QueryRequest& request, QueryAnswer& answer) const {
     if (request.what() != "sources")
       return answer.Fail("the source service answers `sources` only");
-    if (!states_.synced()) {
-      return answer.Fail("the source service is still reading its tables; ask again in a moment");
-    }
     Json list = Json::array();
     for (const auto& [key, row] : states_.rows()) {
       const std::string& name = row.value.name();

@@ -41,6 +41,21 @@ class Answer final : public http::ResponseWriter {
   bool ended = false;
 };
 
+// A client that does not take its answer.
+class Deaf final : public http::ResponseWriter {
+ public:
+  void Send(http::HttpResponse response) override { status = response.status; }
+  void StartStream(int, http::Headers) override {}
+  void Write(std::string) override {}
+  void End() override {}
+  void OnClose(std::function<void()>) override {}
+  void Hold(std::shared_ptr<void> held) override { ticket = std::move(held); }
+  [[nodiscard]] size_t pending_bytes() const override { return 0; }
+
+  int status = 0;
+  std::shared_ptr<void> ticket;
+};
+
 class GatewayServiceTest : public ::testing::Test {
  protected:
   GatewayServiceTest() : sim_(7), server_(sim_.env()), policy_bus_(Connect()) {
@@ -400,6 +415,7 @@ TEST_F(GatewayServiceTest, ReadsAndWatchesOfOneUserAreBounded) {
               HasSubstr("sealane_gateway_refused_total{reason=\"too_many_watches\"} 1\n"));
 }
 
+<<<<<<< HEAD
 TEST_F(GatewayServiceTest, AServiceAccountIsWhoItsTokenSays) {
   Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
   const std::string account = "/api/v1/namespaces/shop/serviceaccounts";
@@ -467,6 +483,28 @@ TEST_F(GatewayServiceTest, AWatchEndsWithTheRightToIt) {
   Call(200, "DELETE", "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings/eve");
   sim_.RunFor(absl::Minutes(1));
   EXPECT_TRUE(watch->ended);
+=======
+TEST_F(GatewayServiceTest, AWriteIsUnderWayUntilItsAnswerIsTaken) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  http::HttpRequest request;
+  request.method = "POST";
+  request.path = StrCat(kMaps, "?dryRun=All");
+  request.headers.Add("Authorization", "Bearer 0123456789abcdef");
+  request.headers.Add("Content-Type", "application/json");
+  request.body = Map("one", "1").dump();
+  std::vector<std::shared_ptr<Deaf>> clients;
+  const auto ask = [&] {
+    clients.push_back(std::make_shared<Deaf>());
+    gateways_[0]->Handle(request, clients.back());
+    sim_.RunFor(absl::Milliseconds(1));
+    return clients.back()->status;
+  };
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(ask(), 201) << i;
+  EXPECT_EQ(ask(), 429);
+  clients[0]->ticket = nullptr;
+  EXPECT_EQ(ask(), 201);
+  EXPECT_EQ(ask(), 429);
+>>>>>>> 126502606cdb39523a2d60ef131b515d2ee73af8
 }
 
 }  // namespace
