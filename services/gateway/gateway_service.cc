@@ -13,8 +13,8 @@
 #include "lib/kubeapi/errors.h"
 #include "lib/runtime/files.h"
 #include "lib/telemetry/log.h"
+#include "services/gateway/admit.h"
 #include "services/gateway/kinds.h"
-#include "services/gateway/review.h"
 
 namespace sealane::gateway {
 namespace {
@@ -173,7 +173,7 @@ void GatewayService::Serve() {
   options.access.rules = [this](const kubeapi::UserInfo& user, std::string_view ns) {
     return rbac_->RulesReview(user, ns);
   };
-  options.review = ReviewObject;
+  options.admit = AdmitObject;
   options.access.audit = [this](const kubeapi::AuditRecord& record) { Audit(record); };
   api_ = std::make_unique<kubeapi::ApiServer>(context_.env, store_, std::move(options));
   lifecycle_ = std::make_unique<kubeapi::Lifecycle>(*api_, kubeapi::LifecycleOptions());

@@ -169,6 +169,22 @@ TEST_F(GatewayServiceTest, ADryRunSaysWhatIntakeWouldSay) {
   EXPECT_THAT(unknown["message"], HasSubstr("sealane taint"));
 }
 
+TEST_F(GatewayServiceTest, TheSamePolicyAgainIsNoChange) {
+  const std::string policies =
+      "/apis/policy.karmada.io/v1alpha1/namespaces/default/overridepolicies";
+  // Intake gives the selector its namespace.
+  Json policy = {
+      {"metadata", {{"name", "p"}}},
+      {"spec",
+       {{"resourceSelectors", {{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"name", "c"}}}},
+        {"overrideRules", {{{"overriders", Json::object()}}}}}}};
+  const Json made = Call(201, "POST", policies, policy);
+  EXPECT_EQ(made["spec"]["resourceSelectors"][0]["namespace"], "default");
+  policy["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"];
+  const Json again = Call(200, "PUT", StrCat(policies, "/p"), policy);
+  EXPECT_EQ(again["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+}
+
 TEST_F(GatewayServiceTest, TwoGatewaysCountAlikeAlsoAfterARestart) {
   Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
   Begin(1);
