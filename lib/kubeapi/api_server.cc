@@ -1,6 +1,5 @@
 #include "lib/kubeapi/api_server.h"
 
-#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -55,7 +54,7 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
       store_(store),
       options_(std::move(options)),
       registry_(Schema::Builtin()),
-      writer_(env_, store, registry_, options_.node_ports),
+      writer_(env_, store, registry_, options_.admit, options_.node_ports),
       watches_(std::make_unique<WatchSet>()) {
   if (options_.definitions != nullptr) {
     for (const Json& crd : *options_.definitions) registry_.SetCustomResource(crd);
@@ -390,13 +389,6 @@ void ApiServer::Write(Request& request) {
     }
   }
   request.warnings = plan->warnings;
-  if (options_.review && method != "DELETE" && path.subresource != "status") {
-    Review review = options_.review(resource, *plan->object);
-    if (!review.errors.empty()) {
-      return Fail(request, InvalidObject(resource.KindTarget(plan->key.name), review.errors));
-    }
-    std::move(review.warnings.begin(), review.warnings.end(), std::back_inserter(request.warnings));
-  }
   const bool gone = plan->gone;
   const int code = plan->created ? 201 : 200;
   const std::string name = plan->key.name;

@@ -1,5 +1,7 @@
 #include "lib/kubeapi/writer.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -43,8 +45,12 @@ FieldSet ResetPaths(const WriteTarget& target) {
 
 }  // namespace
 
-Writer::Writer(Env env, Store& store, const Registry& registry, bool node_ports)
-    : env_(env), store_(store), registry_(registry), node_ports_(node_ports) {}
+Writer::Writer(Env env, Store& store, const Registry& registry, Admitter admit, bool node_ports)
+    : env_(env),
+      store_(store),
+      registry_(registry),
+      admit_(std::move(admit)),
+      node_ports_(node_ports) {}
 
 ObjectKey Writer::KeyOf(const WriteTarget& target) const {
   return {target.resource->StorageName(), target.ns, target.name};
@@ -147,6 +153,15 @@ absl::StatusOr<WritePlan> Writer::Create(const WriteTarget& target, const Json& 
   return FinishCreate(target, std::move(object), options, /*applied=*/false, std::move(warnings));
 }
 
+absl::Status Writer::Admit(const WriteTarget& target, std::string_view name, Json& object,
+                           std::vector<std::string>& warnings) const {
+  if (admit_ == nullptr || target.subresource == "status") return absl::OkStatus();
+  Admitted admitted = admit_(*target.resource, object);
+  std::move(admitted.warnings.begin(), admitted.warnings.end(), std::back_inserter(warnings));
+  if (admitted.errors.empty()) return absl::OkStatus();
+  return InvalidObject(target.resource->KindTarget(name), admitted.errors);
+}
+
 absl::StatusOr<WritePlan> Writer::FinishCreate(const WriteTarget& target, Json object,
                                                const WriteOptions& options, bool applied,
                                                std::vector<std::string> warnings) {
@@ -189,6 +204,7 @@ absl::StatusOr<WritePlan> Writer::FinishCreate(const WriteTarget& target, Json o
   } else if (resource.HasStatus()) {
     object.erase("status");
   }
+  SEALANE_RETURN_IF_ERROR(Admit(target, name, object, warnings));
   if (const auto errors = ValidateObject(resource, object, Json()); !errors.empty()) {
     return InvalidObject(resource.KindTarget(name), errors);
   }
@@ -286,6 +302,7 @@ absl::StatusOr<WritePlan> Writer::FinishUpdate(const WriteTarget& target, const 
   if (resource.kind == "Namespace" && resource.builtin && target.subresource.empty()) {
     Copy(old, object, "spec");
   }
+  if (!deleting) SEALANE_RETURN_IF_ERROR(Admit(target, target.name, object, warnings));
   if (resource.has_generation && SpecPart(resource, old) != SpecPart(resource, object)) {
     metadata["generation"] = old_metadata.value("generation", 0) + 1;
   }

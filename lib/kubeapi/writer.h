@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "lib/core/env.h"
 #include "lib/core/json_fwd.h"
+#include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/resource.h"
 #include "lib/kubeapi/store.h"
 
@@ -44,12 +46,22 @@ struct WritePlan {
   std::vector<std::string> warnings;
 };
 
+// What admission found in an object. Errors: it is refused with a 422.
+struct Admitted {
+  std::vector<FieldError> errors;
+  std::vector<std::string> warnings;
+};
+// Admission by the owner of the store, as mutating and validating webhooks do it: sets defaults in
+// place in what is about to be written (also with a dry run, not to `status`) and judges it.
+using Admitter = std::function<Admitted(const Resource&, Json& object)>;
+
 // Decides what a write request does: decoding, defaulting, merging, ownership, validation and the
 // rules of deletion. Reads the store but never writes it. Thread rule: the executor's.
 class Writer {
  public:
-  // `node_ports`: Services that need node ports and name none are given some.
-  Writer(Env env, Store& store, const Registry& registry, bool node_ports = true);
+  // `admit` may be nullptr. `node_ports`: Services that need node ports and name none are given
+  // some.
+  Writer(Env env, Store& store, const Registry& registry, Admitter admit, bool node_ports);
 
   [[nodiscard]] absl::StatusOr<WritePlan> Create(const WriteTarget& target, const Json& body,
                                                  const WriteOptions& options);
@@ -85,6 +97,8 @@ class Writer {
                                         const Json& scale, const WriteOptions& options);
   absl::Status CheckUpdate(const WriteTarget& target, const ObjectPtr& before,
                            const Json& object) const;
+  absl::Status Admit(const WriteTarget& target, std::string_view name, Json& object,
+                     std::vector<std::string>& warnings) const;
   absl::Status AllocateService(const Json& before, Json& service);
   std::string GenerateName(const std::string& base);
   ObjectKey KeyOf(const WriteTarget& target) const;
@@ -92,6 +106,7 @@ class Writer {
   Env env_;
   Store& store_;
   const Registry& registry_;
+  const Admitter admit_;
   const bool node_ports_;
 };
 

@@ -11,9 +11,9 @@
 #include "lib/core/time.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/model/identity.h"
+#include "services/gateway/admit.h"
 #include "services/gateway/object_view.h"
 #include "services/gateway/projector.h"
-#include "services/gateway/review.h"
 
 namespace sealane::gateway {
 namespace {

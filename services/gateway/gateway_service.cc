@@ -12,8 +12,8 @@
 #include "lib/kubeapi/errors.h"
 #include "lib/runtime/files.h"
 #include "lib/telemetry/log.h"
+#include "services/gateway/admit.h"
 #include "services/gateway/kinds.h"
-#include "services/gateway/review.h"
 
 namespace sealane::gateway {
 namespace {
@@ -190,7 +190,7 @@ void GatewayService::Serve() {
   options.access.rules = [this](const kubeapi::UserInfo& user, std::string_view ns) {
     return rbac_->RulesReview(user, ns);
   };
-  options.review = ReviewObject;
+  options.admit = AdmitObject;
   if (credentials_->service_accounts() != nullptr) {
     options.access.issue_token = [accounts = credentials_->service_accounts()](
                                      const kubeapi::StoredObject& account, const Json& request) {

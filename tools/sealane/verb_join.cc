@@ -45,17 +45,19 @@ absl::Status AddLabels(std::string_view text, Json& labels) {
   return absl::OkStatus();
 }
 
-// The Cluster object that the flags describe, as admission accepts it.
-absl::StatusOr<std::string> ClusterText(const Args& args) {
-  Json object = {{"apiVersion", kClusterVersion},
-                 {"kind", "Cluster"},
-                 {"metadata", {{"name", args.Get("name")}}},
-                 {"spec", {{"syncMode", "Pull"}}}};
+// The Cluster object with what the flags say, as admission accepts it; what they do not name stays
+// as `object`, the registered one, has it: taints, models, labels that came with a manifest.
+absl::StatusOr<std::string> ClusterText(const Args& args, Json object = Json::object()) {
+  object["apiVersion"] = kClusterVersion;
+  object["kind"] = "Cluster";
+  object["metadata"]["name"] = args.Get("name");
+  Json& spec = object["spec"];
+  if (!spec.contains("syncMode")) spec["syncMode"] = "Pull";
   for (const char* field : {"provider", "region"}) {
-    if (args.Has(field)) object["spec"][field] = args.Get(field);
+    if (args.Has(field)) spec[field] = args.Get(field);
   }
-  for (const std::string& zone : args.All("zone")) object["spec"]["zones"].push_back(zone);
-  Json labels = Json::object();
+  if (!args.All("zone").empty()) spec["zones"] = args.All("zone");
+  Json labels = object["metadata"].value("labels", Json::object());
   for (const std::string& text : args.All("labels")) {
     SEALANE_RETURN_IF_ERROR(AddLabels(text, labels));
   }
@@ -119,17 +121,29 @@ absl::StatusOr<AgentManifestOptions> ManifestOptions(const Args& args) {
   return options;
 }
 
+// The Cluster object that is registered; an empty one when there is none.
+absl::StatusOr<Json> Registered(Fleet& fleet, const std::string& cluster, absl::Duration timeout) {
+  SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
+                           fleet.Query("policy", About("objects", RefOf(cluster)), timeout));
+  if (reply.objects().empty() || reply.objects(0).deleting()) return Json::object();
+  Json object = Json::parse(reply.objects(0).manifest(), nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return Internal("the Cluster object is not JSON");
+  return object;
+}
+
 absl::Status JoinCluster(const Invocation& invocation) {
   const Args& args = invocation.args;
   Terminal& terminal = invocation.terminal;
   // Everything that can be wrong is found before anything is written.
   SEALANE_ASSIGN_OR_RETURN(const std::string directory, Directory(args));
-  SEALANE_ASSIGN_OR_RETURN(std::string cluster, ClusterText(args));
+  SEALANE_RETURN_IF_ERROR(ClusterText(args).status());
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(args));
   SEALANE_ASSIGN_OR_RETURN(AgentManifestOptions options, ManifestOptions(args));
   Context context;
   SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation, &context));
   options.bus_url = args.Has("url") ? args.Get("url") : context.url;
+  SEALANE_ASSIGN_OR_RETURN(Json registered, Registered(*fleet, options.cluster, timeout));
+  SEALANE_ASSIGN_OR_RETURN(std::string cluster, ClusterText(args, std::move(registered)));
 
   ServerConfigRequest request;
   request.directory = directory;

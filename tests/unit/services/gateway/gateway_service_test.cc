@@ -249,6 +249,22 @@ TEST_F(GatewayServiceTest, ADryRunSaysWhatIntakeWouldSay) {
   EXPECT_THAT(unknown["message"], HasSubstr("sealane taint"));
 }
 
+TEST_F(GatewayServiceTest, TheSamePolicyAgainIsNoChange) {
+  const std::string policies =
+      "/apis/policy.karmada.io/v1alpha1/namespaces/default/overridepolicies";
+  // Intake gives the selector its namespace.
+  Json policy = {
+      {"metadata", {{"name", "p"}}},
+      {"spec",
+       {{"resourceSelectors", {{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"name", "c"}}}},
+        {"overrideRules", {{{"overriders", Json::object()}}}}}}};
+  const Json made = Call(201, "POST", policies, policy);
+  EXPECT_EQ(made["spec"]["resourceSelectors"][0]["namespace"], "default");
+  policy["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"];
+  const Json again = Call(200, "PUT", StrCat(policies, "/p"), policy);
+  EXPECT_EQ(again["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+}
+
 TEST_F(GatewayServiceTest, TwoGatewaysCountAlikeAlsoAfterARestart) {
   Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
   Begin(1);
@@ -415,7 +431,6 @@ TEST_F(GatewayServiceTest, ReadsAndWatchesOfOneUserAreBounded) {
               HasSubstr("sealane_gateway_refused_total{reason=\"too_many_watches\"} 1\n"));
 }
 
-<<<<<<< HEAD
 TEST_F(GatewayServiceTest, AServiceAccountIsWhoItsTokenSays) {
   Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
   const std::string account = "/api/v1/namespaces/shop/serviceaccounts";
@@ -483,7 +498,8 @@ TEST_F(GatewayServiceTest, AWatchEndsWithTheRightToIt) {
   Call(200, "DELETE", "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings/eve");
   sim_.RunFor(absl::Minutes(1));
   EXPECT_TRUE(watch->ended);
-=======
+}
+
 TEST_F(GatewayServiceTest, AWriteIsUnderWayUntilItsAnswerIsTaken) {
   Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
   http::HttpRequest request;
@@ -504,7 +520,6 @@ TEST_F(GatewayServiceTest, AWriteIsUnderWayUntilItsAnswerIsTaken) {
   clients[0]->ticket = nullptr;
   EXPECT_EQ(ask(), 201);
   EXPECT_EQ(ask(), 429);
->>>>>>> 126502606cdb39523a2d60ef131b515d2ee73af8
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "services/gateway/review.h"
+#include "services/gateway/admit.h"
 
 #include <string>
 #include <utility>
@@ -6,20 +6,24 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/kube/admission.h"
+#include "lib/kube/kinds.h"
 #include "services/gateway/object_view.h"
 
 namespace sealane::gateway {
 
-kubeapi::Review ReviewObject(const kubeapi::Resource& resource, const Json& object) {
+kubeapi::Admitted AdmitObject(const kubeapi::Resource& resource, Json& object) {
   const Split split = SplitObject(object, resource.ApiVersion(), resource.kind);
   Json manifest;
   kube::Admission admission = kube::AdmitText(split.manifest, &manifest);
-  kubeapi::Review review;
-  review.warnings = std::move(admission.warnings);
+  kubeapi::Admitted admitted;
+  admitted.warnings = std::move(admission.warnings);
   for (const v1::FieldError& error : admission.errors) {
-    review.errors.push_back(ToFieldError(error));
+    admitted.errors.push_back(ToFieldError(error));
   }
-  return review;
+  if (kube::IsControlGroup(resource.group) && manifest.contains("spec")) {
+    object["spec"] = std::move(manifest["spec"]);
+  }
+  return admitted;
 }
 
 kubeapi::FieldError ToFieldError(const v1::FieldError& error) {
