@@ -1,5 +1,7 @@
 #include "lib/kube/admission.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "lib/core/json.h"
@@ -40,12 +42,44 @@ void AdmitPolicy(Json& object, Admission* admission) {
   }
 }
 
+// A Cluster of Karmada's says how to reach it; here its agent comes.
+void WarnOfIdleFields(const Json& cluster, Admission* admission) {
+  static constexpr std::string_view kUsed[] = {"id",       "provider", "region", "resourceModels",
+                                               "syncMode", "taints",   "zone",   "zones"};
+  static constexpr std::string_view kReach[] = {"apiEndpoint",
+                                                "impersonatorSecretRef",
+                                                "insecureSkipTLSVerification",
+                                                "proxyHeader",
+                                                "proxyURL",
+                                                "secretRef"};
+  const Json* spec = Find(cluster, {"spec"});
+  if (spec == nullptr || !spec->is_object()) return;
+  std::string reach;
+  for (const auto& [name, value] : spec->items()) {
+    if (std::find(std::begin(kUsed), std::end(kUsed), name) != std::end(kUsed)) continue;
+    if (std::find(std::begin(kReach), std::end(kReach), name) != std::end(kReach)) {
+      reach += StrCat(reach.empty() ? "" : ", ", "spec.", name);
+    } else {
+      admission->warnings.push_back(StrCat("spec.", name, " is no field of a Cluster"));
+    }
+  }
+  constexpr char kWhy[] = " no effect: an agent in the cluster connects to the bus (sealane join)";
+  if (GetString(*spec, {"syncMode"}) == "Push") {
+    admission->warnings.push_back(StrCat("spec.syncMode Push has", kWhy));
+  }
+  if (!reach.empty()) {
+    admission->warnings.push_back(
+        StrCat(reach, reach.find(',') == std::string::npos ? " has" : " have", kWhy));
+  }
+}
+
 void AdmitCluster(Json& object, Admission* admission) {
   if (Find(object, {"spec", "zone"}) != nullptr) {
     admission->warnings.emplace_back("spec.zone is deprecated: use zones");
   }
   DefaultClusterManifest(object, 0);
   admission->errors = ValidateCluster(object);
+  WarnOfIdleFields(object, admission);
 }
 
 // What a platform may not decide: the server's own fields, and status.
@@ -101,6 +135,19 @@ void ReadManifest(std::string_view text, Json* manifest, std::vector<v1::FieldEr
   *manifest = std::move(parsed);
 }
 
+namespace {
+
+// What there is instead of a kind of Karmada's, where there is something.
+std::string_view InsteadOf(std::string_view kind) {
+  if (kind == "ClusterTaintPolicy") {
+    return ": it taints clusters that are not ready by itself; spec.taints of a Cluster and "
+           "`sealane taint` set others";
+  }
+  return "";
+}
+
+}  // namespace
+
 Admission Admit(Json& object) {
   Admission admission;
   const std::string_view group = GroupOf(GetString(object, {"apiVersion"}));
@@ -119,8 +166,9 @@ Admission Admit(Json& object) {
     (void)ReadGitSource(object, &admission.errors);
   } else if (IsControlGroup(group)) {
     if (group != "apps.karmada.io" || kind != "WorkloadRebalancer") {
-      AddFieldError(&admission.errors, "kind", "NotSupported",
-                    StrCat("Sealane does not know the kind ", kind, " of ", version));
+      AddFieldError(
+          &admission.errors, "kind", "NotSupported",
+          StrCat("Sealane does not know the kind ", kind, " of ", version, InsteadOf(kind)));
     }
   } else {
     AdmitWorkload(object, &admission);

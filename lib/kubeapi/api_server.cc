@@ -1,5 +1,6 @@
 #include "lib/kubeapi/api_server.h"
 
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -31,12 +32,6 @@ std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
   return name.empty() ? "unknown" : std::string(name.substr(0, 128));
 }
 
-absl::StatusOr<Json> ParseBody(const http::HttpRequest& request) {
-  if (IsProtobuf(request.body)) return DecodeProtobuf(request.body);
-  const bool yaml = request.headers.Get("Content-Type").find("yaml") != std::string_view::npos;
-  return ParseText(request.body, yaml);
-}
-
 http::Headers JsonHeaders() { return {{"Content-Type", "application/json"}}; }
 
 absl::Status Translate(const absl::Status& status, const Resource& resource,
@@ -50,23 +45,6 @@ absl::Status Translate(const absl::Status& status, const Resource& resource,
                          "version and try again");
   }
   return status;
-}
-
-// Kinds that are questions rather than objects: the answer is the request with its status. With no
-// authorization in this server everything is allowed.
-Json AccessReview(const Resource& resource, const Json& body) {
-  Json out = body;
-  out["kind"] = resource.kind;
-  out["apiVersion"] = resource.ApiVersion();
-  if (resource.kind == "SelfSubjectRulesReview") {
-    out["status"] = {
-        {"resourceRules", {{{"verbs", {"*"}}, {"apiGroups", {"*"}}, {"resources", {"*"}}}}},
-        {"nonResourceRules", {{{"verbs", {"*"}}, {"nonResourceURLs", {"*"}}}}},
-        {"incomplete", false}};
-  } else {
-    out["status"] = {{"allowed", true}};
-  }
-  return out;
 }
 
 }  // namespace
@@ -252,71 +230,6 @@ void ApiServer::Discovery(Request& request) {
 }
 
 // Endpoints that are not plain storage. True when the request was answered.
-bool ApiServer::Special(Request& request) {
-  const Resource& resource = *request.resource;
-  const ResourcePath& path = request.path;
-  const std::string& method = request.http.method;
-  if (request.user && !resource.HasVerb("get") &&
-      (resource.group == "authorization.k8s.io" || resource.kind == "SelfSubjectReview")) {
-    const auto body = ParseBody(request.http);
-    if (method != "POST" || !body.ok() || !body->is_object()) {
-      Fail(request,
-           method != "POST" ? MethodNotAllowed() : BadRequest("the body must be an object"));
-      return true;
-    }
-    const auto answer = AnswerReview(options_.access, resource, path.ns, *request.user, *body);
-    answer.ok() ? Answer(request, 201, *answer) : Fail(request, answer.status());
-    return true;
-  }
-  if (!resource.HasVerb("get") && resource.group == "authorization.k8s.io") {
-    const auto body = ParseBody(request.http);
-    if (method != "POST" || !body.ok() || !body->is_object()) {
-      Fail(request,
-           method != "POST" ? MethodNotAllowed() : BadRequest("the body must be an object"));
-    } else {
-      Answer(request, 201, AccessReview(resource, *body));
-    }
-    return true;
-  }
-  if (!resource.HasVerb("watch")) {  // bindings, componentstatuses, token reviews
-    Fail(request, MethodNotAllowed());
-    return true;
-  }
-  if (path.subresource.empty() || path.subresource == "status" || path.subresource == "scale") {
-    if (!path.subresource.empty() && resource.Subresource(path.subresource) == nullptr) {
-      Fail(request, NoSuchResource());
-      return true;
-    }
-    return false;
-  }
-  const ObjectKey key{resource.StorageName(), resource.namespaced ? path.ns : "", path.name};
-  const ObjectPtr object = store_.Get(key);
-  if (object == nullptr) {
-    Fail(request, resource.Subresource(path.subresource) == nullptr
-                      ? NoSuchResource()
-                      : NotFoundError(resource.Target(path.name)));
-    return true;
-  }
-  if (resource.plural == "pods" && path.subresource == "log" && method == "GET") {
-    // Simulated containers print nothing.
-    request.writer->Send({200, {{"Content-Type", "text/plain"}}, ""});
-    return true;
-  }
-  if (resource.plural == "pods" && path.subresource == "eviction" && method == "POST") {
-    Delete({&resource, key.ns, key.name, ""}, Json(), {}, [](auto) {});
-    Answer(request, 201,
-           {{"kind", "Status"},
-            {"apiVersion", "v1"},
-            {"metadata", Json::object()},
-            {"status", "Success"},
-            {"code", 201}});
-    return true;
-  }
-  Fail(request,
-       resource.Subresource(path.subresource) == nullptr ? NoSuchResource() : MethodNotAllowed());
-  return true;
-}
-
 void ApiServer::Commit(WritePlan plan, Store::Done done) {
   if (!done) done = [](auto) {};
   switch (plan.action) {
@@ -414,7 +327,7 @@ void ApiServer::Write(Request& request) {
   const std::string content_type(request.http.headers.Get("Content-Type"));
   absl::StatusOr<WritePlan> plan = MethodNotAllowed();
   const auto body = [&]() -> absl::StatusOr<Json> {
-    auto parsed = ParseBody(request.http);
+    auto parsed = ParseRequestBody(request.http);
     if (!parsed.ok()) {
       return BadRequest(StrCat("the object provided is unrecognized (must be of type ",
                                path.subresource == "scale" ? "Scale" : resource.kind,
@@ -477,6 +390,13 @@ void ApiServer::Write(Request& request) {
     }
   }
   request.warnings = plan->warnings;
+  if (options_.review && method != "DELETE" && path.subresource != "status") {
+    Review review = options_.review(resource, *plan->object);
+    if (!review.errors.empty()) {
+      return Fail(request, InvalidObject(resource.KindTarget(plan->key.name), review.errors));
+    }
+    std::move(review.warnings.begin(), review.warnings.end(), std::back_inserter(request.warnings));
+  }
   const bool gone = plan->gone;
   const int code = plan->created ? 201 : 200;
   const std::string name = plan->key.name;

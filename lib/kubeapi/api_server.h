@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "lib/core/env.h"
@@ -13,11 +14,18 @@
 #include "lib/core/scoped_executor.h"
 #include "lib/http/handler.h"
 #include "lib/kubeapi/access.h"
+#include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/resource.h"
 #include "lib/kubeapi/store.h"
 #include "lib/kubeapi/writer.h"
 
 namespace sealane::kubeapi {
+
+// What there is to say of an object that is about to be written. Errors: it is refused with a 422.
+struct Review {
+  std::vector<FieldError> errors;
+  std::vector<std::string> warnings;
+};
 
 struct ApiServerOptions {
   // Bearer token that requests must carry; empty: anyone may do anything.
@@ -31,6 +39,9 @@ struct ApiServerOptions {
   std::shared_ptr<const Json> definitions = nullptr;
   // Services that need node ports and name none are given some. Not where other servers do that.
   bool node_ports = true;
+  // Asked of what a client creates or changes, as it will be, right before it is written, and of
+  // what it would write with a dry run. Not of a write to `status`.
+  std::function<Review(const Resource&, const Json& object)> review = nullptr;
   absl::Duration bookmark_period = absl::Minutes(1);
   absl::Duration watch_timeout = absl::Minutes(30);  // of watches that name no timeout
   // Watches that one user may have open; more are answered 429. 0: any number.
@@ -89,7 +100,11 @@ class ApiServer {
   // True: the request will be tried again.
   bool Again(const Request& request);
   void DeleteCollection(Request& request);
+  // Ends a watch when its user is not known any more, or may not watch any more.
+  void WatchRight(uint64_t id, const Request& request);
+  void LookAgain(uint64_t id, std::function<bool()> still);
   bool Special(Request& request);
+  void ReviewToken(Request& request);
   void Discovery(Request& request);
   void Commit(WritePlan plan, Store::Done done);
   void Answer(Request& request, int code, const Json& object);

@@ -6,6 +6,7 @@
 #include "lib/core/hash.h"
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/openapi_types.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -58,12 +59,14 @@ Json OpenApiIndex(const Registry& registry) {
     for (const std::string& version : registry.Versions(group)) {
       const std::string path =
           group.empty() ? StrCat("api/", version) : StrCat("apis/", group, "/", version);
-      std::string names;
+      // Clients keep a document for as long as its hash is the same.
+      std::string described = "types 1";
       for (const Resource* resource : registry.InGroupVersion(group, version)) {
-        names += resource->plural;
+        described += resource->plural;
+        if (resource->crd_version != nullptr) described += resource->crd_version->dump();
       }
       paths[path] = {
-          {"serverRelativeURL", StrCat("/openapi/v3/", path, "?hash=", Hex64(Fnv1a64(names)))}};
+          {"serverRelativeURL", StrCat("/openapi/v3/", path, "?hash=", Hex64(Fnv1a64(described)))}};
     }
   }
   return {{"paths", paths}};
@@ -83,12 +86,14 @@ Json OpenApiDocument(const Registry& registry, std::string_view path) {
   }
   if (!registry.HasGroupVersion(group, version)) return nullptr;
   Json paths = Json::object();
+  OpenApiTypes types;
   const auto parameter = [](const char* name) {
     return Json{{"name", name}, {"in", "query"}, {"schema", {{"type", "string"}}}};
   };
   for (const Resource* resource : registry.InGroupVersion(group, version)) {
     const Json gvk = {
         {"group", resource->group}, {"version", resource->version}, {"kind", resource->kind}};
+    types.Add(*resource);
     const std::string base = StrCat(
         "/", path, resource->namespaced ? "/namespaces/{namespace}/" : "/", resource->plural);
     const Json parameters = {parameter("dryRun"), parameter("fieldManager"),
@@ -109,7 +114,7 @@ Json OpenApiDocument(const Registry& registry, std::string_view path) {
   return {{"openapi", "3.0.0"},
           {"info", {{"title", "Kubernetes"}, {"version", kVersion}}},
           {"paths", paths},
-          {"components", {{"schemas", Json::object()}}}};
+          {"components", {{"schemas", types.Schemas()}}}};
 }
 
 Json OpenApiV2(const Registry& registry) {

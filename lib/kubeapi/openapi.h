@@ -9,8 +9,8 @@
 namespace sealane::kubeapi {
 
 // The OpenAPI documents of a registry. They state what the verbs accept, which is how kubectl
-// learns that a dry run is possible, and describe no types, so that it leaves validation to the
-// server.
+// learns that a dry run is possible. Version 3 describes the types (kubectl explain); version 2
+// describes none, so that kubectl before 1.27 leaves validation to the server.
 
 // /openapi/v3: the index, and the document of one group version; null when there is none.
 [[nodiscard]] Json OpenApiIndex(const Registry& registry);

@@ -20,6 +20,9 @@
 namespace sealane::kubeapi {
 namespace {
 
+// How often a watch looks whether its user still may.
+constexpr absl::Duration kRightPeriod = absl::Seconds(30);
+
 absl::StatusOr<uint64_t> ParseRevision(const std::string& text) {
   if (text.empty()) return 0;
   if (text.find_first_not_of("0123456789") != std::string::npos || text.size() > 19) {
@@ -191,6 +194,7 @@ void ApiServer::StartWatch(Request& request) {
     if (alive.lock() != nullptr) finish();
   });
   if (bookmarks) TickBookmarks(*id);
+  if (request.user) WatchRight(*id, request);
   if (initial_events || *revision == 0) {
     std::vector<ObjectPtr> initial;
     store_.ForEach(resource.StorageName(), request.path.ns, {}, [&](const ObjectPtr& object) {
@@ -209,6 +213,27 @@ void ApiServer::TickBookmarks(uint64_t id) {
   watch->bookmark_timer = env_.executor.After(options_.bookmark_period, [this, id] {
     if (const std::shared_ptr<Watch> open = watches_->Find(id)) open->SendBookmark();
     TickBookmarks(id);
+  });
+}
+
+void ApiServer::WatchRight(uint64_t id, const Request& request) {
+  // What says who it is; there is no body.
+  auto proof = std::make_shared<http::HttpRequest>(request.http);
+  auto asked = std::make_shared<Attributes>(AttributesOf(request.http.method, request.target));
+  LookAgain(id, [this, proof, asked, name = request.user->name] {
+    const std::optional<UserInfo> now = options_.access.authenticate(*proof);
+    return now.has_value() && now->name == name &&
+           (!options_.access.authorize || options_.access.authorize(*now, *asked));
+  });
+}
+
+void ApiServer::LookAgain(uint64_t id, std::function<bool()> still) {
+  const std::shared_ptr<Watch> watch = watches_->Find(id);
+  if (watch == nullptr) return;
+  // Not all at the same time.
+  const absl::Duration wait = kRightPeriod * (0.75 + env_.random.Fraction() / 2);
+  watch->right_timer = env_.executor.After(wait, [this, id, still = std::move(still)] {
+    still() ? LookAgain(id, still) : watches_->End(id);
   });
 }
 

@@ -65,6 +65,9 @@ struct ApiServer::Request {
 // metadata.labels of an object, or null.
 [[nodiscard]] const Json& LabelsOf(const Json& object);
 
+// The body of a request: JSON, YAML or Kubernetes' protobuf.
+[[nodiscard]] absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request);
+
 // The text of an object with kind and apiVersion of `resource` in front.
 [[nodiscard]] std::string ObjectText(const Resource& resource, const StoredObject& object);
 

@@ -188,7 +188,8 @@ void Watch::WriteBookmark(uint64_t revision, bool initial_end) {
 
 void Watch::End() {
   if (std::exchange(ended_, true)) return;
-  for (const TimerId timer : {timer_, bookmark_timer, end_timer}) env_.executor.Cancel(timer);
+  for (const TimerId timer : {timer_, bookmark_timer, end_timer, right_timer})
+    env_.executor.Cancel(timer);
   writer_->End();
 }
 

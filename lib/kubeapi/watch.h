@@ -76,6 +76,7 @@ class Watch : public std::enable_shared_from_this<Watch> {
   [[nodiscard]] const Options& options() const { return options_; }
   TimerId bookmark_timer = 0;
   TimerId end_timer = 0;
+  TimerId right_timer = 0;  // looks whether the user still may
 
  private:
   [[nodiscard]] bool Selects(const StoredObject& object) const;

@@ -22,8 +22,8 @@ class FieldError;
 [[nodiscard]] Json ClusterToJson(const v1::ClusterStatus& cluster);
 
 // What Karmada's API server does to a Cluster before it validates it: spec.zone becomes spec.zones;
-// NoExecute taints get timeAdded; resource models are sorted by grade, begin at 0 and end at the
-// largest number. syncMode defaults to Pull, the only mode Sealane has.
+// NoExecute taints get timeAdded, unless `now_micros` is 0; resource models are sorted by grade,
+// begin at 0 and end at the largest number. syncMode defaults to Pull, the only mode Sealane has.
 void DefaultClusterManifest(Json& cluster, int64_t now_micros);
 
 // Every reason for which Karmada's API server would refuse a (defaulted) Cluster, and fields of a

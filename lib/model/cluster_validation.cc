@@ -180,7 +180,7 @@ void DefaultClusterManifest(Json& cluster, int64_t now_micros) {
   if (spec.is_null()) spec = Json::object();
   if (!spec.is_object()) return;
   if (!spec.contains("syncMode") || spec["syncMode"].is_null()) spec["syncMode"] = "Pull";
-  DefaultTaints(spec, now_micros);
+  if (now_micros != 0) DefaultTaints(spec, now_micros);
   DefaultZones(spec);
   DefaultModels(spec);
 }

@@ -465,7 +465,7 @@ def make_certificates(directory):
     """An authority, and a certificate of it for 127.0.0.1: ca.pem, server.pem, server.key."""
     if (directory / "server.pem").exists():
         return
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n", "utf-8")
     new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     for argv in (

@@ -130,12 +130,8 @@ Json BindingOf(const v1::StoredObject& row, const v1::AppStatus& app) {
   out["metadata"] =
       Metadata(DnsName(StrCat(ref.name(), "-", ref.kind())), ViewUid("binding", row.uid()), row);
   NamePolicy(app.policy(), out["metadata"]);
-  out["metadata"]["ownerReferences"] = Json::array({{{"apiVersion", ref.api_version()},
-                                                     {"kind", ref.kind()},
-                                                     {"name", ref.name()},
-                                                     {"uid", row.uid()},
-                                                     {"controller", true},
-                                                     {"blockOwnerDeletion", true}}});
+  // Without ownerReferences, which Karmada sets: a view must not hold up the deletion of its
+  // object.
   out["spec"] = {{"resource", std::move(resource)}, {"clusters", std::move(targets)}};
   if (workload) out["spec"]["replicas"] = app.replicas().wanted();
   out["status"]["aggregatedStatus"] = std::move(status);

@@ -13,6 +13,7 @@
 #include "lib/model/identity.h"
 #include "services/gateway/object_view.h"
 #include "services/gateway/projector.h"
+#include "services/gateway/review.h"
 
 namespace sealane::gateway {
 namespace {
@@ -32,18 +33,6 @@ constexpr size_t kRememberedRemovals = 16384;
 
 sealane::ObjectKey ClusterKey(std::string_view name) {
   return {"cluster.karmada.io", "Cluster", "", std::string(name)};
-}
-
-kubeapi::FieldError ToFieldError(const v1::FieldError& error) {
-  kubeapi::FieldError out;
-  out.field = error.field();
-  out.message = error.message();
-  out.reason = "FieldValueInvalid";
-  for (const char* reason : {"Required", "NotSupported", "Forbidden", "Duplicate"}) {
-    if (error.reason() == reason) out.reason = StrCat("FieldValue", reason);
-  }
-  if (error.reason() == "TypeMismatch") out.reason = "FieldValueTypeInvalid";
-  return out;
 }
 
 // What a refusal of intake is to a client of the API.

@@ -38,8 +38,15 @@ GatewayMetrics::GatewayMetrics(Registry& r)
       objects(r.AddGauge("sealane_gateway_objects", "Objects that the API shows.")),
       watches(r.AddGauge("sealane_gateway_watches", "Watches of clients that are open.")),
       waiting(r.AddGauge("sealane_gateway_writes_waiting", "Writes that are not answered yet.")),
-      connections(r.AddGauge("sealane_gateway_connections", "Connections of clients.")),
       member_answers(r.AddGauge("sealane_gateway_member_answers",
-                                "Answers of member clusters under way, watches among them.")) {}
+                                "Answers of member clusters under way, watches among them.")),
+      connections(r.AddGauge("sealane_gateway_connections", "Connections of clients.")) {}
+
+Credentials::Metrics GatewayMetrics::ForCredentials(Registry& r) {
+  constexpr char kName[] = "sealane_gateway_credentials_reads_total";
+  constexpr char kHelp[] = "Files of certificates, keys and tokens that changed, by outcome.";
+  return {r.AddCounter(kName, kHelp, {{"result", "taken"}}),
+          r.AddCounter(kName, kHelp, {{"result", "refused"}})};
+}
 
 }  // namespace sealane::gateway

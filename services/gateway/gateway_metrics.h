@@ -4,11 +4,14 @@
 #include <string>
 
 #include "lib/telemetry/metrics.h"
+#include "services/gateway/credentials.h"
 
 namespace sealane::gateway {
 
 struct GatewayMetrics {
   explicit GatewayMetrics(Registry& registry);
+  // Files of credentials that were read again, and that were wrong.
+  [[nodiscard]] static Credentials::Metrics ForCredentials(Registry& registry);
 
   Counter& reads;
   Counter& writes;
@@ -26,8 +29,8 @@ struct GatewayMetrics {
   Gauge& objects;
   Gauge& watches;
   Gauge& waiting;
-  Gauge& connections;
   Gauge& member_answers;
+  Gauge& connections;
 };
 
 }  // namespace sealane::gateway

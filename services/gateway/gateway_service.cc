@@ -1,8 +1,6 @@
 #include "services/gateway/gateway_service.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "lib/core/json.h"
@@ -15,6 +13,7 @@
 #include "lib/runtime/files.h"
 #include "lib/telemetry/log.h"
 #include "services/gateway/kinds.h"
+#include "services/gateway/review.h"
 
 namespace sealane::gateway {
 namespace {
@@ -24,14 +23,6 @@ constexpr absl::Duration kMetricsInterval = absl::Seconds(5);
 constexpr size_t kMaxBody = 3 << 20;
 // File descriptors besides those of clients' connections.
 constexpr size_t kOtherFiles = 64;
-
-absl::StatusOr<std::string> ReadFile(std::string_view flag, const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return InvalidArgument(StrCat("--", flag, ": cannot read ", path));
-  return text.str();
-}
 
 void Refuse(http::ResponseWriter& writer, const absl::Status& status) {
   http::Headers headers = {{"Content-Type", "application/json"}};
@@ -98,13 +89,11 @@ class Timed final : public http::ResponseWriter {
 }  // namespace
 
 GatewayService::GatewayService(ServiceContext context, const Options& options,
-                               kubeauth::StaticTokens tokens)
+                               std::unique_ptr<Credentials> credentials)
     : context_(std::move(context)),
       options_(options),
-      authenticate_(kubeauth::FirstOf(
-          {kubeauth::ByClientCertificate(),
-           kubeauth::ByStaticTokens(
-               std::make_shared<const kubeauth::StaticTokens>(std::move(tokens)))})),
+      credentials_(std::move(credentials)),
+      authenticate_(credentials_->authenticator()),
       metrics_(context_.metrics),
       events_(context_.bus, context_.env, "gateway"),
       deploys_(context_.bus, context_.env, options.write_timeout),
@@ -119,9 +108,9 @@ GatewayService::~GatewayService() = default;
 
 absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceContext context,
                                                                      const Options& options) {
-  SEALANE_ASSIGN_OR_RETURN(const std::string file, ReadFile("token-file", options.token_file));
-  absl::StatusOr<kubeauth::StaticTokens> tokens = kubeauth::StaticTokens::Parse(file);
-  if (!tokens.ok()) return Annotate(tokens.status(), "--token-file");
+  SEALANE_ASSIGN_OR_RETURN(
+      std::unique_ptr<Credentials> credentials,
+      Credentials::Load(context.env, options, GatewayMetrics::ForCredentials(context.metrics)));
   http::HttpServerOptions server;
   server.listen = options.listen;
   server.max_connections = static_cast<size_t>(options.max_connections);
@@ -132,13 +121,8 @@ absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceCont
                            {{"files", std::to_string(files)},
                             {"max_connections", std::to_string(server.max_connections)}});
   }
-  SEALANE_ASSIGN_OR_RETURN(server.certificate_pem, ReadFile("tls-cert", options.tls_certificate));
-  SEALANE_ASSIGN_OR_RETURN(server.private_key_pem, ReadFile("tls-key", options.tls_key));
-  if (!options.client_ca.empty()) {
-    SEALANE_ASSIGN_OR_RETURN(server.client_ca_pem, ReadFile("client-ca", options.client_ca));
-    server.client_certificate_optional = true;
-  }
-  auto service = std::make_unique<GatewayService>(context, options, *std::move(tokens));
+  credentials->SetTls(server);
+  auto service = std::make_unique<GatewayService>(context, options, std::move(credentials));
   SEALANE_ASSIGN_OR_RETURN(
       service->server_, http::HttpServer::Start(server, context.env.executor,
                                                 [gateway = service.get()](
@@ -156,6 +140,7 @@ absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceCont
 }
 
 void GatewayService::Start() {
+  credentials_->Start(server_.get());
   LeaderLeaseOptions lease;
   lease.service = "gateway";
   lease.instance = context_.instance;
@@ -179,6 +164,7 @@ void GatewayService::Start() {
 
 void GatewayService::Serve() {
   rbac_ = std::make_unique<kubeauth::Rbac>(store_);
+  credentials_->UseStore(store_);
   kubeapi::ApiServerOptions options;
   options.server_address = address_;
   options.node_ports = false;  // each cluster has its own
@@ -203,6 +189,16 @@ void GatewayService::Serve() {
   };
   options.access.rules = [this](const kubeapi::UserInfo& user, std::string_view ns) {
     return rbac_->RulesReview(user, ns);
+  };
+  options.review = ReviewObject;
+  if (credentials_->service_accounts() != nullptr) {
+    options.access.issue_token = [accounts = credentials_->service_accounts()](
+                                     const kubeapi::StoredObject& account, const Json& request) {
+      return accounts->Issue(account, request);
+    };
+  }
+  options.access.review_token = [this](std::string_view token) {
+    return kubeauth::ReviewToken(authenticate_, token);
   };
   options.access.audit = [this](const kubeapi::AuditRecord& record) { Audit(record); };
   api_ = std::make_unique<kubeapi::ApiServer>(context_.env, store_, std::move(options));
@@ -263,6 +259,7 @@ void GatewayService::Audit(const kubeapi::AuditRecord& record) {
 void GatewayService::UpdateMetrics() {
   metrics_.objects.Set(static_cast<double>(store_.size()));
   metrics_.watches.Set(api_ == nullptr ? 0 : static_cast<double>(api_->watches()));
+  metrics_.member_answers.Set(proxy_ == nullptr ? 0 : static_cast<double>(proxy_->busy()));
   if (server_ != nullptr) {
     metrics_.connections.Set(static_cast<double>(server_->connections()));
     const auto more = [](uint64_t now, uint64_t& before) {
@@ -271,7 +268,6 @@ void GatewayService::UpdateMetrics() {
     metrics_.gave_way.Increment(more(server_->gave_way(), gave_way_));
     metrics_.no_room.Increment(more(server_->refused(), no_room_));
   }
-  metrics_.member_answers.Set(proxy_ == nullptr ? 0 : static_cast<double>(proxy_->busy()));
   metrics_.waiting.Set(static_cast<double>(deploys_.waiting()));
   executor_.After(kMetricsInterval, [this] { UpdateMetrics(); });
 }

@@ -12,10 +12,10 @@
 #include "lib/kubeapi/lifecycle.h"
 #include "lib/kubeauth/authenticators.h"
 #include "lib/kubeauth/rbac.h"
-#include "lib/kubeauth/static_tokens.h"
 #include "lib/runtime/leader_lease.h"
 #include "lib/runtime/service.h"
 #include "services/gateway/bus_store.h"
+#include "services/gateway/credentials.h"
 #include "services/gateway/deploys.h"
 #include "services/gateway/gateway_metrics.h"
 #include "services/gateway/member_client.h"
@@ -38,7 +38,8 @@ namespace gateway {
 class GatewayService final : public Service {
  public:
   // Without a server: requests come through Handle.
-  GatewayService(ServiceContext context, const Options& options, kubeauth::StaticTokens tokens);
+  GatewayService(ServiceContext context, const Options& options,
+                 std::unique_ptr<Credentials> credentials);
   ~GatewayService() override;
   // Reads the files and listens. Errors name the flag whose file is wrong, or are those of
   // HttpServer::Start.
@@ -56,9 +57,9 @@ class GatewayService final : public Service {
 
  private:
   void Serve();
-  void Read(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
   // A request into member clusters.
   void HandleMember(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
+  void Read(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
   // A place among the writes under way, given back when it is destroyed; nullptr: there is none
   // left, or none for this user, who may have half of them.
   std::shared_ptr<void> TakePlace(const http::HttpRequest& request);
@@ -68,6 +69,7 @@ class GatewayService final : public Service {
 
   ServiceContext context_;
   Options options_;
+  std::unique_ptr<Credentials> credentials_;
   kubeauth::Authenticator authenticate_;
   // Given back on any thread.
   struct Places {

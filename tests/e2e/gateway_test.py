@@ -4,13 +4,13 @@ in the clusters, what runs there is its status; watches go on over a restart; tw
 import json
 import socket
 import ssl
-import subprocess
 import threading
 import unittest
 import urllib.error
 import urllib.request
 
-from fleet import ROOT, FleetTest, wait_until
+from fleet import wait_until
+from gateway_fleet import DEBIANS_KUBECTL, GatewayFleetTest
 
 POLICY = """
 apiVersion: policy.karmada.io/v1alpha1
@@ -100,28 +100,13 @@ class Watch:
         self.answer.close()
 
 
-class GatewayTest(FleetTest):
-    program = "kubectl"
+class GatewayTest(GatewayFleetTest):
+    users = [("viewer-token-0123456789", "eve")]
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        try:
-            cls.kubeconfig = cls.stack.start_gateway(users=[("viewer-token-0123456789", "eve")])
-            cls.kubectl("create", "namespace", "shop")
-        except BaseException:
-            cls.show_logs()
-            raise
-
-    @classmethod
-    def kubectl(cls, *args, check=True, text=None, kubeconfig=None, timeout=60):
-        done = subprocess.run(
-            [str(cls.program), "--kubeconfig", str(kubeconfig or cls.kubeconfig),
-             "--cache-dir", str(cls.stack.state / "kubectl-cache"), *map(str, args)],
-            input=text, capture_output=True, text=True, timeout=timeout, check=False)
-        if check and done.returncode != 0:
-            raise AssertionError(f"kubectl {args}: {done.stdout}{done.stderr}")
-        return done.stdout if check else done
+        cls.kubectl("create", "namespace", "shop")
 
     def request(self, port, method, path, token=None, body=None, timeout=10, stream=False):
         request = urllib.request.Request(
@@ -271,15 +256,9 @@ class GatewayTest(FleetTest):
 
 
 class DebiansKubectlTest(GatewayTest):
-    """The same with Debian's kubectl, where scripts/install-deps unpacked it beside another one."""
+    """The same with Debian's kubectl, where it is installed beside another one."""
 
-    program = ROOT / "var" / "tools" / "kubernetes-client" / "usr" / "bin" / "kubectl"
-
-    @classmethod
-    def setUpClass(cls):
-        if not cls.program.exists():
-            raise unittest.SkipTest("there is no second kubectl")
-        super().setUpClass()
+    program = DEBIANS_KUBECTL
 
 
 if __name__ == "__main__":

@@ -230,6 +230,31 @@ TEST_F(ApiServerTest, OlderClientsReadOpenApiVersion2) {
   EXPECT_NE(protobuf.text.find("dryRun"), std::string::npos);
 }
 
+TEST_F(ApiServerTest, OpenApiVersion3DescribesTypes) {
+  const Json schemas = api_.Get("/openapi/v3/apis/apps/v1").body["components"]["schemas"];
+  const Json* deployment = nullptr;
+  for (const auto& [name, schema] : schemas.items()) {
+    for (const Json& kind : schema.value("x-kubernetes-group-version-kind", Json::array())) {
+      if (kind == Json({{"group", "apps"}, {"version", "v1"}, {"kind", "Deployment"}})) {
+        deployment = &schema;
+      }
+    }
+  }
+  ASSERT_NE(deployment, nullptr);
+  const auto follow = [&schemas](const Json& reference) {
+    const auto path = reference.at("$ref").get<std::string>();
+    return schemas.at(path.substr(path.rfind('/') + 1));
+  };
+  const Json spec = follow(deployment->at("properties").at("spec"));
+  EXPECT_EQ(spec["properties"]["replicas"], Json({{"type", "integer"}, {"format", "int32"}}));
+  EXPECT_EQ(spec["required"], Json({"selector", "template"}));
+  EXPECT_EQ(spec["properties"]["strategy"]["x-kubernetes-patch-strategy"], "retainKeys");
+  const Json pod = follow(follow(spec["properties"]["template"])["properties"]["spec"]);
+  EXPECT_EQ(pod["properties"]["containers"]["x-kubernetes-list-map-keys"], Json({"name"}));
+  EXPECT_EQ(pod["properties"]["containers"]["x-kubernetes-patch-merge-key"], "name");
+  EXPECT_EQ(api_.Get("/openapi/v3/apis/none/v1").status, 404);
+}
+
 TEST_F(ApiServerTest, PodsEndGracefully) {
   const Json pod = {
       {"apiVersion", "v1"},
