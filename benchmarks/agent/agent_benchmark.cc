@@ -3,15 +3,12 @@
 #include <poll.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
-#include <regex>
 #include <unordered_map>
 
 #include "benchmarks/common/fleet.h"
+#include "benchmarks/common/member.h"
 #include "benchmarks/common/numbers.h"
 #include "lib/bus/packed_table.h"
 #include "lib/bus/snapshot_server.h"
@@ -40,14 +37,6 @@ std::string Manifest(int index, int version) {
       R"(","application.yaml":"server:\n  port: 8080\n  threads: 16\nlog:\n)",
       R"(  level: info\n  format: json\nfeatures:\n  checkout: true\n","region":"any"}})");
 }
-
-// A kubesim process and where it listens.
-struct Member {
-  std::optional<Subprocess> process;
-  std::string kubeconfig;
-  std::string server;
-  std::string token;
-};
 
 // The bare client: server-side apply of the same objects, so many at once.
 class BareClient {
@@ -127,7 +116,8 @@ class Run {
     const bool first = round == 0;
     cluster_ = ClusterName(round);
     {
-      SEALANE_ASSIGN_OR_RETURN(Member member, StartMember("kubesim", cluster_));
+      SEALANE_ASSIGN_OR_RETURN(
+          Member member, StartMember(*fleet_, options_.bin_dir, StrCat("kubesim-", cluster_)));
       if (first) {
         SEALANE_RETURN_IF_ERROR(StartAgent(member));
         SEALANE_RETURN_IF_ERROR(WaitFor("the agent", [this] { return asked_.has_value(); }));
@@ -210,28 +200,6 @@ class Run {
     edits_.erase(edit);
   }
 
-  absl::StatusOr<Member> StartMember(const std::string& what, const std::string& cluster) {
-    const std::string name = StrCat(what, "-", cluster);
-    Member member;
-    member.kubeconfig = StrCat(fleet_->directory(), "/", name, ".kubeconfig");
-    SEALANE_ASSIGN_OR_RETURN(
-        member.process,
-        fleet_->StartProgram(
-            name, {StrCat(options_.bin_dir, "/kubesim"), StrCat("--name=", name),
-                   "--token=bench-only", StrCat("--kubeconfig-out=", member.kubeconfig)}));
-    SEALANE_RETURN_IF_ERROR(WaitFor("kubesim's kubeconfig",
-                                    [&] { return std::filesystem::exists(member.kubeconfig); }));
-    std::ifstream file(member.kubeconfig);
-    const std::string text(std::istreambuf_iterator<char>(file), {});
-    std::smatch match;
-    if (!std::regex_search(text, match, std::regex("http://[0-9.:]+"))) {
-      return Internal("kubesim's kubeconfig names no server");
-    }
-    member.server = match.str();
-    member.token = "bench-only";
-    return member;
-  }
-
   absl::Status StartAgent(const Member& member) {
     fleet_->OnLoop([this] { asked_.reset(); });
     SEALANE_ASSIGN_OR_RETURN(
@@ -290,7 +258,8 @@ class Run {
   }
 
   absl::Status MeasureBare(const std::string& cluster) {
-    SEALANE_ASSIGN_OR_RETURN(const Member member, StartMember("bare", cluster));
+    SEALANE_ASSIGN_OR_RETURN(const Member member,
+                             StartMember(*fleet_, options_.bin_dir, StrCat("bare-", cluster)));
     std::unique_ptr<http::CurlTransport> transport;
     std::unique_ptr<BareClient> client;
     absl::Status made;

@@ -98,16 +98,19 @@ absl::Status Fleet::StartServer() {
 
 absl::Status Fleet::StartServices() {
   for (const std::string& name : options_.services) {
-    std::vector<std::string> argv = {
-        StrCat(options_.bin_dir, "/", name), StrCat("--bus-url=nats://127.0.0.1:", port_),
-        StrCat("--bus-user=", kHubUser), StrCat("--bus-password=", kPassword),
-        StrCat("--log-level=", options_.log_level)};
-    const std::vector<std::string>& more = options_.flags[name];
-    argv.insert(argv.end(), more.begin(), more.end());
-    auto process = StartProgram(name, std::move(argv));
-    if (!process.ok()) return process.status();
-    processes_.emplace_back(name, *std::move(process));
+    SEALANE_RETURN_IF_ERROR(StartService(name, options_.flags[name]));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Fleet::StartService(const std::string& name, const std::vector<std::string>& flags) {
+  std::vector<std::string> argv = {
+      StrCat(options_.bin_dir, "/", name), StrCat("--bus-url=nats://127.0.0.1:", port_),
+      StrCat("--bus-user=", kHubUser), StrCat("--bus-password=", kPassword),
+      StrCat("--log-level=", options_.log_level)};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  SEALANE_ASSIGN_OR_RETURN(Subprocess process, StartProgram(name, std::move(argv)));
+  processes_.emplace_back(name, std::move(process));
   return absl::OkStatus();
 }
 

@@ -52,6 +52,8 @@ class Fleet {
   // operation is refused.
   absl::Status Deploy(const std::vector<std::string>& manifests, absl::Duration timeout);
 
+  // Starts one more service of the bin directory ("sealane-gateway"); it ends with the fleet.
+  absl::Status StartService(const std::string& name, const std::vector<std::string>& flags);
   // Starts another program of the bin directory with the bus flags of a cluster's agent.
   absl::StatusOr<Subprocess> StartAgent(const std::string& cluster,
                                         const std::vector<std::string>& flags);

@@ -21,12 +21,18 @@ class ResponseWriter {
   // Begins a response whose body is written piece by piece (chunked).
   virtual void StartStream(int status, Headers headers) = 0;
   virtual void Write(std::string chunk) = 0;
+  // The same for a piece that many answers share: it is in memory once, however many wait for it.
+  virtual void WriteShared(std::shared_ptr<const std::string> chunk) { Write(*chunk); }
   virtual void End() = 0;
   // Ends the answer and cuts the connection at once, whatever the client has not taken yet.
   virtual void Abort() { End(); }
   // `fn` runs on the handler's executor when the client leaves before the answer ended. Set it
   // once.
   virtual void OnClose(std::function<void()> fn) = 0;
+  // Keeps `ticket` until the client has taken the whole answer or is gone, and lets go of it then,
+  // on any thread: who bounds answers under way learns in this way of those that nobody reads.
+  // Without a connection behind it the writer does not keep it.
+  virtual void Hold(std::shared_ptr<void> ticket) { ticket.reset(); }
   // Bytes written but not yet taken by the client: lets a stream give up on a slow reader.
   [[nodiscard]] virtual size_t pending_bytes() const = 0;
 };

@@ -76,6 +76,23 @@ Target ParseTarget(std::string_view target) {
   return out;
 }
 
+std::optional<std::vector<std::string>> PathSegments(std::string_view target) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (path.empty() || path.front() != '/') return std::nullopt;
+  std::vector<std::string> out;
+  for (size_t start = 1; start <= path.size();) {
+    const size_t end = std::min(path.find('/', start), path.size());
+    std::string segment = PercentDecode(path.substr(start, end - start), false);
+    if (segment.empty() || segment == "." || segment == "..") return std::nullopt;
+    if (segment.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+      return std::nullopt;
+    }
+    out.push_back(std::move(segment));
+    start = end + 1;
+  }
+  return out;
+}
+
 std::string PercentDecode(std::string_view text, bool plus_is_space) {
   std::string out;
   out.reserve(text.size());
@@ -151,10 +168,14 @@ std::string_view StatusPhrase(int status) {
       return "Unprocessable Entity";
     case 429:
       return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
     case 500:
       return "Internal Server Error";
     case 501:
       return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
     case 503:
       return "Service Unavailable";
     case 504:

@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,6 +66,11 @@ struct Target {
   [[nodiscard]] bool HasQuery(std::string_view name) const;
 };
 [[nodiscard]] Target ParseTarget(std::string_view target);
+
+// The decoded segments of a request target's path, which must begin with '/'; the query is not
+// looked at. nullopt when it could mean two things to two readers: a segment that is empty, "." or
+// "..", or that holds a slash, a backslash or a NUL (encoded or not).
+[[nodiscard]] std::optional<std::vector<std::string>> PathSegments(std::string_view target);
 
 // Decodes %XX escapes, and '+' as a space when `plus_is_space`.
 [[nodiscard]] std::string PercentDecode(std::string_view text, bool plus_is_space);

@@ -24,17 +24,25 @@ struct HttpServerOptions {
   // way.
   bool client_certificate_optional = false;
   size_t max_body_bytes = 8 << 20;
+  // For one more, the connection that waits longest gives way (lib/http/connection_line.h). None of
+  // those on which a request is answered does: if there are only such, the new one is closed.
   size_t max_connections = 4096;
-  // Unread bytes of one response after which a slow client is cut off.
+  // Unread bytes of one streamed response after which a slow client is cut off.
   size_t max_pending_bytes = 64 << 20;
-  // How long a connection may be idle, the reading of the next request's whole head included.
-  absl::Duration idle_timeout = absl::Minutes(2);
-  absl::Duration request_timeout = absl::Seconds(30);  // to read one whole request
+  // Bytes of all bodies together that are read and that no handler has seen yet: for more, the
+  // connections that wait longest give way.
+  size_t max_reading_bytes = 256 << 20;
+  absl::Duration handshake_timeout = absl::Seconds(10);  // of TLS
+  absl::Duration idle_timeout = absl::Minutes(2);        // until the next request begins
+  absl::Duration head_timeout = absl::Seconds(10);       // from then until its head is whole
+  absl::Duration request_timeout = absl::Seconds(30);    // and then to read its whole body
+  // For a client to take the next 16 KiB of an answer.
+  absl::Duration write_timeout = absl::Seconds(30);
 };
 
 // An HTTP/1.1 server with keep-alive and chunked responses, on one I/O thread of its own. Handlers
-// run on the given executor. Too large a body is answered 413, a malformed request 400; connections
-// above the limit are closed at once.
+// run on the given executor. Too large a body is answered 413, too large a head 431, a malformed
+// request 400; whoever is too slow is cut off.
 //
 // Thread rule: create and destroy it on one thread, not the executor's own callbacks of requests.
 class HttpServer {
@@ -58,6 +66,10 @@ class HttpServer {
   [[nodiscard]] int port() const;
   // Number of connections now open. Thread rule: any.
   [[nodiscard]] size_t connections() const;
+  // Connections that were closed while they waited, to make room, and new ones that found none,
+  // since the start. Thread rule: any.
+  [[nodiscard]] uint64_t gave_way() const;
+  [[nodiscard]] uint64_t refused() const;
 
  private:
   class Impl;

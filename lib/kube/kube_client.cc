@@ -148,10 +148,16 @@ void KubeClient::ListMetadata(const ResourceType& type, std::string_view ns, int
 std::unique_ptr<http::Call> KubeClient::Stream(std::string_view path,
                                                http::StreamCallbacks callbacks,
                                                const http::RequestOptions& options) {
-  auto call = std::make_shared<AuthorizedCall>();
   http::HttpRequest request;
   request.path = path;
   request.headers.Set("Accept", kJson);
+  return Stream(std::move(request), std::move(callbacks), options);
+}
+
+std::unique_ptr<http::Call> KubeClient::Stream(http::HttpRequest request,
+                                               http::StreamCallbacks callbacks,
+                                               const http::RequestOptions& options) {
+  auto call = std::make_shared<AuthorizedCall>();
   ++stats_.requests;
   credentials_->Authorize([this, call, request = std::move(request), callbacks, options,
                            alive = executor_.alive()](absl::StatusOr<std::string> header) mutable {

@@ -90,6 +90,10 @@ class KubeClient {
   [[nodiscard]] std::unique_ptr<http::Call> Stream(std::string_view path,
                                                    http::StreamCallbacks callbacks,
                                                    const http::RequestOptions& options);
+  // The same for any request, which must have no Authorization of its own.
+  [[nodiscard]] std::unique_ptr<http::Call> Stream(http::HttpRequest request,
+                                                   http::StreamCallbacks callbacks,
+                                                   const http::RequestOptions& options);
 
   [[nodiscard]] KubeClientStats stats() const;
   // The API server asked for a pause (429 or 503 with Retry-After): no request begins before.

@@ -82,6 +82,10 @@ class ObservedWriter final : public http::ResponseWriter {
     Tell(status);
   }
   void Write(std::string chunk) override { writer_->Write(std::move(chunk)); }
+  void WriteShared(std::shared_ptr<const std::string> chunk) override {
+    writer_->WriteShared(std::move(chunk));
+  }
+  void Hold(std::shared_ptr<void> ticket) override { writer_->Hold(std::move(ticket)); }
   void End() override { writer_->End(); }
   void Abort() override { writer_->Abort(); }
   void OnClose(std::function<void()> fn) override { writer_->OnClose(std::move(fn)); }

@@ -13,6 +13,7 @@
 #include "lib/http/handler.h"
 #include "lib/http/message.h"
 #include "lib/kubeapi/resource.h"
+#include "lib/kubeapi/store.h"
 
 namespace sealane::kubeapi {
 
@@ -75,6 +76,10 @@ struct AccessHooks {
   // The user's rules in a namespace as the status of a SelfSubjectRulesReview. Without this hook
   // the review says that it is incomplete.
   std::function<Json(const UserInfo&, std::string_view ns)> rules;
+  // The answer to a TokenRequest for a ServiceAccount, and the status of a TokenReview. Without
+  // these hooks both are answered 405.
+  std::function<absl::StatusOr<Json>(const StoredObject& account, const Json& request)> issue_token;
+  std::function<Json(std::string_view token)> review_token;
   // Told of every request that would change something or was denied, once it is answered.
   std::function<void(const AuditRecord&)> audit;
 };

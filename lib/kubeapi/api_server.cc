@@ -17,7 +17,7 @@
 #include "lib/kubeapi/protobuf.h"
 #include "lib/kubeapi/request.h"
 #include "lib/kubeapi/table.h"
-#include "lib/kubeapi/watch.h"
+#include "lib/kubeapi/watch_set.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -29,12 +29,6 @@ std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
   if (!parameter.empty()) return std::string(parameter.substr(0, 128));
   const std::string_view name = user_agent.substr(0, user_agent.find('/'));
   return name.empty() ? "unknown" : std::string(name.substr(0, 128));
-}
-
-absl::StatusOr<Json> ParseBody(const http::HttpRequest& request) {
-  if (IsProtobuf(request.body)) return DecodeProtobuf(request.body);
-  const bool yaml = request.headers.Get("Content-Type").find("yaml") != std::string_view::npos;
-  return ParseText(request.body, yaml);
 }
 
 http::Headers JsonHeaders() { return {{"Content-Type", "application/json"}}; }
@@ -52,23 +46,6 @@ absl::Status Translate(const absl::Status& status, const Resource& resource,
   return status;
 }
 
-// Kinds that are questions rather than objects: the answer is the request with its status. With no
-// authorization in this server everything is allowed.
-Json AccessReview(const Resource& resource, const Json& body) {
-  Json out = body;
-  out["kind"] = resource.kind;
-  out["apiVersion"] = resource.ApiVersion();
-  if (resource.kind == "SelfSubjectRulesReview") {
-    out["status"] = {
-        {"resourceRules", {{{"verbs", {"*"}}, {"apiGroups", {"*"}}, {"resources", {"*"}}}}},
-        {"nonResourceRules", {{{"verbs", {"*"}}, {"nonResourceURLs", {"*"}}}}},
-        {"incomplete", false}};
-  } else {
-    out["status"] = {{"allowed", true}};
-  }
-  return out;
-}
-
 }  // namespace
 
 ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
@@ -77,7 +54,8 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
       store_(store),
       options_(std::move(options)),
       registry_(Schema::Builtin()),
-      writer_(env_, store, registry_, options_.admit, options_.node_ports) {
+      writer_(env_, store, registry_, options_.admit, options_.node_ports),
+      watches_(std::make_unique<WatchSet>()) {
   if (options_.definitions != nullptr) {
     for (const Json& crd : *options_.definitions) registry_.SetCustomResource(crd);
   }
@@ -90,15 +68,7 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
 
 ApiServer::~ApiServer() {
   store_.Unsubscribe(subscription_);
-  for (const auto& entry : watches_) entry.second->End();
-}
-
-void ApiServer::EndWatches() {
-  for (const auto& entry : std::exchange(watches_, {})) {
-    env_.executor.Cancel(entry.second->bookmark_timer);
-    env_.executor.Cancel(entry.second->end_timer);
-    entry.second->End();
-  }
+  watches_->EndAll();
 }
 
 void ApiServer::OnChange(const Change& change) {
@@ -121,23 +91,14 @@ void ApiServer::OnChange(const Change& change) {
       });
     }
   }
-  for (auto it = watches_.begin(); it != watches_.end();) {
-    Watch& watch = *it->second;
-    const bool mine = watch.options().resource->StorageName() == change.object->key().resource;
-    if (mine && !watch.Deliver(change)) {
-      watch.End();
-      env_.executor.Cancel(watch.bookmark_timer);
-      env_.executor.Cancel(watch.end_timer);
-      it = watches_.erase(it);
-    } else {
-      ++it;
-    }
-  }
+  watches_->Deliver(change);
 }
 
 void ApiServer::Fail(Request& request, const absl::Status& status) {
-  request.writer->Send(
-      {StatusCodeOf(status), JsonHeaders(), WriteJson(StatusObject(status)) + "\n"});
+  const int code = StatusCodeOf(status);
+  http::Headers headers = JsonHeaders();
+  if (code == 429) headers.Add("Retry-After", "1");
+  request.writer->Send({code, std::move(headers), WriteJson(StatusObject(status)) + "\n"});
 }
 
 void ApiServer::Answer(Request& request, int code, const Json& object) {
@@ -268,71 +229,6 @@ void ApiServer::Discovery(Request& request) {
 }
 
 // Endpoints that are not plain storage. True when the request was answered.
-bool ApiServer::Special(Request& request) {
-  const Resource& resource = *request.resource;
-  const ResourcePath& path = request.path;
-  const std::string& method = request.http.method;
-  if (request.user && !resource.HasVerb("get") &&
-      (resource.group == "authorization.k8s.io" || resource.kind == "SelfSubjectReview")) {
-    const auto body = ParseBody(request.http);
-    if (method != "POST" || !body.ok() || !body->is_object()) {
-      Fail(request,
-           method != "POST" ? MethodNotAllowed() : BadRequest("the body must be an object"));
-      return true;
-    }
-    const auto answer = AnswerReview(options_.access, resource, path.ns, *request.user, *body);
-    answer.ok() ? Answer(request, 201, *answer) : Fail(request, answer.status());
-    return true;
-  }
-  if (!resource.HasVerb("get") && resource.group == "authorization.k8s.io") {
-    const auto body = ParseBody(request.http);
-    if (method != "POST" || !body.ok() || !body->is_object()) {
-      Fail(request,
-           method != "POST" ? MethodNotAllowed() : BadRequest("the body must be an object"));
-    } else {
-      Answer(request, 201, AccessReview(resource, *body));
-    }
-    return true;
-  }
-  if (!resource.HasVerb("watch")) {  // bindings, componentstatuses, token reviews
-    Fail(request, MethodNotAllowed());
-    return true;
-  }
-  if (path.subresource.empty() || path.subresource == "status" || path.subresource == "scale") {
-    if (!path.subresource.empty() && resource.Subresource(path.subresource) == nullptr) {
-      Fail(request, NoSuchResource());
-      return true;
-    }
-    return false;
-  }
-  const ObjectKey key{resource.StorageName(), resource.namespaced ? path.ns : "", path.name};
-  const ObjectPtr object = store_.Get(key);
-  if (object == nullptr) {
-    Fail(request, resource.Subresource(path.subresource) == nullptr
-                      ? NoSuchResource()
-                      : NotFoundError(resource.Target(path.name)));
-    return true;
-  }
-  if (resource.plural == "pods" && path.subresource == "log" && method == "GET") {
-    // Simulated containers print nothing.
-    request.writer->Send({200, {{"Content-Type", "text/plain"}}, ""});
-    return true;
-  }
-  if (resource.plural == "pods" && path.subresource == "eviction" && method == "POST") {
-    Delete({&resource, key.ns, key.name, ""}, Json(), {}, [](auto) {});
-    Answer(request, 201,
-           {{"kind", "Status"},
-            {"apiVersion", "v1"},
-            {"metadata", Json::object()},
-            {"status", "Success"},
-            {"code", 201}});
-    return true;
-  }
-  Fail(request,
-       resource.Subresource(path.subresource) == nullptr ? NoSuchResource() : MethodNotAllowed());
-  return true;
-}
-
 void ApiServer::Commit(WritePlan plan, Store::Done done) {
   if (!done) done = [](auto) {};
   switch (plan.action) {
@@ -430,7 +326,7 @@ void ApiServer::Write(Request& request) {
   const std::string content_type(request.http.headers.Get("Content-Type"));
   absl::StatusOr<WritePlan> plan = MethodNotAllowed();
   const auto body = [&]() -> absl::StatusOr<Json> {
-    auto parsed = ParseBody(request.http);
+    auto parsed = ParseRequestBody(request.http);
     if (!parsed.ok()) {
       return BadRequest(StrCat("the object provided is unrecognized (must be of type ",
                                path.subresource == "scale" ? "Scale" : resource.kind,

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +35,11 @@ struct ApiServerOptions {
   Admitter admit = nullptr;
   absl::Duration bookmark_period = absl::Minutes(1);
   absl::Duration watch_timeout = absl::Minutes(30);  // of watches that name no timeout
+  // Watches that one user may have open; more are answered 429. 0: any number.
+  size_t max_watches_per_user = 0;
+  // Unread bytes of one watch: a client that leaves more is told the rest when it reads again.
+  size_t max_watch_pending = 256 << 10;
+  std::function<void()> on_watch_refused = nullptr;  // told of such a 429
 };
 
 // The server side of the Kubernetes API over a Store, without a transport: it can be driven through
@@ -68,10 +74,9 @@ class ApiServer {
   // Ends every watch, as when the server restarts.
   void EndWatches();
   // Number of watches now open.
-  [[nodiscard]] size_t watches() const { return watches_.size(); }
+  [[nodiscard]] size_t watches() const;
 
  private:
-  friend class Watch;
   struct Request;  // one parsed request
 
   // False when the request was refused.
@@ -81,11 +86,16 @@ class ApiServer {
   void Read(Request& request);
   void List(Request& request);
   void StartWatch(Request& request);
+  void TickBookmarks(uint64_t watch);
   void Write(Request& request);
   // True: the request will be tried again.
   bool Again(const Request& request);
   void DeleteCollection(Request& request);
+  // Ends a watch when its user is not known any more, or may not watch any more.
+  void WatchRight(uint64_t id, const Request& request);
+  void LookAgain(uint64_t id, std::function<bool()> still);
   bool Special(Request& request);
+  void ReviewToken(Request& request);
   void Discovery(Request& request);
   void Commit(WritePlan plan, Store::Done done);
   void Answer(Request& request, int code, const Json& object);
@@ -100,8 +110,7 @@ class ApiServer {
   Registry registry_;
   Writer writer_;
   uint64_t subscription_ = 0;
-  std::map<uint64_t, std::shared_ptr<class Watch>> watches_;
-  uint64_t next_watch_ = 1;
+  std::unique_ptr<class WatchSet> watches_;
 };
 
 }  // namespace sealane::kubeapi

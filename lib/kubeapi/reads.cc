@@ -15,18 +15,13 @@
 #include "lib/kubeapi/protobuf.h"
 #include "lib/kubeapi/request.h"
 #include "lib/kubeapi/table.h"
-#include "lib/kubeapi/watch.h"
+#include "lib/kubeapi/watch_set.h"
 
 namespace sealane::kubeapi {
 namespace {
 
-const Json& LabelsOf(const Json& object) {
-  static const Json* const null = new Json();
-  const auto metadata = object.find("metadata");
-  if (metadata == object.end()) return *null;
-  const auto labels = metadata->find("labels");
-  return labels == metadata->end() ? *null : *labels;
-}
+// How often a watch looks whether its user still may.
+constexpr absl::Duration kRightPeriod = absl::Seconds(30);
 
 absl::StatusOr<uint64_t> ParseRevision(const std::string& text) {
   if (text.empty()) return 0;
@@ -173,36 +168,22 @@ void ApiServer::StartWatch(Request& request) {
   options.output = request.output;
   options.include_object = request.Query("includeObject");
   options.bookmarks = request.Flag("allowWatchBookmarks");
+  if (request.user) options.user = request.user->name;
+  options.max_pending = options_.max_watch_pending;
+  const size_t most = options_.max_watches_per_user;
+  if (most != 0 && watches_->CountOf(options.user) >= most) {
+    if (options_.on_watch_refused) options_.on_watch_refused();
+    return Fail(request, ApiError(429, "TooManyRequests",
+                                  StrCat("this user has ", most, " watches open: end some first")));
+  }
   // Also one that is yet to come (of before a restore): the watch is silent until then.
   if (!initial_events) options.after = *revision;
   const bool bookmarks = options.bookmarks;
   request.writer->StartStream(200, {{"Content-Type", "application/json"}});
-  auto watch = std::make_shared<Watch>(env_, std::move(options), request.writer);
-  if (initial_events || *revision == 0) {
-    store_.ForEach(resource.StorageName(), request.path.ns, {}, [&](const ObjectPtr& object) {
-      watch->SendInitial(*object);
-      return true;
-    });
-    if (initial_events && bookmarks) watch->SendBookmark(store_.revision(), true);
-  } else {
-    const auto history = store_.History(resource.StorageName(), *revision);
-    if (!history.ok()) {
-      watch->SendError(StatusObject(Expired(ToStd(history.status().message()))));
-      return watch->End();
-    }
-    for (const Change& change : *history) watch->Deliver(change);
-  }
-  const uint64_t id = next_watch_++;
-  watches_[id] = watch;
-  const auto finish = [this, id] {
-    const auto it = watches_.find(id);
-    if (it == watches_.end()) return;
-    const std::shared_ptr<Watch> ending = it->second;
-    watches_.erase(it);
-    env_.executor.Cancel(ending->bookmark_timer);
-    env_.executor.Cancel(ending->end_timer);
-    ending->End();
-  };
+  const auto id = std::make_shared<uint64_t>(0);
+  const auto finish = [this, id] { watches_->End(*id); };
+  auto watch = std::make_shared<Watch>(env_, store_, std::move(options), request.writer, finish);
+  *id = watches_->Add(watch);
   absl::Duration timeout = options_.watch_timeout;
   if (const int seconds = std::atoi(request.Query("timeoutSeconds").c_str()); seconds > 0) {
     timeout = absl::Seconds(seconds);
@@ -212,18 +193,53 @@ void ApiServer::StartWatch(Request& request) {
   request.writer->OnClose([finish, alive = std::weak_ptr<Watch>(watch)] {
     if (alive.lock() != nullptr) finish();
   });
-  if (!bookmarks) return;
-  const auto tick = std::make_shared<std::function<void()>>();
-  *tick = [this, id, weak = std::weak_ptr<std::function<void()>>(tick)] {
-    const auto it = watches_.find(id);
-    const auto self = weak.lock();
-    if (it == watches_.end() || self == nullptr) return;
-    it->second->SendBookmark(store_.revision(), false);
-    it->second->bookmark_timer =
-        env_.executor.After(options_.bookmark_period, [self] { (*self)(); });
-  };
-  watch->bookmark_timer = env_.executor.After(options_.bookmark_period, [tick] { (*tick)(); });
+  if (bookmarks) TickBookmarks(*id);
+  if (request.user) WatchRight(*id, request);
+  if (initial_events || *revision == 0) {
+    std::vector<ObjectPtr> initial;
+    store_.ForEach(resource.StorageName(), request.path.ns, {}, [&](const ObjectPtr& object) {
+      initial.push_back(object);
+      return true;
+    });
+    watch->Start(std::move(initial), store_.revision(), initial_events && bookmarks);
+  } else {
+    watch->Start({}, *revision, false);
+  }
 }
+
+void ApiServer::TickBookmarks(uint64_t id) {
+  const std::shared_ptr<Watch> watch = watches_->Find(id);
+  if (watch == nullptr) return;
+  watch->bookmark_timer = env_.executor.After(options_.bookmark_period, [this, id] {
+    if (const std::shared_ptr<Watch> open = watches_->Find(id)) open->SendBookmark();
+    TickBookmarks(id);
+  });
+}
+
+void ApiServer::WatchRight(uint64_t id, const Request& request) {
+  // What says who it is; there is no body.
+  auto proof = std::make_shared<http::HttpRequest>(request.http);
+  auto asked = std::make_shared<Attributes>(AttributesOf(request.http.method, request.target));
+  LookAgain(id, [this, proof, asked, name = request.user->name] {
+    const std::optional<UserInfo> now = options_.access.authenticate(*proof);
+    return now.has_value() && now->name == name &&
+           (!options_.access.authorize || options_.access.authorize(*now, *asked));
+  });
+}
+
+void ApiServer::LookAgain(uint64_t id, std::function<bool()> still) {
+  const std::shared_ptr<Watch> watch = watches_->Find(id);
+  if (watch == nullptr) return;
+  // Not all at the same time.
+  const absl::Duration wait = kRightPeriod * (0.75 + env_.random.Fraction() / 2);
+  watch->right_timer = env_.executor.After(wait, [this, id, still = std::move(still)] {
+    still() ? LookAgain(id, still) : watches_->End(id);
+  });
+}
+
+void ApiServer::EndWatches() { watches_->EndAll(); }
+
+size_t ApiServer::watches() const { return watches_->size(); }
 
 void ApiServer::DeleteCollection(Request& request) {
   const Resource& resource = *request.resource;

@@ -4,7 +4,9 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/body.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/protobuf.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -99,9 +101,23 @@ std::optional<ResourcePath> ParseResourcePath(std::string_view path) {
   return out;
 }
 
+const Json& LabelsOf(const Json& object) {
+  static const Json* const null = new Json();
+  const auto metadata = object.find("metadata");
+  if (metadata == object.end()) return *null;
+  const auto labels = metadata->find("labels");
+  return labels == metadata->end() ? *null : *labels;
+}
+
 std::string ObjectText(const Resource& resource, const StoredObject& object) {
   return StrCat("{\"kind\":\"", resource.kind, "\",\"apiVersion\":\"", resource.ApiVersion(), "\",",
                 std::string_view(object.Body()).substr(1));
+}
+
+absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request) {
+  if (IsProtobuf(request.body)) return DecodeProtobuf(request.body);
+  const bool yaml = request.headers.Get("Content-Type").find("yaml") != std::string_view::npos;
+  return ParseText(request.body, yaml);
 }
 
 }  // namespace sealane::kubeapi

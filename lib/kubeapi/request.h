@@ -62,6 +62,12 @@ struct ApiServer::Request {
   [[nodiscard]] bool Flag(std::string_view name) const { return FlagIsSet(target, name); }
 };
 
+// metadata.labels of an object, or null.
+[[nodiscard]] const Json& LabelsOf(const Json& object);
+
+// The body of a request: JSON, YAML or Kubernetes' protobuf.
+[[nodiscard]] absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request);
+
 // The text of an object with kind and apiVersion of `resource` in front.
 [[nodiscard]] std::string ObjectText(const Resource& resource, const StoredObject& object);
 

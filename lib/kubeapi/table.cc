@@ -1,5 +1,7 @@
 #include "lib/kubeapi/table.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <utility>
@@ -337,7 +339,31 @@ Json Definition(const std::string& name, const std::string& type, int priority,
           {"priority", priority}};
 }
 
-// A printer column's simple JSON path: ".spec.size",
+// As At; a part may end in "[0]" or "[*]", which is the first element here.
+const Json* Follow(const Json& object, std::string_view path) {
+  const Json* at = &object;
+  while (at != nullptr && !path.empty()) {
+    const size_t dot = std::min(path.find('.'), path.size());
+    std::string_view part = path.substr(0, dot);
+    path.remove_prefix(std::min(dot + 1, path.size()));
+    const size_t bracket = part.find('[');
+    const std::string_view index =
+        bracket == std::string_view::npos ? std::string_view() : part.substr(bracket);
+    part = part.substr(0, bracket);
+    if (!part.empty()) {
+      const auto it = at->is_object() ? at->find(part) : at->end();
+      at = at->is_object() && it != at->end() ? &*it : nullptr;
+    }
+    if (index.empty() || at == nullptr) continue;
+    size_t number = 0;
+    const bool any = index == "[*]";
+    if (!any) number = static_cast<size_t>(std::atoi(std::string(index.substr(1)).c_str()));
+    at = at->is_array() && number < at->size() ? &(*at)[number] : nullptr;
+  }
+  return at;
+}
+
+// A printer column's simple JSON path: ".spec.size", ".spec.ports[0].port",
 // ".status.conditions[?(@.type==\"Ready\")].status".
 Json CustomCell(const Json& object, std::string path, const std::string& type, absl::Time now) {
   if (!path.empty() && path.front() == '.') path.erase(0, 1);
@@ -360,8 +386,9 @@ Json CustomCell(const Json& object, std::string path, const std::string& type, a
     if (at == nullptr) return nullptr;
     path = close + 3 <= path.size() ? path.substr(close + 3) : "";
   }
-  const Json& value = path.empty() ? *at : At(*at, path);
-  if (value.is_null()) return nullptr;
+  const Json* const found = Follow(*at, path);
+  if (found == nullptr || found->is_null()) return nullptr;
+  const Json& value = *found;
   if (type == "date") {
     const auto time = value.is_string() ? ParseKubeTime(value.get<std::string>())
                                         : absl::StatusOr<absl::Time>(absl::UnknownError(""));

@@ -1,5 +1,8 @@
 #include "lib/runtime/files.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
@@ -17,6 +20,15 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view text)
     return Unavailable(StrCat("cannot write ", path));
   }
   return absl::OkStatus();
+}
+
+size_t RaiseFileLimit(size_t wanted) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur >= wanted) return limit.rlim_cur;
+  const rlim_t before = limit.rlim_cur;
+  limit.rlim_cur = std::min<rlim_t>(wanted, limit.rlim_max);
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
 }
 
 }  // namespace sealane

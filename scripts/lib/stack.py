@@ -254,7 +254,8 @@ class Stack:
             self.bin / "kubesim", "--name", cluster.name,
             "--listen", f"127.0.0.1:{self.ports[name]}", "--nodes", cluster.nodes,
             "--cpu", cluster.cpu, "--memory", cluster.memory,
-            "--startup-delay", cluster.startup_delay, "--kubeconfig-out", kubeconfig])
+            "--startup-delay", cluster.startup_delay, "--metrics", "on",
+            "--kubeconfig-out", kubeconfig])
         self.wait_for(name, kubeconfig.exists)
 
     def start_agent(self, cluster):
@@ -464,7 +465,7 @@ def make_certificates(directory):
     """An authority, and a certificate of it for 127.0.0.1: ca.pem, server.pem, server.key."""
     if (directory / "server.pem").exists():
         return
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n", "utf-8")
     new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     for argv in (

@@ -19,6 +19,10 @@ std::vector<Flag> AgentFlags() {
        ""},
       {"api-concurrency", "Requests to the API server at once.", "32"},
       {"api-timeout", "Time limit of one request to the API server.", "30s"},
+      {"member-api",
+       "What users of the control plane's Kubernetes API may do in this cluster: none, read, "
+       "read-secrets or write.",
+       "read"},
       {"heartbeat-interval", "How often the agent says that it is there.", "10s"},
   };
 }
@@ -52,6 +56,9 @@ absl::StatusOr<std::unique_ptr<Service>> FromFlags(const Flags& flags, ServiceCo
       options.heartbeat_interval <= absl::ZeroDuration()) {
     return InvalidArgument("--api-timeout and --heartbeat-interval must be positive");
   }
+  const absl::StatusOr<MemberAccess> access_of_users = ParseMemberAccess(flags.Get("member-api"));
+  if (!access_of_users.ok()) return Annotate(access_of_users.status(), "--member-api");
+  options.member_access = *access_of_users;
   const std::string& kubeconfig = flags.Get("kubeconfig");
   SEALANE_ASSIGN_OR_RETURN(const kube::ClusterAccess access,
                            kubeconfig.empty()

@@ -61,6 +61,14 @@ AgentMetrics::AgentMetrics(Registry& registry)
       heartbeats(registry.AddCounter("sealane_agent_heartbeats_total", "Heartbeats sent")),
       capacity_answers(registry.AddCounter("sealane_agent_capacity_answers_total",
                                            "Capacity questions answered")),
+      member_requests(registry.AddCounter(
+          "sealane_agent_member_requests_total",
+          "Requests of the control plane's users to the cluster's API server, by outcome",
+          {{"result", "sent"}})),
+      member_refused(registry.AddCounter(
+          "sealane_agent_member_requests_total",
+          "Requests of the control plane's users to the cluster's API server, by outcome",
+          {{"result", "refused"}})),
       api_requests(registry.AddCounter("sealane_agent_api_requests_total",
                                        "Requests to the cluster's API server")),
       api_errors(
@@ -72,6 +80,8 @@ AgentMetrics::AgentMetrics(Registry& registry)
       versions_went_back(registry.AddCounter("sealane_agent_api_restores_total",
                                              "Lists that were older than what was known: the API "
                                              "server was restored from a backup")),
+      member_sessions(registry.AddGauge("sealane_agent_member_sessions",
+                                        "Answers to the control plane's users under way")),
       works(registry.AddGauge("sealane_agent_works", "Works known")),
       works_failed(registry.AddGauge("sealane_agent_works_failed", "Works that cannot be applied")),
       reports_pending(

@@ -30,11 +30,14 @@ struct AgentMetrics {
   Counter& report_failures;
   Counter& heartbeats;
   Counter& capacity_answers;
+  Counter& member_requests;  // of the control plane's users, sent on to the API server
+  Counter& member_refused;
   Counter& api_requests;
   Counter& api_errors;
   Counter& api_throttled;
   Counter& watch_failures;
   Counter& versions_went_back;
+  Gauge& member_sessions;
   Gauge& works;
   Gauge& works_failed;
   Gauge& reports_pending;

@@ -23,6 +23,7 @@
 #include "services/agent/cluster_facts.h"
 #include "services/agent/desired.h"
 #include "services/agent/heartbeat.h"
+#include "services/agent/member_api.h"
 #include "services/agent/observe.h"
 #include "services/agent/pods.h"
 #include "services/agent/report.h"
@@ -65,6 +66,7 @@ class AgentService final : public Service {
         health_(client_, metrics_, [this](bool healthy) { OnHealth(healthy); }),
         facts_(client_, metrics_, FactsHooks()),
         capacity_(env_, bus_, client_, facts_, metrics_),
+        member_api_(env_, bus_, client_, options_.member_access, metrics_),
         heartbeat_(env_, bus_, HeartbeatOptionsOf(options_), health_, facts_, metrics_,
                    [this](v1::Heartbeat& heartbeat) {
                      heartbeat.set_works_applied(static_cast<int64_t>(metrics_.applied.Value()));
@@ -119,6 +121,7 @@ class AgentService final : public Service {
   ApiHealth health_;
   ClusterFacts facts_;
   CapacityAnswers capacity_;
+  MemberApi member_api_;
   HeartbeatSender heartbeat_;
 
   int64_t incarnation_ = 0;
@@ -189,6 +192,7 @@ void AgentService::Start() {
   feed_->Start();
   health_.Start();
   capacity_.Start();
+  member_api_.Start();
   heartbeat_.Start(incarnation_);
   Housekeep();
 }

@@ -10,6 +10,7 @@
 #include "lib/kube/credentials.h"
 #include "lib/runtime/memory_keeper.h"
 #include "lib/runtime/service.h"
+#include "services/agent/member_access.h"
 #include "services/agent/state_store.h"
 
 namespace sealane::agent {
@@ -20,6 +21,8 @@ struct AgentOptions {
   int max_concurrent_requests = 32;
   absl::Duration request_timeout = absl::Seconds(30);
   std::string version = "0.1.0";
+  // What people at the control plane may do in the cluster.
+  MemberAccess member_access = MemberAccess::kRead;
 };
 
 // What the agent talks to besides the bus.

@@ -50,6 +50,12 @@ absl::Status ToStatus(const v1::OperationResult& result, const ObjectKey& key,
   return kubeapi::InvalidObject({std::string(group), std::string(kind), key.name}, errors);
 }
 
+absl::Status OnlyAView(const ObjectKey& key) {
+  return kubeapi::ForbiddenError(
+      {"work.karmada.io", key.resource.substr(key.resource.find('/') + 1), key.name},
+      "it shows what the scheduler decided and cannot be written; policies decide");
+}
+
 }  // namespace
 
 BusStore::BusStore(Bus& bus, Env env, Deploys& deploys, int bus_replicas, size_t history_limit)
@@ -127,6 +133,7 @@ void BusStore::OnObject(const std::string& key, const BusMessage& message, bool 
       entries_.erase(found);
       unserved_.erase(key);
       Hide(last, message.sequence);
+      bindings_.Remove(key, message.sequence, Teller());
     }
     Remember(key, origin.sequence);
   } else {
@@ -139,6 +146,7 @@ void BusStore::OnObject(const std::string& key, const BusMessage& message, bool 
     entry.row = std::move(row);
     entry.row_revision = origin.sequence;
     Show(key, message.sequence);
+    bindings_.SetRow(key, entry.row, message.sequence, Teller());
   }
   Wake(key);
 }
@@ -154,6 +162,7 @@ void BusStore::Remember(const std::string& key, uint64_t revision) {
 void BusStore::OnApp(const std::string& key, const BusMessage& message, bool gone) {
   v1::AppStatus app;
   if (gone || !app.ParseFromString(message.payload)) {
+    bindings_.Remove(key, message.sequence, Teller());
     const auto it = entries_.find(key);
     if (it == entries_.end()) return;
     it->second.app.Clear();
@@ -180,6 +189,29 @@ void BusStore::OnApp(const std::string& key, const BusMessage& message, bool gon
       !kept.status_json().empty() || !entry.app.status_json().empty() || entry.row.deleting();
   entry.app = std::move(kept);
   if (shown && entry.row_revision != 0) Show(key, message.sequence);
+  bindings_.SetApp(key, entry.row_revision == 0 ? nullptr : &entry.row, std::move(app),
+                   message.sequence, Teller());
+}
+
+BindingViews::Tell BusStore::Teller() {
+  if (!synced_) return {};
+  return [this](const kubeapi::Change& change) {
+    view_.FollowTo(change.object->revision());
+    // An observer may go while it is told.
+    const std::map<uint64_t, Observer> observers = observers_;
+    for (const auto& entry : observers) entry.second(change);
+  };
+}
+
+uint64_t BusStore::Subscribe(Observer observer) {
+  const uint64_t id = view_.Subscribe(observer);
+  observers_[id] = std::move(observer);
+  return id;
+}
+
+void BusStore::Unsubscribe(uint64_t id) {
+  view_.Unsubscribe(id);
+  observers_.erase(id);
 }
 
 void BusStore::OnCluster(const BusMessage& message, bool gone) {
@@ -280,6 +312,7 @@ std::string BusStore::RowKeyOf(const ObjectKey& key) const {
 }
 
 void BusStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done done) {
+  if (BindingViews::Has(key.resource)) return done(OnlyAView(key));
   const Kind* kind = kinds_.Stored(key.resource);
   if (kind == nullptr) return done(kubeapi::NoSuchResource());
   const ObjectPtr now = Get(key);
@@ -319,6 +352,7 @@ void BusStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done do
 }
 
 void BusStore::Remove(const ObjectKey& key, uint64_t expected, Done done) {
+  if (BindingViews::Has(key.resource)) return done(OnlyAView(key));
   const Kind* kind = kinds_.Stored(key.resource);
   const ObjectPtr now = Get(key);
   if (kind == nullptr || now == nullptr || now->revision() != expected) {

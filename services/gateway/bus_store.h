@@ -21,6 +21,7 @@
 #include "sealane/v1/cluster.pb.h"
 #include "sealane/v1/deploy.pb.h"
 #include "sealane/v1/tables.pb.h"
+#include "services/gateway/binding_views.h"
 #include "services/gateway/deploys.h"
 #include "services/gateway/kinds.h"
 
@@ -47,23 +48,27 @@ class BusStore final : public kubeapi::Store {
   void SetPublisher(std::string publisher) { publisher_ = std::move(publisher); }
 
   uint64_t revision() const override { return view_.revision(); }
-  kubeapi::ObjectPtr Get(const kubeapi::ObjectKey& key) const override { return view_.Get(key); }
+  kubeapi::ObjectPtr Get(const kubeapi::ObjectKey& key) const override {
+    return BindingViews::Has(key.resource) ? bindings_.Get(key) : view_.Get(key);
+  }
   void ForEach(std::string_view resource, std::string_view ns,
                const std::pair<std::string, std::string>& after,
                const std::function<bool(const kubeapi::ObjectPtr&)>& visit) const override {
-    view_.ForEach(resource, ns, after, visit);
+    BindingViews::Has(resource) ? bindings_.ForEach(resource, ns, after, visit)
+                                : view_.ForEach(resource, ns, after, visit);
   }
   size_t Count(std::string_view resource, std::string_view ns) const override {
-    return view_.Count(resource, ns);
+    return BindingViews::Has(resource) ? bindings_.Count(resource, ns) : view_.Count(resource, ns);
   }
   // Besides the errors of Store: those of the API, for what intake refuses or does not answer.
   void Put(const kubeapi::ObjectKey& key, Json object, uint64_t expected, Done done) override;
   void Remove(const kubeapi::ObjectKey& key, uint64_t expected, Done done) override;
-  uint64_t Subscribe(Observer observer) override { return view_.Subscribe(std::move(observer)); }
-  void Unsubscribe(uint64_t id) override { view_.Unsubscribe(id); }
+  uint64_t Subscribe(Observer observer) override;
+  void Unsubscribe(uint64_t id) override;
   absl::StatusOr<std::vector<kubeapi::Change>> History(std::string_view resource,
                                                        uint64_t revision) const override {
-    return view_.History(resource, revision);
+    return BindingViews::Has(resource) ? bindings_.History(resource, revision)
+                                       : view_.History(resource, revision);
   }
 
  private:
@@ -90,6 +95,8 @@ class BusStore final : public kubeapi::Store {
   void ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision);
   // Tells those whose write of this row has come round.
   void Wake(const std::string& key);
+  // Tells changes of views, once everything has been read.
+  [[nodiscard]] BindingViews::Tell Teller();
   void Remember(const std::string& key, uint64_t revision);
   // The key of the object in this store; nullopt: its kind is not served.
   [[nodiscard]] std::optional<kubeapi::ObjectKey> KeyOf(const v1::ObjectRef& ref) const;
@@ -100,6 +107,8 @@ class BusStore final : public kubeapi::Store {
   Deploys& deploys_;
   int bus_replicas_;
   kubeapi::MemoryStore view_;
+  BindingViews bindings_;
+  std::map<uint64_t, Observer> observers_;
   Kinds kinds_;
   Logger log_{"gateway"};
   bool synced_ = false;

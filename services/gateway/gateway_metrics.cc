@@ -7,6 +7,8 @@ GatewayMetrics::GatewayMetrics(Registry& r)
                          {{"kind", "read"}})),
       writes(r.AddCounter("sealane_gateway_requests_total", "Requests of known users, by kind.",
                           {{"kind", "write"}})),
+      member_requests(r.AddCounter("sealane_gateway_requests_total",
+                                   "Requests of known users, by kind.", {{"kind", "member"}})),
       unauthenticated(r.AddCounter("sealane_gateway_refused_total",
                                    "Requests refused before they were looked at, by reason.",
                                    {{"reason", "unauthenticated"}})),
@@ -16,6 +18,18 @@ GatewayMetrics::GatewayMetrics(Registry& r)
       too_many(r.AddCounter("sealane_gateway_refused_total",
                             "Requests refused before they were looked at, by reason.",
                             {{"reason", "too_many"}})),
+      too_many_reads(r.AddCounter("sealane_gateway_refused_total",
+                                  "Requests refused before they were looked at, by reason.",
+                                  {{"reason", "too_many_reads"}})),
+      too_many_watches(r.AddCounter("sealane_gateway_refused_total",
+                                    "Requests refused before they were looked at, by reason.",
+                                    {{"reason", "too_many_watches"}})),
+      gave_way(r.AddCounter("sealane_gateway_connections_closed_total",
+                            "Connections closed because there were too many, by which.",
+                            {{"which", "waiting"}})),
+      no_room(r.AddCounter("sealane_gateway_connections_closed_total",
+                           "Connections closed because there were too many, by which.",
+                           {{"which", "new"}})),
       write_seconds(r.AddHistogram("sealane_gateway_write_seconds",
                                    "From a write of a client to its answer.")),
       rows_copied(r.AddCounter("sealane_gateway_rows_copied_total",
@@ -23,6 +37,16 @@ GatewayMetrics::GatewayMetrics(Registry& r)
       leader(r.AddGauge("sealane_gateway_leader", "1 while this process copies rows.")),
       objects(r.AddGauge("sealane_gateway_objects", "Objects that the API shows.")),
       watches(r.AddGauge("sealane_gateway_watches", "Watches of clients that are open.")),
-      waiting(r.AddGauge("sealane_gateway_writes_waiting", "Writes that are not answered yet.")) {}
+      waiting(r.AddGauge("sealane_gateway_writes_waiting", "Writes that are not answered yet.")),
+      member_answers(r.AddGauge("sealane_gateway_member_answers",
+                                "Answers of member clusters under way, watches among them.")),
+      connections(r.AddGauge("sealane_gateway_connections", "Connections of clients.")) {}
+
+Credentials::Metrics GatewayMetrics::ForCredentials(Registry& r) {
+  constexpr char kName[] = "sealane_gateway_credentials_reads_total";
+  constexpr char kHelp[] = "Files of certificates, keys and tokens that changed, by outcome.";
+  return {r.AddCounter(kName, kHelp, {{"result", "taken"}}),
+          r.AddCounter(kName, kHelp, {{"result", "refused"}})};
+}
 
 }  // namespace sealane::gateway

@@ -4,23 +4,33 @@
 #include <string>
 
 #include "lib/telemetry/metrics.h"
+#include "services/gateway/credentials.h"
 
 namespace sealane::gateway {
 
 struct GatewayMetrics {
   explicit GatewayMetrics(Registry& registry);
+  // Files of credentials that were read again, and that were wrong.
+  [[nodiscard]] static Credentials::Metrics ForCredentials(Registry& registry);
 
   Counter& reads;
   Counter& writes;
+  Counter& member_requests;
   Counter& unauthenticated;
   Counter& forbidden;
   Counter& too_many;
+  Counter& too_many_reads;
+  Counter& too_many_watches;
+  Counter& gave_way;
+  Counter& no_room;
   Histogram& write_seconds;
   Counter& rows_copied;
   Gauge& leader;
   Gauge& objects;
   Gauge& watches;
   Gauge& waiting;
+  Gauge& member_answers;
+  Gauge& connections;
 };
 
 }  // namespace sealane::gateway

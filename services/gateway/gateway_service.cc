@@ -1,8 +1,6 @@
 #include "services/gateway/gateway_service.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "lib/core/json.h"
@@ -10,6 +8,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/http/server.h"
+#include "lib/kube/json_access.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/runtime/files.h"
 #include "lib/telemetry/log.h"
@@ -20,14 +19,10 @@ namespace sealane::gateway {
 namespace {
 
 constexpr absl::Duration kMetricsInterval = absl::Seconds(5);
-
-absl::StatusOr<std::string> ReadFile(std::string_view flag, const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return InvalidArgument(StrCat("--", flag, ": cannot read ", path));
-  return text.str();
-}
+// Bytes of one request's body: as much as kube-apiserver takes.
+constexpr size_t kMaxBody = 3 << 20;
+// File descriptors besides those of clients' connections.
+constexpr size_t kOtherFiles = 64;
 
 void Refuse(http::ResponseWriter& writer, const absl::Status& status) {
   http::Headers headers = {{"Content-Type", "application/json"}};
@@ -38,6 +33,15 @@ void Refuse(http::ResponseWriter& writer, const absl::Status& status) {
 
 bool IsRead(const http::HttpRequest& request) {
   return request.method == "GET" || request.method == "HEAD";
+}
+
+bool ClusterIsReady(const Json& cluster) {
+  const Json* conditions = kube::Find(cluster, {"status", "conditions"});
+  if (conditions == nullptr || !conditions->is_array()) return false;
+  return std::any_of(conditions->begin(), conditions->end(), [](const Json& condition) {
+    return kube::GetString(condition, {"type"}) == "Ready" &&
+           kube::GetString(condition, {"status"}) == "True";
+  });
 }
 
 bool IsProbe(const http::HttpRequest& request) {
@@ -80,36 +84,40 @@ class Timed final : public http::ResponseWriter {
 }  // namespace
 
 GatewayService::GatewayService(ServiceContext context, const Options& options,
-                               kubeauth::StaticTokens tokens)
+                               std::unique_ptr<Credentials> credentials)
     : context_(std::move(context)),
       options_(options),
-      authenticate_(kubeauth::FirstOf(
-          {kubeauth::ByClientCertificate(),
-           kubeauth::ByStaticTokens(
-               std::make_shared<const kubeauth::StaticTokens>(std::move(tokens)))})),
+      credentials_(std::move(credentials)),
+      authenticate_(credentials_->authenticator()),
       metrics_(context_.metrics),
       events_(context_.bus, context_.env, "gateway"),
       deploys_(context_.bus, context_.env, options.write_timeout),
       store_(context_.bus, context_.env, deploys_, context_.bus_replicas,
              static_cast<size_t>(options.history)),
-      executor_(context_.env.executor) {}
+      members_(context_.bus, context_.env),
+      executor_(context_.env.executor),
+      reads_(context_.env.executor,
+             {.max_reads = static_cast<size_t>(options.max_reads_per_user)}) {}
 
 GatewayService::~GatewayService() = default;
 
 absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceContext context,
                                                                      const Options& options) {
-  SEALANE_ASSIGN_OR_RETURN(const std::string file, ReadFile("token-file", options.token_file));
-  absl::StatusOr<kubeauth::StaticTokens> tokens = kubeauth::StaticTokens::Parse(file);
-  if (!tokens.ok()) return Annotate(tokens.status(), "--token-file");
+  SEALANE_ASSIGN_OR_RETURN(
+      std::unique_ptr<Credentials> credentials,
+      Credentials::Load(context.env, options, GatewayMetrics::ForCredentials(context.metrics)));
   http::HttpServerOptions server;
   server.listen = options.listen;
-  SEALANE_ASSIGN_OR_RETURN(server.certificate_pem, ReadFile("tls-cert", options.tls_certificate));
-  SEALANE_ASSIGN_OR_RETURN(server.private_key_pem, ReadFile("tls-key", options.tls_key));
-  if (!options.client_ca.empty()) {
-    SEALANE_ASSIGN_OR_RETURN(server.client_ca_pem, ReadFile("client-ca", options.client_ca));
-    server.client_certificate_optional = true;
+  server.max_connections = static_cast<size_t>(options.max_connections);
+  server.max_body_bytes = kMaxBody;
+  const size_t files = RaiseFileLimit(server.max_connections + kOtherFiles);
+  if (files < server.max_connections + kOtherFiles) {
+    Logger("gateway").Warn("fewer files than connections may be open",
+                           {{"files", std::to_string(files)},
+                            {"max_connections", std::to_string(server.max_connections)}});
   }
-  auto service = std::make_unique<GatewayService>(context, options, *std::move(tokens));
+  credentials->SetTls(server);
+  auto service = std::make_unique<GatewayService>(context, options, std::move(credentials));
   SEALANE_ASSIGN_OR_RETURN(
       service->server_, http::HttpServer::Start(server, context.env.executor,
                                                 [gateway = service.get()](
@@ -127,6 +135,7 @@ absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceCont
 }
 
 void GatewayService::Start() {
+  credentials_->Start(server_.get());
   LeaderLeaseOptions lease;
   lease.service = "gateway";
   lease.instance = context_.instance;
@@ -150,10 +159,13 @@ void GatewayService::Start() {
 
 void GatewayService::Serve() {
   rbac_ = std::make_unique<kubeauth::Rbac>(store_);
+  credentials_->UseStore(store_);
   kubeapi::ApiServerOptions options;
   options.server_address = address_;
   options.node_ports = false;  // each cluster has its own
   options.definitions = Kinds::FleetDefinitions();
+  options.max_watches_per_user = static_cast<size_t>(options_.max_watches_per_user);
+  options.on_watch_refused = [this] { metrics_.too_many_watches.Increment(); };
   options.access.authenticate = authenticate_;
   options.access.authorize = [this](const kubeapi::UserInfo& user,
                                     const kubeapi::Attributes& attributes) {
@@ -174,9 +186,51 @@ void GatewayService::Serve() {
     return rbac_->RulesReview(user, ns);
   };
   options.admit = AdmitObject;
+  if (credentials_->service_accounts() != nullptr) {
+    options.access.issue_token = [accounts = credentials_->service_accounts()](
+                                     const kubeapi::StoredObject& account, const Json& request) {
+      return accounts->Issue(account, request);
+    };
+  }
+  options.access.review_token = [this](std::string_view token) {
+    return kubeauth::ReviewToken(authenticate_, token);
+  };
   options.access.audit = [this](const kubeapi::AuditRecord& record) { Audit(record); };
   api_ = std::make_unique<kubeapi::ApiServer>(context_.env, store_, std::move(options));
   lifecycle_ = std::make_unique<kubeapi::Lifecycle>(*api_, kubeapi::LifecycleOptions());
+  MemberProxy::Hooks hooks;
+  hooks.authorize = [this](const kubeapi::UserInfo& user, const kubeapi::Attributes& attributes) {
+    return rbac_->Allowed(user, attributes);
+  };
+  hooks.audit = [this](const kubeapi::AuditRecord& record) { Audit(record); };
+  hooks.clusters = [this] {
+    std::map<std::string, bool> out;
+    store_.ForEach("cluster.karmada.io/clusters", "", {}, [&](const kubeapi::ObjectPtr& object) {
+      out[object->key().name] = ClusterIsReady(object->value());
+      return true;
+    });
+    return out;
+  };
+  proxy_ = std::make_unique<MemberProxy>(context_.env, members_, std::move(hooks));
+}
+
+void GatewayService::HandleMember(const http::HttpRequest& request,
+                                  std::shared_ptr<http::ResponseWriter> writer) {
+  const std::optional<kubeapi::UserInfo> user = authenticate_(request);
+  if (!user.has_value()) {
+    metrics_.unauthenticated.Increment();
+    return Refuse(*writer, kubeapi::ApiError(401, "Unauthorized", "Unauthorized"));
+  }
+  metrics_.member_requests.Increment();
+  MemberAsker asker{*user, nullptr};
+  // The request without its body: what says who it is.
+  http::HttpRequest proof = request;
+  proof.body.clear();
+  asker.still_known = [this, proof = std::move(proof), name = user->name] {
+    const std::optional<kubeapi::UserInfo> now = authenticate_(proof);
+    return now.has_value() && now->name == name;
+  };
+  proxy_->Handle(asker, request, std::move(writer));
 }
 
 void GatewayService::Audit(const kubeapi::AuditRecord& record) {
@@ -191,6 +245,7 @@ void GatewayService::Audit(const kubeapi::AuditRecord& record) {
   if (!asked.subresource.empty()) what += StrCat("/", asked.subresource);
   if (!asked.ns.empty()) what += StrCat(" in ", asked.ns);
   if (!asked.name.empty()) what += StrCat(" ", asked.name);
+  if (asked.resource_request && !asked.path.empty()) what += StrCat(" (", asked.path, ")");
   events_.Emit(done ? "Normal" : "Warning", record.code == 403 ? "Denied" : "Audit",
                StrCat(record.user.name, ": ", asked.verb, " ", what, ": ",
                       record.code == 0 ? "not answered" : std::to_string(record.code)));
@@ -199,6 +254,15 @@ void GatewayService::Audit(const kubeapi::AuditRecord& record) {
 void GatewayService::UpdateMetrics() {
   metrics_.objects.Set(static_cast<double>(store_.size()));
   metrics_.watches.Set(api_ == nullptr ? 0 : static_cast<double>(api_->watches()));
+  metrics_.member_answers.Set(proxy_ == nullptr ? 0 : static_cast<double>(proxy_->busy()));
+  if (server_ != nullptr) {
+    metrics_.connections.Set(static_cast<double>(server_->connections()));
+    const auto more = [](uint64_t now, uint64_t& before) {
+      return static_cast<double>(now - std::exchange(before, now));
+    };
+    metrics_.gave_way.Increment(more(server_->gave_way(), gave_way_));
+    metrics_.no_room.Increment(more(server_->refused(), no_room_));
+  }
   metrics_.waiting.Set(static_cast<double>(deploys_.waiting()));
   executor_.After(kMetricsInterval, [this] { UpdateMetrics(); });
 }
@@ -246,19 +310,34 @@ void GatewayService::Handle(const http::HttpRequest& request,
     return writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
   }
   if (!ready) return Refuse(*writer, kubeapi::ApiError(503, "ServiceUnavailable", why));
+  if (MemberProxy::IsMine(request.path)) return HandleMember(request, std::move(writer));
   const bool read = IsRead(request);
   (read ? metrics_.reads : metrics_.writes).Increment();
-  if (!read) {
-    std::shared_ptr<void> place = TakePlace(request);
-    if (place == nullptr) {
-      metrics_.too_many.Increment();
-      return Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",
-                                               "too many writes are under way: try again later"));
-    }
-    writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds,
-                                     std::move(place));
+  if (read) return Read(request, std::move(writer));
+  std::shared_ptr<void> place = TakePlace(request);
+  if (place == nullptr) {
+    metrics_.too_many.Increment();
+    return Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",
+                                             "too many writes are under way: try again later"));
   }
+  writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds,
+                                   std::move(place));
   api_->Handle(request, std::move(writer));
+}
+
+// In turn with those of other users. Strangers are refused at once.
+void GatewayService::Read(const http::HttpRequest& request,
+                          std::shared_ptr<http::ResponseWriter> writer) {
+  const std::optional<kubeapi::UserInfo> user = authenticate_(request);
+  if (!user.has_value()) return api_->Handle(request, std::move(writer));
+  auto kept = std::make_shared<http::HttpRequest>(request);
+  kept->body.clear();
+  const bool added = reads_.Add(
+      user->name, writer, [this, kept](auto answer) { api_->Handle(*kept, std::move(answer)); });
+  if (added) return;
+  metrics_.too_many_reads.Increment();
+  Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",
+                                    "too many reads of this user are under way: try again later"));
 }
 
 ServiceDefinition GatewayDefinition() {

@@ -11,14 +11,17 @@
 #include "lib/kubeapi/lifecycle.h"
 #include "lib/kubeauth/authenticators.h"
 #include "lib/kubeauth/rbac.h"
-#include "lib/kubeauth/static_tokens.h"
 #include "lib/runtime/leader_lease.h"
 #include "lib/runtime/service.h"
 #include "services/gateway/bus_store.h"
+#include "services/gateway/credentials.h"
 #include "services/gateway/deploys.h"
 #include "services/gateway/gateway_metrics.h"
+#include "services/gateway/member_client.h"
+#include "services/gateway/member_proxy.h"
 #include "services/gateway/options.h"
 #include "services/gateway/projector.h"
+#include "services/gateway/read_queue.h"
 
 namespace sealane {
 
@@ -34,7 +37,8 @@ namespace gateway {
 class GatewayService final : public Service {
  public:
   // Without a server: requests come through Handle.
-  GatewayService(ServiceContext context, const Options& options, kubeauth::StaticTokens tokens);
+  GatewayService(ServiceContext context, const Options& options,
+                 std::unique_ptr<Credentials> credentials);
   ~GatewayService() override;
   // Reads the files and listens. Errors name the flag whose file is wrong, or are those of
   // HttpServer::Start.
@@ -52,6 +56,9 @@ class GatewayService final : public Service {
 
  private:
   void Serve();
+  // A request into member clusters.
+  void HandleMember(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
+  void Read(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
   // A place among the writes under way, given back when it is destroyed; nullptr: there is none
   // left, or none for this user, who may have half of them.
   std::shared_ptr<void> TakePlace(const http::HttpRequest& request);
@@ -61,6 +68,7 @@ class GatewayService final : public Service {
 
   ServiceContext context_;
   Options options_;
+  std::unique_ptr<Credentials> credentials_;
   kubeauth::Authenticator authenticate_;
   struct Places {
     int taken = 0;
@@ -68,6 +76,8 @@ class GatewayService final : public Service {
   };
   std::shared_ptr<Places> places_ = std::make_shared<Places>();
   GatewayMetrics metrics_;
+  uint64_t gave_way_ = 0;  // as the server counted them when the metrics were last written
+  uint64_t no_room_ = 0;
   EventSink events_;
   Deploys deploys_;
   BusStore store_;
@@ -76,8 +86,11 @@ class GatewayService final : public Service {
   std::unique_ptr<kubeauth::Rbac> rbac_;
   std::unique_ptr<kubeapi::ApiServer> api_;  // once everything has been read
   std::unique_ptr<kubeapi::Lifecycle> lifecycle_;
+  MemberClient members_;
+  std::unique_ptr<MemberProxy> proxy_;
   std::string address_;
   ScopedExecutor executor_;
+  ReadQueue reads_;
   std::unique_ptr<http::HttpServer> server_;  // stops first
 };
 

@@ -5,20 +5,13 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/schema.h"
+#include "services/gateway/binding_views.h"
 
 namespace sealane::gateway {
-namespace {
 
-struct Column {
-  const char* name;
-  const char* type;
-  const char* path;
-};
-
-// What the fleet checks at its front door is not checked a second time by a schema: everything
-// below spec and status is kept.
-Json Definition(const char* group, const char* version, const char* plural, const char* kind,
-                bool namespaced, const char* short_name, const std::vector<Column>& columns) {
+Json MakeDefinition(const char* group, const char* version, const char* plural, const char* kind,
+                    bool namespaced, const char* short_name,
+                    const std::vector<KindColumn>& columns) {
   Json open = {{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}};
   Json entry = {{"name", version},
                 {"served", true},
@@ -27,7 +20,7 @@ Json Definition(const char* group, const char* version, const char* plural, cons
                 {"schema",
                  {{"openAPIV3Schema",
                    {{"type", "object"}, {"properties", {{"spec", open}, {"status", open}}}}}}}};
-  for (const Column& column : columns) {
+  for (const KindColumn& column : columns) {
     entry["additionalPrinterColumns"].push_back(
         {{"name", column.name}, {"type", column.type}, {"jsonPath", column.path}});
   }
@@ -47,44 +40,50 @@ Json Definition(const char* group, const char* version, const char* plural, cons
             {"versions", {entry}}}}};
 }
 
+namespace {
+
 Json MakeDefinitions() {
   constexpr char kPolicy[] = "policy.karmada.io";
-  const Column age = {"Age", "date", ".metadata.creationTimestamp"};
-  const std::vector<Column> policy = {{"Conflict-Resolution", "string", ".spec.conflictResolution"},
-                                      {"Priority", "string", ".spec.priority"},
-                                      age};
-  const std::vector<Column> plain = {age};
+  const KindColumn age = {"Age", "date", ".metadata.creationTimestamp"};
+  const std::vector<KindColumn> policy = {
+      {"Conflict-Resolution", "string", ".spec.conflictResolution"},
+      {"Priority", "string", ".spec.priority"},
+      age};
+  const std::vector<KindColumn> plain = {age};
   Json all = Json::array();
-  all.push_back(Definition(kPolicy, "v1alpha1", "propagationpolicies", "PropagationPolicy", true,
-                           "pp", policy));
-  all.push_back(Definition(kPolicy, "v1alpha1", "clusterpropagationpolicies",
-                           "ClusterPropagationPolicy", false, "cpp", policy));
+  all.push_back(MakeDefinition(kPolicy, "v1alpha1", "propagationpolicies", "PropagationPolicy",
+                               true, "pp", policy));
+  all.push_back(MakeDefinition(kPolicy, "v1alpha1", "clusterpropagationpolicies",
+                               "ClusterPropagationPolicy", false, "cpp", policy));
   all.push_back(
-      Definition(kPolicy, "v1alpha1", "overridepolicies", "OverridePolicy", true, "op", plain));
-  all.push_back(Definition(kPolicy, "v1alpha1", "clusteroverridepolicies", "ClusterOverridePolicy",
-                           false, "cop", plain));
-  all.push_back(Definition(kPolicy, "v1alpha1", "clustertaintpolicies", "ClusterTaintPolicy", false,
-                           "ctp", plain));
-  all.push_back(Definition("cluster.karmada.io", "v1alpha1", "clusters", "Cluster", false, "",
-                           {{"Provider", "string", ".spec.provider"},
-                            {"Region", "string", ".spec.region"},
-                            {"Version", "string", ".status.kubernetesVersion"},
-                            {"Ready", "string", ".status.conditions[?(@.type==\"Ready\")].status"},
-                            age}));
-  all.push_back(Definition("apps.karmada.io", "v1alpha1", "workloadrebalancers",
-                           "WorkloadRebalancer", false, "", plain));
-  all.push_back(Definition("sealane.io", "v1alpha1", "gitsources", "GitSource", false, "",
-                           {{"Repository", "string", ".spec.url"},
-                            {"Branch", "string", ".spec.branch"},
-                            {"Path", "string", ".spec.path"},
-                            age}));
+      MakeDefinition(kPolicy, "v1alpha1", "overridepolicies", "OverridePolicy", true, "op", plain));
+  all.push_back(MakeDefinition(kPolicy, "v1alpha1", "clusteroverridepolicies",
+                               "ClusterOverridePolicy", false, "cop", plain));
+  all.push_back(MakeDefinition(kPolicy, "v1alpha1", "clustertaintpolicies", "ClusterTaintPolicy",
+                               false, "ctp", plain));
+  all.push_back(
+      MakeDefinition("cluster.karmada.io", "v1alpha1", "clusters", "Cluster", false, "",
+                     {{"Provider", "string", ".spec.provider"},
+                      {"Region", "string", ".spec.region"},
+                      {"Version", "string", ".status.kubernetesVersion"},
+                      {"Ready", "string", ".status.conditions[?(@.type==\"Ready\")].status"},
+                      age}));
+  all.push_back(MakeDefinition("apps.karmada.io", "v1alpha1", "workloadrebalancers",
+                               "WorkloadRebalancer", false, "", plain));
+  all.push_back(MakeDefinition("sealane.io", "v1alpha1", "gitsources", "GitSource", false, "",
+                               {{"Repository", "string", ".spec.url"},
+                                {"Branch", "string", ".spec.branch"},
+                                {"Path", "string", ".spec.path"},
+                                age}));
   return all;
 }
 
 }  // namespace
 
 std::shared_ptr<const Json> Kinds::FleetDefinitions() {
-  return std::make_shared<const Json>(MakeDefinitions());
+  Json all = MakeDefinitions();
+  for (Json& view : BindingViews::Definitions()) all.push_back(std::move(view));
+  return std::make_shared<const Json>(std::move(all));
 }
 
 Kinds::Kinds() {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "lib/core/json_fwd.h"
 
@@ -17,6 +18,20 @@ struct Kind {
   std::string kind;
 };
 
+// A column of kubectl's tables.
+struct KindColumn {
+  const char* name;
+  const char* type;
+  const char* path;
+};
+
+// The CustomResourceDefinition of one of the fleet's own kinds. What the fleet checks at its front
+// door is not checked a second time by a schema: everything below spec and status is kept.
+// `short_name` may be "".
+[[nodiscard]] Json MakeDefinition(const char* group, const char* version, const char* plural,
+                                  const char* kind, bool namespaced, const char* short_name,
+                                  const std::vector<KindColumn>& columns);
+
 // The kinds that the gateway serves: Kubernetes' own, the fleet's (Karmada's), and custom ones
 // whose definition was applied. Thread rule: one thread.
 class Kinds {
@@ -28,7 +43,8 @@ class Kinds {
   // A CustomResourceDefinition appeared or changed. False: it defines nothing.
   bool Define(const Json& crd);
 
-  // CustomResourceDefinitions of the fleet's own kinds: policies, Cluster, WorkloadRebalancer.
+  // CustomResourceDefinitions of the fleet's own kinds: policies, Cluster, WorkloadRebalancer, and
+  // the views of work.karmada.io (BindingViews), which are not stored.
   [[nodiscard]] static std::shared_ptr<const Json> FleetDefinitions();
 
  private:

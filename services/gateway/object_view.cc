@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/core/hash.h"
+#include "lib/core/ids.h"
 #include "lib/core/json.h"
 #include "lib/core/json_write.h"
 #include "lib/core/status.h"
@@ -150,13 +151,8 @@ Split SplitObject(Json object, std::string_view api_version, std::string_view ki
 }
 
 Json ImpliedNamespace(std::string_view name, absl::Time since) {
-  const uint64_t a = Fnv1a64(StrCat("namespace ", name));
-  const uint64_t b = Fnv1a64(StrCat(name, " namespace"));
-  char uid[37];
-  std::snprintf(uid, sizeof uid, "%08x-%04x-4%03x-a%03x-%012llx", static_cast<unsigned>(a >> 32),
-                static_cast<unsigned>(a >> 16) & 0xffff, static_cast<unsigned>(a) & 0xfff,
-                static_cast<unsigned>(b >> 48) & 0xfff,
-                static_cast<unsigned long long>(b & 0xffffffffffff));
+  const std::string uid =
+      UuidFrom(Fnv1a64(StrCat("namespace ", name)), Fnv1a64(StrCat(name, " namespace")));
   return {{"metadata",
            {{"name", name},
             {"uid", uid},

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "lib/kubeauth/oidc.h"
 #include "lib/runtime/flags.h"
 
 namespace sealane::gateway {
@@ -18,10 +19,22 @@ struct Options {
   std::string tls_key;
   std::string client_ca;  // "": no client certificates
   std::string token_file;
+  // ID tokens of people: whose, and the key set, a file or an https URL; "" none.
+  kubeauth::OidcOptions oidc;
+  std::string oidc_keys;
+  std::string oidc_ca;  // of that URL; "": the system's
+  // Private key of service accounts' tokens, a PEM file; "": none are given out.
+  std::string service_account_key;
   // How long a write waits for the policy service.
   absl::Duration write_timeout = absl::Seconds(30);
   // Writes under way at a time.
   int max_writes = 400;
+  // Reads of one user that wait or whose answer the client has not taken yet.
+  int max_reads_per_user = 500;
+  // Connections of clients at a time.
+  int max_connections = 4096;
+  // Watches that one user may have open.
+  int max_watches_per_user = 2000;
   // Changes that watches may resume from.
   int history = 8192;
 };

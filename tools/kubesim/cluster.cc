@@ -8,6 +8,7 @@
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "tools/kubesim/objects.h"
+#include "tools/kubesim/views.h"
 
 namespace sealane::kubesim {
 
@@ -36,12 +37,23 @@ bool Cluster::KeyLess::operator()(const ObjectKey& a, const ObjectKey& b) const 
   return std::tie(a.resource, a.ns, a.name) < std::tie(b.resource, b.ns, b.name);
 }
 
+namespace {
+
+kubeapi::ApiServerOptions WithMetrics(bool metrics, kubeapi::ApiServerOptions options) {
+  if (metrics) options.definitions = MetricsDefinitions();
+  return options;
+}
+
+}  // namespace
+
 Cluster::Cluster(Env env, ClusterOptions options, kubeapi::ApiServerOptions server_options)
     : options_(std::move(options)),
+      token_(server_options.token),
       executor_(env.executor),
       env_{env.clock, executor_, env.random},
       store_(options_.history_limit),
-      server_(std::make_unique<kubeapi::ApiServer>(env_, store_, std::move(server_options))),
+      server_(std::make_unique<kubeapi::ApiServer>(
+          env_, store_, WithMetrics(options_.metrics, std::move(server_options)))),
       lifecycle_(std::make_unique<kubeapi::Lifecycle>(*server_, kubeapi::LifecycleOptions())) {
   subscription_ = store_.Subscribe([this](const Change& change) { OnChange(change); });
   CreateNamespaces();

@@ -35,9 +35,7 @@ class Cluster {
   [[nodiscard]] kubeapi::ApiServer& api() { return *server_; }
   [[nodiscard]] const ClusterOptions& options() const { return options_; }
   // The handler to put behind an HttpServer or a DirectTransport.
-  void Handle(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer) {
-    server_->Handle(request, std::move(writer));
-  }
+  void Handle(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
 
   // Faults for tests. What the cluster stores, and its return to that: the server restarts, so
   // watches end.
@@ -105,7 +103,12 @@ class Cluster {
   void RunPod(const kubeapi::ObjectPtr& pod);
   void RetryPending();
 
+  // serve.cc: what kubelets and the metrics server answer. False: it is the API server's.
+  bool ServeLog(const http::Target& target, const std::shared_ptr<http::ResponseWriter>& writer);
+  bool ServeMetrics(const http::Target& target, http::ResponseWriter& writer) const;
+
   const ClusterOptions options_;
+  const std::string token_;
   ScopedExecutor executor_;
   Env env_;
   kubeapi::MemoryStore store_;

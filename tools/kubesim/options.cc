@@ -41,6 +41,12 @@ absl::Status SetNumber(std::string_view text, int low, int high, int& out) {
   return absl::OkStatus();
 }
 
+absl::Status SetSwitch(std::string_view text, bool& out) {
+  if (text != "on" && text != "off") return InvalidArgument("must be on or off");
+  out = text == "on";
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string UsageText() {
@@ -54,6 +60,7 @@ std::string UsageText() {
          "  --startup-delay D       from scheduled to ready (1s)\n"
          "  --stop-delay D          from deleted to gone (500ms)\n"
          "  --controllers on|off    run controllers, scheduler and kubelets (on)\n"
+         "  --metrics on|off        serve metrics.k8s.io (off)\n"
          "  --token T               bearer token that clients must send (none)\n"
          "  --kubeconfig-out FILE   write a kubeconfig for this server\n"
          "  --seed N                randomness from a number; 0 from the system (0)\n";
@@ -80,12 +87,8 @@ absl::StatusOr<ProgramOptions> ParseOptions(int argc, char** argv) {
       {"memory", [&](std::string_view v) { return SetQuantity(v, cluster.memory); }},
       {"startup-delay", [&](std::string_view v) { return SetDuration(v, cluster.startup_delay); }},
       {"stop-delay", [&](std::string_view v) { return SetDuration(v, cluster.stop_delay); }},
-      {"controllers",
-       [&](std::string_view v) -> absl::Status {
-         if (v != "on" && v != "off") return InvalidArgument("must be on or off");
-         cluster.controllers = v == "on";
-         return absl::OkStatus();
-       }},
+      {"controllers", [&](std::string_view v) { return SetSwitch(v, cluster.controllers); }},
+      {"metrics", [&](std::string_view v) { return SetSwitch(v, cluster.metrics); }},
       {"seed", [&](std::string_view v) -> absl::Status {
          SEALANE_ASSIGN_OR_RETURN(const int seed, Number(v, 0, 999999999));
          options.seed = static_cast<uint64_t>(seed);

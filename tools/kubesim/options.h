@@ -19,6 +19,7 @@ struct ClusterOptions {
   absl::Duration stop_delay = absl::Milliseconds(500);  // from deleted to gone
   absl::Duration job_duration = absl::Seconds(2);       // how long a pod that ends runs
   bool controllers = true;      // false: only the API server, nodes and namespaces; nothing reacts
+  bool metrics = false;         // serve metrics.k8s.io: half of what is requested is used
   size_t history_limit = 4096;  // changes that watches can resume from
 };
 

@@ -24,7 +24,9 @@ absl::Status Append(const char* text, std::vector<Json>* out) {
 // The flags that the template has in the Deployment's arguments get their values.
 absl::Status SetFlags(const AgentManifestOptions& options, Json& arguments) {
   const std::pair<std::string_view, const std::string&> values[] = {
-      {"--cluster=", options.cluster}, {"--bus-url=", options.bus_url}};
+      {"--cluster=", options.cluster},
+      {"--bus-url=", options.bus_url},
+      {"--member-api=", options.member_api}};
   for (const auto& [flag, value] : values) {
     bool found = false;
     for (Json& argument : arguments) {
@@ -76,6 +78,7 @@ absl::StatusOr<std::string> AgentManifest(const AgentManifestOptions& options) {
   std::string out;
   try {
     SEALANE_RETURN_IF_ERROR(Append(kAgentRights, &objects));
+    if (options.member_api != "none") SEALANE_RETURN_IF_ERROR(Append(kAgentMemberApi, &objects));
     if (options.cluster_scoped) SEALANE_RETURN_IF_ERROR(Append(kAgentClusterScoped, &objects));
     if (!options.bus_ca_pem.empty()) {
       objects.push_back({{"apiVersion", "v1"},

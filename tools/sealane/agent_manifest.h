@@ -14,6 +14,9 @@ struct AgentManifestOptions {
   ClusterLogin login;
   std::string bus_ca_pem;  // empty: the system's authorities, or no TLS
   std::string image = "sealane:latest";
+  // What people at the control plane may do there (the agent's --member-api). "none": the rights
+  // that reads need are left out, too.
+  std::string member_api = "read";
   bool cluster_scoped = false;  // also the rights to deliver CRDs, roles and storage classes
 };
 

@@ -72,13 +72,14 @@ absl::StatusOr<absl::Duration> Args::Duration(std::string_view flag,
 }
 
 absl::StatusOr<Args> ParseArgs(const std::vector<FlagSpec>& flags,
-                               const std::vector<std::string>& args) {
+                               const std::vector<std::string>& args, bool passes_on) {
   Args parsed;
   bool only_positional = false;
   for (size_t i = 0; i < args.size(); ++i) {
     const std::string& arg = args[i];
     if (only_positional || arg == "-" || arg.empty() || arg[0] != '-') {
       parsed.positional_.push_back(arg);
+      only_positional = only_positional || passes_on;
       continue;
     }
     if (arg == "--") {

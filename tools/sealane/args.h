@@ -33,15 +33,17 @@ class Args {
 
  private:
   friend absl::StatusOr<Args> ParseArgs(const std::vector<FlagSpec>& flags,
-                                        const std::vector<std::string>& args);
+                                        const std::vector<std::string>& args, bool passes_on);
   std::vector<std::string> positional_;
   std::map<std::string, std::vector<std::string>, std::less<>> flags_;
 };
 
 // INVALID_ARGUMENT names an unknown flag (and what is near it), a missing value or one too many.
-// After "--" everything is positional; so is a lone "-".
+// After "--" everything is positional; so is a lone "-". `passes_on`: so is everything from the
+// first positional argument on.
 [[nodiscard]] absl::StatusOr<Args> ParseArgs(const std::vector<FlagSpec>& flags,
-                                             const std::vector<std::string>& args);
+                                             const std::vector<std::string>& args,
+                                             bool passes_on = false);
 
 // The candidate nearest to `word` by edit distance, or "" when none is near: "did you mean".
 [[nodiscard]] std::string Nearest(std::string_view word,

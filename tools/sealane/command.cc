@@ -100,7 +100,7 @@ const std::vector<Command>& Commands() {
         {ApplyCommand(), DeleteCommand(), ValidateCommand(), HistoryCommand(), RollbackCommand(),
          SuspendCommand(), ResumeCommand(), RebalanceCommand(), ResultCommand(), GitopsCommand()});
     add("Look", {GetCommand(), StatusCommand(), DescribeCommand(), TopCommand(), TraceCommand(),
-                 EventsCommand()});
+                 EventsCommand(), KubectlCommand()});
     add("Ask why, and what if", {ExplainCommand(), RenderCommand(), SimulateCommand()});
     add("Clusters", {JoinCommand(), UnjoinCommand(), RotateCommand(), CordonCommand(),
                      UncordonCommand(), DrainCommand(), TaintCommand()});
@@ -146,7 +146,7 @@ int RunCli(const std::vector<std::string>& args, Terminal& terminal) {
   }
   flags.push_back({"help", 'h', "", "this text"});
   const absl::StatusOr<Args> parsed =
-      ParseArgs(flags, std::vector<std::string>(args.begin() + 1, args.end()));
+      ParseArgs(flags, std::vector<std::string>(args.begin() + 1, args.end()), command->passes_on);
   if (!parsed.ok()) {
     terminal.err << terminal.style.Red("error:") << " " << parsed.status().message()
                  << "\n`sealane " << command->name << " --help` tells more.\n";

@@ -51,6 +51,8 @@ struct Command {
   std::vector<FlagSpec> flags;
   bool talks_to_fleet = true;  // takes the context flags, too
   std::function<int(const Invocation&)> run;
+  // What follows the first argument that is no flag is another program's.
+  bool passes_on = false;
   std::string group = {};  // the heading in `sealane help`; set by Commands()
 };
 
@@ -100,6 +102,7 @@ Command SuspendCommand();
 Command ResumeCommand();
 Command RebalanceCommand();
 Command GitopsCommand();
+Command KubectlCommand();
 Command DescribeCommand();
 Command TopCommand();
 Command CompletionCommand();

@@ -108,6 +108,12 @@ absl::StatusOr<AgentManifestOptions> ManifestOptions(const Args& args) {
   AgentManifestOptions options;
   options.cluster = args.Get("name");
   options.cluster_scoped = args.Has("cluster-scoped");
+  if (args.Has("member-api")) options.member_api = args.Get("member-api");
+  constexpr std::string_view kLevels[] = {"none", "read", "read-secrets", "write"};
+  if (std::find(std::begin(kLevels), std::end(kLevels), options.member_api) == std::end(kLevels)) {
+    return InvalidArgument(StrCat("--member-api must be none, read, read-secrets or write, not \"",
+                                  options.member_api, "\""));
+  }
   if (args.Has("image")) options.image = args.Get("image");
   if (args.Has("ca")) {
     SEALANE_ASSIGN_OR_RETURN(options.bus_ca_pem, ReadFile(args.Get("ca")));
@@ -288,6 +294,9 @@ Command JoinCommand() {
        {"url", 0, "URL", "the bus as the agent reaches it (default: as this command does)"},
        {"ca", 0, "FILE", "PEM of the authority that signed the bus' certificate"},
        {"image", 0, "IMAGE", "the agent's image (default sealane:latest)"},
+       {"member-api", 0, "LEVEL",
+        "what users of the gateway may do in the cluster: none, read (default), read-secrets, "
+        "write"},
        {"cluster-scoped", 0, "", "also the rights to deliver CRDs, roles, storage classes"}},
       true,
       Join};

@@ -6,9 +6,17 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "lib/core/event_loop.h"
@@ -28,13 +36,14 @@ class RawClientTest : public ::testing::Test {
     server_.reset();
     loop_.Stop();
   }
-  void Serve(HttpServerOptions options = HttpServerOptions()) {
-    auto server = HttpServer::Start(
-        std::move(options), loop_,
-        [this](const HttpRequest& request, const std::shared_ptr<ResponseWriter>& writer) {
-          ++handled_;
-          writer->Send({200, {}, request.body});
-        });
+  void Serve(HttpServerOptions options = HttpServerOptions(), Handler handler = nullptr) {
+    if (handler == nullptr) {
+      handler = [this](const HttpRequest& request, const std::shared_ptr<ResponseWriter>& writer) {
+        ++handled_;
+        writer->Send({200, {}, request.body});
+      };
+    }
+    auto server = HttpServer::Start(std::move(options), loop_, std::move(handler));
     ASSERT_OK(server);
     server_ = *std::move(server);
   }
@@ -49,6 +58,18 @@ class RawClientTest : public ::testing::Test {
     error_code error;
     asio::read(socket, asio::dynamic_buffer(text), error);
     return text;
+  }
+  // An answer up to the end of its head; empty when the server closes.
+  static std::string ReadHead(asio::ip::tcp::socket& socket) {
+    std::string text;
+    error_code error;
+    asio::read_until(socket, asio::dynamic_buffer(text), "\r\n\r\n", error);
+    return error ? "" : text;
+  }
+  static void WaitFor(const std::function<bool()>& done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_TRUE(done());
   }
   std::string Exchange(const std::string& bytes) {
     auto socket = Connect();
@@ -75,8 +96,14 @@ TEST_F(RawClientTest, RequestsOfTwoMeaningsAreRefused) {
            StrCat("Transfer-Encoding: identity\r\n\r\n", kHidden),
            StrCat("Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", kHidden),
            StrCat("Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", kHidden),
+           StrCat("Content-Length: 0, 0\r\n\r\n", kHidden),
            StrCat("Content-Length: -1\r\n\r\n", kHidden),
            StrCat("Content-Length: 1x\r\n\r\n", kHidden),
+           StrCat("Host: y\r\n\r\n", kHidden),
+           StrCat("Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n", kHidden),
+           StrCat("X: a\nY: b\r\n\r\n", kHidden),
+           StrCat("X: a\rY: b\r\n\r\n", kHidden),
+           StrCat("X\x01: a\r\n\r\n", kHidden),
            StrCat("Content-Length : 0\r\n\r\n", kHidden),
            StrCat("Transfer-Encoding: chunked\r\n\r\nZZ\r\n", kHidden),
            StrCat("Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", kHidden),
@@ -91,39 +118,155 @@ TEST_F(RawClientTest, RequestsOfTwoMeaningsAreRefused) {
   EXPECT_EQ(handled_, 1);
 }
 
-TEST_F(RawClientTest, SlowHeadsSlowBodiesAndLargeHeadsEnd) {
+TEST_F(RawClientTest, SlowHeadsAndSlowBodiesEnd) {
   HttpServerOptions options;
   options.idle_timeout = absl::Milliseconds(100);
+  options.head_timeout = absl::Milliseconds(100);
   options.request_timeout = absl::Milliseconds(100);
   Serve(options);
   EXPECT_EQ(Exchange(""), "");
   EXPECT_EQ(Exchange("GET / HTTP/1.1\r\nHost:"), "");
   EXPECT_EQ(Exchange("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfour"), "");
-  const std::string large =
-      Exchange(StrCat("GET / HTTP/1.1\r\nX: ", std::string(70 << 10, 'x'), "\r\n\r\n"));
-  EXPECT_TRUE(large.empty() || large.substr(0, 13) == "HTTP/1.1 400 ") << large;
   EXPECT_EQ(handled_, 0);
 }
 
-TEST_F(RawClientTest, ConnectionsAboveTheBoundAreClosedAndOthersGoOn) {
+TEST_F(RawClientTest, WhatIsRefusedIsReadOnSoThatTheAnswerArrives) {
   HttpServerOptions options;
-  options.max_connections = 2;
+  options.max_body_bytes = 1000;
   Serve(options);
-  constexpr char kGet[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string large(8 << 20, 'x');
+  EXPECT_EQ(Exchange(StrCat("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ", large.size(),
+                            "\r\n\r\n", large))
+                .substr(0, 13),
+            "HTTP/1.1 413 ");
+  // A line that does not end is not gathered without end: neither of a head nor of a chunk.
+  EXPECT_EQ(Exchange(StrCat("GET /", large)).substr(0, 13), "HTTP/1.1 431 ");
+  EXPECT_EQ(Exchange(StrCat("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;x=",
+                            large))
+                .substr(0, 13),
+            "HTTP/1.1 431 ");
+  EXPECT_EQ(handled_, 0);
+}
+
+TEST_F(RawClientTest, WhoWaitsLongestGivesWayAndStrangersFirst) {
+  HttpServerOptions options;
+  options.max_connections = 3;
+  Serve(options);
+  constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  const auto ask = [&](asio::ip::tcp::socket& socket) {
+    error_code error;
+    asio::write(socket, asio::buffer(kGet.data(), kGet.size()), error);
+    return ReadHead(socket);
+  };
+  auto served = Connect();
+  EXPECT_NE(ask(served), "");
   auto first = Connect();
   auto second = Connect();
-  char byte = 0;
-  for (auto* socket : {&first, &second}) {
-    asio::write(*socket, asio::buffer(kGet, sizeof(kGet) - 1));
-    asio::read(*socket, asio::buffer(&byte, 1));
-    EXPECT_EQ(byte, 'H');
-  }
+  WaitFor([&] { return server_->connections() == 3; });
   auto third = Connect();
-  EXPECT_EQ(ReadAll(third), "");
-  EXPECT_LE(server_->connections(), 2U);
-  asio::write(first, asio::buffer(kGet, sizeof(kGet) - 1));
-  asio::read(first, asio::buffer(&byte, 1));
-  EXPECT_EQ(byte, 'T');  // of the first answer
+  EXPECT_EQ(ReadAll(first), "");  // it was there before the others who never asked
+  auto fourth = Connect();
+  EXPECT_EQ(ReadAll(second), "");
+  EXPECT_NE(ask(served), "");
+  EXPECT_NE(ask(third), "");
+  EXPECT_NE(ask(fourth), "");
+  // All three had an answer: who waits longest, now.
+  auto fifth = Connect();
+  EXPECT_EQ(ReadAll(served), "");
+  EXPECT_NE(ask(fifth), "");
+  EXPECT_EQ(server_->gave_way(), 3U);
+  EXPECT_EQ(server_->refused(), 0U);
+}
+
+TEST_F(RawClientTest, ConnectionsWithARequestUnderWayDoNotGiveWay) {
+  HttpServerOptions options;
+  options.max_connections = 2;
+  std::vector<std::shared_ptr<ResponseWriter>> open;
+  std::mutex mutex;
+  Serve(options, [&](const HttpRequest&, const std::shared_ptr<ResponseWriter>& writer) {
+    const std::lock_guard lock(mutex);
+    if (open.empty()) writer->StartStream(200, {});
+    open.push_back(writer);
+    ++handled_;
+  });
+  constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  auto stream = Connect();
+  asio::write(stream, asio::buffer(kGet.data(), kGet.size()));
+  WaitFor([&] { return handled_ == 1; });
+  auto request = Connect();
+  asio::write(request, asio::buffer(kGet.data(), kGet.size()));
+  WaitFor([&] { return handled_ == 2; });
+  auto late = Connect();
+  EXPECT_EQ(ReadAll(late), "");
+  EXPECT_EQ(server_->refused(), 1U);
+  EXPECT_EQ(server_->gave_way(), 0U);
+  const std::lock_guard lock(mutex);
+  open[0]->Write("still here");
+  open[0]->End();
+  EXPECT_NE(ReadHead(stream), "");
+  open[1]->Send({200, {}, ""});
+  EXPECT_NE(ReadHead(request), "");
+  open.clear();
+}
+
+TEST_F(RawClientTest, BodiesThatAreBeingReadAreBoundedTogether) {
+  HttpServerOptions options;
+  options.max_reading_bytes = 1 << 20;
+  Serve(options);
+  const std::string half =
+      StrCat("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 600000\r\n\r\n",
+             std::string(599999, 'x'));
+  auto slow = Connect();
+  asio::write(slow, asio::buffer(half));
+  auto other = Connect();
+  asio::write(other, asio::buffer(half));
+  EXPECT_EQ(ReadAll(slow), "");
+  asio::write(other, asio::buffer("x", 1));
+  EXPECT_EQ(ReadAll(other).substr(0, 13), "HTTP/1.1 200 ");
+  EXPECT_EQ(server_->gave_way(), 1U);
+  // What was read is not counted for ever.
+  EXPECT_EQ(Exchange(half + "x").substr(0, 13), "HTTP/1.1 200 ");
+  EXPECT_EQ(Exchange(half + "x").substr(0, 13), "HTTP/1.1 200 ");
+  EXPECT_EQ(server_->gave_way(), 1U);
+}
+
+TEST_F(RawClientTest, AnAnswerThatNobodyReadsIsGivenUpAndItsTicketWithIt) {
+  HttpServerOptions options;
+  options.write_timeout = absl::Seconds(2);
+  auto ticket = std::make_shared<int>(1);
+  Serve(options, [&](const HttpRequest& request, const std::shared_ptr<ResponseWriter>& writer) {
+    writer->Hold(ticket);
+    writer->Send({200, {}, std::string(request.path == "/large" ? 64 << 20 : 10, 'x')});
+    ++handled_;
+  });
+  auto reader = Connect();
+  asio::write(reader, asio::buffer(std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n")));
+  EXPECT_NE(ReadHead(reader), "");
+  WaitFor([&] { return ticket.use_count() == 1; });
+  auto deaf = Connect();
+  asio::write(deaf, asio::buffer(std::string("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")));
+  WaitFor([&] { return handled_ == 2; });
+  EXPECT_GT(ticket.use_count(), 1);
+  WaitFor([&] { return ticket.use_count() == 1; });
+  WaitFor([&] { return server_->connections() == 1; });
+  // Who reads gets all of it.
+  EXPECT_GT(Exchange("GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").size(),
+            size_t{64} << 20);
+}
+
+TEST_F(RawClientTest, PipelinedRequestsAreAnsweredInTheirOrder) {
+  Serve({}, [](const HttpRequest& request, const std::shared_ptr<ResponseWriter>& writer) {
+    if (request.path != "/1") return writer->Send({200, {}, request.path + request.body});
+    writer->StartStream(200, {});
+    writer->Write(request.path);
+    writer->End();
+  });
+  const std::string all = Exchange(
+      "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 4"
+      "\r\n\r\nbodyGET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_LT(all.find("\r\n/1\r\n"), all.find("/2body"));
+  EXPECT_LT(all.find("/2body"), all.find("/3"));
+  EXPECT_NE(all.find("/3"), std::string::npos);
 }
 
 }  // namespace

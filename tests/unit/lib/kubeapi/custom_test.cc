@@ -133,5 +133,34 @@ TEST(CustomTest, DefinitionsThatCannotBeHonouredAreRefused) {
   EXPECT_EQ(api.Post(crds, Crd(untyped)).status, 422);
 }
 
+TEST(CustomTest, PrinterColumnsReadWhatTheirPathsSay) {
+  ApiHarness api;
+  Json crd = Crd(Schema());
+  const auto column = [](const char* name, const char* path) {
+    return Json{{"name", name}, {"type", "string"}, {"jsonPath", path}};
+  };
+  crd["spec"]["versions"][0]["additionalPrinterColumns"] =
+      Json::array({column("First", ".spec.tags[0]"), column("Any", ".spec.tags[*]"),
+                   column("Third", ".spec.tags[2]"), column("Deep", ".spec.free.list[1].name"),
+                   column("Of", ".spec.free.list[?(@.name==\"b\")].value")});
+  ASSERT_EQ(api.Post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd).status, 201);
+  api.MakeNamespace("shop");
+  const std::string path = "/apis/example.com/v1/namespaces/shop/widgets";
+  ASSERT_EQ(
+      api.Post(path, {{"apiVersion", "example.com/v1"},
+                      {"kind", "Widget"},
+                      {"metadata", {{"name", "w"}}},
+                      {"spec",
+                       {{"size", 1},
+                        {"tags", {"x", "y"}},
+                        {"free", {{"list", {{{"name", "a"}}, {{"name", "b"}, {"value", "v"}}}}}}}}})
+          .status,
+      201);
+  const Json table = api.Call("GET", path, Json(), "",
+                              "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")
+                         .body;
+  EXPECT_EQ(table["rows"][0]["cells"], Json::array({"w", "x", "x", nullptr, "b", "v"}));
+}
+
 }  // namespace
 }  // namespace sealane::kubeapi

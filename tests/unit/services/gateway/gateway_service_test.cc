@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <optional>
 #include <vector>
 
@@ -12,13 +13,17 @@
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/core/sim_executor.h"
+#include "lib/kubeauth/jwt.h"
 #include "services/policy/policy_service.h"
+#include "tests/support/subprocess.h"
+#include "tests/unit/lib/kubeauth/test_keys.h"
 
 namespace sealane::gateway {
 namespace {
 
 using ::testing::HasSubstr;
 
+constexpr char kTokens[] = "0123456789abcdef,me,,system:masters\nfedcba9876543210,eve,\n";
 constexpr char kMaps[] = "/api/v1/namespaces/shop/configmaps";
 
 class Answer final : public http::ResponseWriter {
@@ -28,11 +33,12 @@ class Answer final : public http::ResponseWriter {
     answer = http::HttpResponse{status, {}, ""};
   }
   void Write(std::string chunk) override { answer->body += chunk; }
-  void End() override {}
+  void End() override { ended = true; }
   void OnClose(std::function<void()>) override {}
   [[nodiscard]] size_t pending_bytes() const override { return 0; }
 
   std::optional<http::HttpResponse> answer;
+  bool ended = false;
 };
 
 class GatewayServiceTest : public ::testing::Test {
@@ -49,17 +55,72 @@ class GatewayServiceTest : public ::testing::Test {
     options.elect_leader = false;
     policy_ = policy::MakePolicyService({sim_.env(), *policy_bus_, registry_, "policy"}, options);
     policy_->Start();
+    WriteFile("tokens", kTokens);
+    WriteFile("cert", "not looked at without a server");
+    WriteFile("key", "");
+    WriteFile("accounts.pem", kubeauth::TestKey::Ec().Pem());
+    WriteKeys(issuer_);
+    options_.token_file = File("tokens");
+    options_.tls_certificate = File("cert");
+    options_.tls_key = File("key");
+    options_.service_account_key = File("accounts.pem");
+    options_.oidc_keys = File("jwks.json");
+    options_.oidc.issuer = "https://login.example.com";
+    options_.oidc.client_id = "fleet";
+    options_.oidc.username_prefix = "-";
     Begin(0);
+  }
+  [[nodiscard]] std::string File(const std::string& name) const {
+    return StrCat(directory_.path(), "/", name);
+  }
+  void WriteFile(const std::string& name, const std::string& text) {
+    std::ofstream(File(name), std::ios::trunc) << text;
+  }
+  void WriteKeys(const kubeauth::TestKey& key) {
+    const auto mine = kubeauth::ParsePrivateKey(key.Pem());
+    const std::string kid = kubeauth::TakeApart(*kubeauth::Sign(Json::object(), *mine))->kid;
+    WriteFile("jwks.json", Json({{"keys", Json::array({key.Jwk(kid)})}}).dump());
+  }
+  // An ID token of that user.
+  std::string IdToken(const kubeauth::TestKey& key, const std::string& user, int seconds = 3600) {
+    const Json claims = {{"iss", options_.oidc.issuer},
+                         {"aud", "fleet"},
+                         {"sub", user},
+                         {"exp", absl::ToUnixSeconds(sim_.env().clock.Now()) + seconds}};
+    return *kubeauth::Sign(claims, *kubeauth::ParsePrivateKey(key.Pem()));
+  }
+  // The code that the user of a token is answered with.
+  int Code(const std::string& token, const std::string& path = kMaps) {
+    const auto writer = Ask("GET", path, Json(), 0, token);
+    EXPECT_TRUE(sim_.RunUntil([&] { return writer->answer.has_value(); }, absl::Seconds(40)));
+    return writer->answer.has_value() ? writer->answer->status : 0;
+  }
+  void Allow(const std::string& user) {
+    const std::string rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/";
+    Call(201, "POST", StrCat(rbac, "roles"),
+         {{"metadata", {{"name", "reader"}}},
+          {"rules",
+           {{{"apiGroups", {""}},
+             {"resources", {"configmaps"}},
+             {"verbs", {"get", "list", "watch"}}}}}});
+    const bool account = user == "robot";
+    Json subject = {{"kind", account ? "ServiceAccount" : "User"}, {"name", user}};
+    subject[account ? "namespace" : "apiGroup"] = account ? "shop" : "rbac.authorization.k8s.io";
+    Call(201, "POST", StrCat(rbac, "rolebindings"),
+         {{"metadata", {{"name", user}}},
+          {"roleRef",
+           {{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "Role"}, {"name", "reader"}}},
+          {"subjects", Json::array({subject})}});
   }
   std::unique_ptr<Bus> Connect() { return server_.Connect(BusIdentity::Hub()); }
   void Begin(int i) {
     buses_[i] = Connect();
-    Options options;
+    auto credentials =
+        Credentials::Load(sim_.env(), options_, GatewayMetrics::ForCredentials(registry_));
+    ASSERT_TRUE(credentials.ok()) << credentials.status();
     gateways_[i] = std::make_unique<GatewayService>(
-        ServiceContext{sim_.env(), *buses_[i], registry_, "gateway"}, options,
-        kubeauth::StaticTokens::Parse(
-            "0123456789abcdef,me,,system:masters\nfedcba9876543210,eve,\n")
-            .value());
+        ServiceContext{sim_.env(), *buses_[i], registry_, "gateway"}, options_,
+        *std::move(credentials));
     gateways_[i]->Start();
     std::string why;
     ASSERT_TRUE(sim_.RunUntil([&] { return gateways_[i]->Ready(&why); }, absl::Seconds(20))) << why;
@@ -81,6 +142,7 @@ class GatewayServiceTest : public ::testing::Test {
     if (!body.is_null()) request.body = body.dump();
     auto writer = std::make_shared<Answer>();
     gateways_[i]->Handle(request, writer);
+    if (method == "GET") sim_.RunFor(absl::Milliseconds(1));  // reads are served in turn
     return writer;
   }
   Json Call(int code, const std::string& method, const std::string& path, const Json& body = Json(),
@@ -100,6 +162,9 @@ class GatewayServiceTest : public ::testing::Test {
   Registry registry_;
   std::unique_ptr<Bus> policy_bus_;
   std::unique_ptr<Service> policy_;
+  TempDir directory_;
+  Options options_;
+  kubeauth::TestKey issuer_ = kubeauth::TestKey::Ec();
   std::array<std::unique_ptr<Bus>, 2> buses_;
   std::array<std::unique_ptr<GatewayService>, 2> gateways_;
 };
@@ -325,6 +390,99 @@ TEST_F(GatewayServiceTest, PlatformsCannotSayWhatTheApiShows) {
   EXPECT_FALSE(Call(200, "GET", StrCat(kMaps, "/plain"))["metadata"].contains("deletionTimestamp"));
   EXPECT_EQ(Call(200, "GET", "/api/v1/namespaces/shop")["status"]["phase"], "Active")
       << "nobody made it, but objects are in it";
+}
+
+TEST_F(GatewayServiceTest, ReadsAndWatchesOfOneUserAreBounded) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  http::HttpRequest request;
+  request.path = kMaps;
+  request.headers.Add("Authorization", "Bearer 0123456789abcdef");
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (int i = 0; i < 501; ++i) {
+    answers.push_back(std::make_shared<Answer>());
+    gateways_[0]->Handle(request, answers.back());
+  }
+  ASSERT_TRUE(answers.back()->answer.has_value());
+  EXPECT_EQ(answers.back()->answer->status, 429);
+  EXPECT_EQ(answers.back()->answer->headers.Get("Retry-After"), "1");
+  sim_.RunFor(absl::Milliseconds(10));
+  answers.pop_back();
+  for (const auto& answer : answers) EXPECT_EQ(answer->answer->status, 200);
+  std::vector<std::shared_ptr<Answer>> watches;
+  for (int i = 0; i < 2000; ++i) watches.push_back(Ask("GET", StrCat(kMaps, "?watch=1")));
+  EXPECT_EQ(watches.back()->answer->status, 200);
+  EXPECT_EQ(Ask("GET", StrCat(kMaps, "?watch=1"))->answer->status, 429);
+  EXPECT_THAT(registry_.Expose(),
+              HasSubstr("sealane_gateway_refused_total{reason=\"too_many_watches\"} 1\n"));
+}
+
+TEST_F(GatewayServiceTest, AServiceAccountIsWhoItsTokenSays) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  const std::string account = "/api/v1/namespaces/shop/serviceaccounts";
+  Call(201, "POST", account, {{"metadata", {{"name", "robot"}}}});
+  const Json answer =
+      Call(201, "POST", StrCat(account, "/robot/token"), {{"spec", {{"expirationSeconds", 600}}}});
+  const std::string token = answer["status"]["token"];
+  EXPECT_EQ(Code(token), 403);
+  Allow("robot");
+  EXPECT_EQ(Code(token), 200);
+  const Json review = Call(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews",
+                           {{"spec", {{"token", token}}}});
+  EXPECT_EQ(review["status"]["user"]["username"], "system:serviceaccount:shop:robot");
+  const Json unknown = Call(201, "POST", "/apis/authentication.k8s.io/v1/tokenreviews",
+                            {{"spec", {{"token", "x"}}}});
+  EXPECT_EQ(unknown["status"]["authenticated"], false);
+  // Tokens are given to whom the right is given.
+  EXPECT_EQ(Ask("POST", StrCat(account, "/robot/token"), Json::object(), 0, "fedcba9876543210")
+                ->answer->status,
+            403);
+  Call(404, "POST", StrCat(account, "/none/token"), Json::object());
+  Call(422, "POST", StrCat(account, "/robot/token"), {{"spec", {{"audiences", {"vault"}}}}});
+  Call(200, "DELETE", StrCat(account, "/robot"));
+  EXPECT_EQ(Code(token), 401);
+}
+
+TEST_F(GatewayServiceTest, IdTokensOfTheIssuerAreUsersUntilItsKeysChange) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  const std::string token = IdToken(issuer_, "ann");
+  EXPECT_EQ(Code(token), 403);
+  Allow("ann");
+  EXPECT_EQ(Code(token), 200);
+  EXPECT_EQ(Code(IdToken(issuer_, "ann", -60)), 401) << "expired";
+  EXPECT_EQ(Code(IdToken(kubeauth::TestKey::Ec(), "ann")), 401) << "another key";
+  EXPECT_EQ(Code(IdToken(issuer_, "system:admin")), 401);
+  const kubeauth::TestKey next = kubeauth::TestKey::Ec();
+  WriteKeys(next);
+  WriteFile("jwks.json.old", "");  // other files do not matter
+  sim_.RunFor(absl::Seconds(11));
+  EXPECT_EQ(Code(IdToken(next, "ann")), 200);
+  EXPECT_EQ(Code(token), 401);
+}
+
+TEST_F(GatewayServiceTest, FilesOfCredentialsAreReadAgainAndBadOnesAreNotTaken) {
+  WriteFile("tokens", StrCat(kTokens, "newcomers-token-123,bob,,system:masters\n"));
+  EXPECT_EQ(Code("newcomers-token-123"), 401);
+  sim_.RunFor(absl::Seconds(11));
+  EXPECT_EQ(Code("newcomers-token-123"), 200);
+  WriteFile("tokens", "\"");
+  sim_.RunFor(absl::Seconds(11));
+  EXPECT_EQ(Code("newcomers-token-123"), 200);
+  WriteFile("tokens", "0123456789abcdef,me,,system:masters\n");
+  sim_.RunFor(absl::Seconds(11));
+  EXPECT_EQ(Code("newcomers-token-123"), 401);
+  EXPECT_EQ(Code("0123456789abcdef"), 200);
+}
+
+TEST_F(GatewayServiceTest, AWatchEndsWithTheRightToIt) {
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  Allow("eve");
+  const auto watch = Ask("GET", StrCat(kMaps, "?watch=1"), Json(), 0, "fedcba9876543210");
+  sim_.RunFor(absl::Minutes(3));
+  ASSERT_TRUE(watch->answer.has_value());
+  EXPECT_FALSE(watch->ended);
+  Call(200, "DELETE", "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings/eve");
+  sim_.RunFor(absl::Minutes(1));
+  EXPECT_TRUE(watch->ended);
 }
 
 }  // namespace

@@ -104,6 +104,15 @@ TEST(AgentManifestTest, AnAuthorityIsMountedAndUsed) {
       Contains(Json{{"name", "bus-ca"}, {"mountPath", "/etc/sealane/bus-ca"}, {"readOnly", true}}));
 }
 
+TEST(AgentManifestTest, ReadsOfUsersCanBeLeftOut) {
+  AgentManifestOptions options = Options();
+  EXPECT_THAT(Arguments(Objects(options)), Contains("--member-api=read"));
+  EXPECT_FALSE(Find(Objects(options), "ClusterRole", "sealane-agent-member-api").is_null());
+  options.member_api = "none";
+  EXPECT_THAT(Arguments(Objects(options)), Contains("--member-api=none"));
+  EXPECT_TRUE(Find(Objects(options), "ClusterRole", "sealane-agent-member-api").is_null());
+}
+
 TEST(AgentManifestTest, ClusterScopedRightsComeOnlyWhenAskedFor) {
   AgentManifestOptions options = Options();
   options.cluster_scoped = true;
