@@ -127,8 +127,7 @@ Json BindingOf(const v1::StoredObject& row, const v1::AppStatus& app) {
   Json out;
   out["apiVersion"] = StrCat(kGroup, "/v1alpha2");
   out["kind"] = ref.namespace_().empty() ? "ClusterResourceBinding" : "ResourceBinding";
-  out["metadata"] =
-      Metadata(ViewUid("binding", row.uid()), row);
+  out["metadata"] = Metadata(ViewUid("binding", row.uid()), row);
   NamePolicy(app.policy(), out["metadata"]);
   // Without ownerReferences, which Karmada sets: a view must not hold up the deletion of its
   // object.
@@ -166,8 +165,7 @@ Json WorkOf(const v1::StoredObject& row, const v1::ClusterAppStatus& cluster) {
   Json out;
   out["apiVersion"] = StrCat(kGroup, "/v1alpha1");
   out["kind"] = "Work";
-  out["metadata"] =
-      Metadata(ViewUid(StrCat("work ", cluster.cluster()), row.uid()), row);
+  out["metadata"] = Metadata(ViewUid(StrCat("work ", cluster.cluster()), row.uid()), row);
   out["spec"]["workload"]["manifests"] = Json::array({std::move(identity)});
   out["status"]["conditions"] = Json::array(
       {Condition("Applied", applied, "AppliedSuccessful", "AppliedFailed",
@@ -288,7 +286,8 @@ void BindingViews::Replace(const std::string& row_key, Source next, uint64_t rev
   } else {
     found = sources_.insert_or_assign(row_key, next).first;
   }
-  for (const ObjectKey& key : KeysOf(next)) resources_[key.resource][{key.ns, key.name}] = &found->first;
+  for (const ObjectKey& key : KeysOf(next))
+    resources_[key.resource][{key.ns, key.name}] = &found->first;
   if (!telling) {
     complete_since_ = std::max(complete_since_, revision);
     history_.clear();

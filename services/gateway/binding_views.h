@@ -38,8 +38,8 @@ struct View {
                                                        const v1::AppStatus& app);
 
 // The views of all objects, made when they are read: only what they are made from is kept. While
-// nobody reads them their changes are not told either; whoever lists them wakes them, and watches on
-// from there. Thread rule: one thread.
+// nobody reads them their changes are not told either; whoever lists them wakes them, and watches
+// on from there. Thread rule: one thread.
 class BindingViews {
  public:
   // Changes that watches may resume from.
@@ -90,8 +90,8 @@ class BindingViews {
   std::map<std::string, Source> sources_;                // by row key
   std::map<std::string, Index, std::less<>> resources_;  // by storage name
   std::deque<kubeapi::Change> history_;
-  mutable bool awake_ = false;  // somebody may watch
-  mutable bool used_ = false;   // since Rest
+  mutable bool awake_ = false;   // somebody may watch
+  mutable bool used_ = false;    // since Rest
   uint64_t complete_since_ = 0;  // every change after this revision is in the history
 };
 
