@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "lib/http/message.h"
 
@@ -35,6 +36,28 @@ class ResponseWriter {
   virtual void Hold(std::shared_ptr<void> ticket) { ticket.reset(); }
   // Bytes written but not yet taken by the client: lets a stream give up on a slow reader.
   [[nodiscard]] virtual size_t pending_bytes() const = 0;
+};
+
+// Passes everything on: for those that only look at some of it.
+class ForwardingWriter : public ResponseWriter {
+ public:
+  explicit ForwardingWriter(std::shared_ptr<ResponseWriter> next) : next_(std::move(next)) {}
+  void Send(HttpResponse response) override { next_->Send(std::move(response)); }
+  void StartStream(int status, Headers headers) override {
+    next_->StartStream(status, std::move(headers));
+  }
+  void Write(std::string chunk) override { next_->Write(std::move(chunk)); }
+  void WriteShared(std::shared_ptr<const std::string> chunk) override {
+    next_->WriteShared(std::move(chunk));
+  }
+  void End() override { next_->End(); }
+  void Abort() override { next_->Abort(); }
+  void OnClose(std::function<void()> fn) override { next_->OnClose(std::move(fn)); }
+  void Hold(std::shared_ptr<void> ticket) override { next_->Hold(std::move(ticket)); }
+  [[nodiscard]] size_t pending_bytes() const override { return next_->pending_bytes(); }
+
+ private:
+  std::shared_ptr<ResponseWriter> next_;
 };
 
 using Handler = std::function<void(const HttpRequest&, std::shared_ptr<ResponseWriter>)>;

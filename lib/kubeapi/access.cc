@@ -66,37 +66,27 @@ absl::StatusOr<Attributes> AskedFor(const Json& spec) {
   return out;
 }
 
-class ObservedWriter final : public http::ResponseWriter {
+class ObservedWriter final : public http::ForwardingWriter {
  public:
   ObservedWriter(std::shared_ptr<http::ResponseWriter> writer, std::function<void(int)> done)
-      : writer_(std::move(writer)), done_(std::move(done)) {}
+      : ForwardingWriter(std::move(writer)), done_(std::move(done)) {}
   ~ObservedWriter() override { Tell(0); }
 
   void Send(http::HttpResponse response) override {
     const int code = response.status;
-    writer_->Send(std::move(response));
+    ForwardingWriter::Send(std::move(response));
     Tell(code);
   }
   void StartStream(int status, http::Headers headers) override {
-    writer_->StartStream(status, std::move(headers));
+    ForwardingWriter::StartStream(status, std::move(headers));
     Tell(status);
   }
-  void Write(std::string chunk) override { writer_->Write(std::move(chunk)); }
-  void WriteShared(std::shared_ptr<const std::string> chunk) override {
-    writer_->WriteShared(std::move(chunk));
-  }
-  void Hold(std::shared_ptr<void> ticket) override { writer_->Hold(std::move(ticket)); }
-  void End() override { writer_->End(); }
-  void Abort() override { writer_->Abort(); }
-  void OnClose(std::function<void()> fn) override { writer_->OnClose(std::move(fn)); }
-  size_t pending_bytes() const override { return writer_->pending_bytes(); }
 
  private:
   void Tell(int code) {
     if (auto done = std::exchange(done_, nullptr)) done(code);
   }
 
-  std::shared_ptr<http::ResponseWriter> writer_;
   std::function<void(int)> done_;
 };
 

@@ -51,35 +51,22 @@ bool IsProbe(const http::HttpRequest& request) {
 
 // Passes an answer on, tells how long it took, and holds a place among the writes until the client
 // has taken it.
-class Timed final : public http::ResponseWriter {
+class Timed final : public http::ForwardingWriter {
  public:
   Timed(std::shared_ptr<http::ResponseWriter> next, const Clock& clock, Histogram& seconds,
         std::shared_ptr<void> place)
-      : next_(std::move(next)),
+      : ForwardingWriter(std::move(next)),
         clock_(clock),
         seconds_(seconds),
         began_(clock.Monotonic()),
         place_(std::move(place)) {}
   void Send(http::HttpResponse response) override {
     seconds_.Observe(absl::ToDoubleSeconds(clock_.Monotonic() - began_));
-    next_->Hold(std::move(place_));
-    next_->Send(std::move(response));
+    Hold(std::move(place_));
+    ForwardingWriter::Send(std::move(response));
   }
-  void StartStream(int status, http::Headers headers) override {
-    next_->StartStream(status, std::move(headers));
-  }
-  void Write(std::string chunk) override { next_->Write(std::move(chunk)); }
-  void WriteShared(std::shared_ptr<const std::string> chunk) override {
-    next_->WriteShared(std::move(chunk));
-  }
-  void Hold(std::shared_ptr<void> ticket) override { next_->Hold(std::move(ticket)); }
-  void End() override { next_->End(); }
-  void Abort() override { next_->Abort(); }
-  void OnClose(std::function<void()> fn) override { next_->OnClose(std::move(fn)); }
-  [[nodiscard]] size_t pending_bytes() const override { return next_->pending_bytes(); }
 
  private:
-  std::shared_ptr<http::ResponseWriter> next_;
   const Clock& clock_;
   Histogram& seconds_;
   absl::Duration began_;

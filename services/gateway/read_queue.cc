@@ -25,40 +25,30 @@ struct ReadQueue::Link {
 
 // Passes an answer on and tells the queue when it is over: a whole answer when the client has taken
 // it, a stream when it begins.
-class ReadQueue::Writer final : public http::ResponseWriter {
+class ReadQueue::Writer final : public http::ForwardingWriter {
  public:
   Writer(std::shared_ptr<http::ResponseWriter> next, std::shared_ptr<Link> link, std::string user)
-      : next_(std::move(next)), link_(std::move(link)), user_(std::move(user)) {}
+      : ForwardingWriter(std::move(next)), link_(std::move(link)), user_(std::move(user)) {}
   ~Writer() override { Over(); }
   void Send(http::HttpResponse response) override {
-    if (over_) return next_->Send(std::move(response));
+    if (over_) return ForwardingWriter::Send(std::move(response));
     over_ = true;
     const size_t bytes = response.body.size();
     if (link_->queue != nullptr) link_->queue->users_[user_].untaken_bytes += bytes;
-    next_->Hold({link_.get(),
-                 [link = link_, user = user_, bytes](void*) { Link::Over(link, user, bytes); }});
-    next_->Send(std::move(response));
+    Hold({link_.get(),
+          [link = link_, user = user_, bytes](void*) { Link::Over(link, user, bytes); }});
+    ForwardingWriter::Send(std::move(response));
   }
   void StartStream(int status, http::Headers headers) override {
     Over();
-    next_->StartStream(status, std::move(headers));
+    ForwardingWriter::StartStream(status, std::move(headers));
   }
-  void Write(std::string chunk) override { next_->Write(std::move(chunk)); }
-  void WriteShared(std::shared_ptr<const std::string> chunk) override {
-    next_->WriteShared(std::move(chunk));
-  }
-  void End() override { next_->End(); }
-  void Abort() override { next_->Abort(); }
-  void OnClose(std::function<void()> fn) override { next_->OnClose(std::move(fn)); }
-  void Hold(std::shared_ptr<void> ticket) override { next_->Hold(std::move(ticket)); }
-  [[nodiscard]] size_t pending_bytes() const override { return next_->pending_bytes(); }
 
  private:
   void Over() {
     if (!std::exchange(over_, true)) Link::Over(link_, user_, 0);
   }
 
-  std::shared_ptr<http::ResponseWriter> next_;
   std::shared_ptr<Link> link_;
   std::string user_;
   bool over_ = false;
