@@ -14,7 +14,7 @@
 namespace sealane::kubeapi {
 
 bool ApiServer::Admit(Request& request) {
-  request.user = options_.access.authenticate(request.http);
+  if (!request.user) request.user = options_.access.authenticate(request.http);
   const Attributes attributes = AttributesOf(request.http.method, request.target);
   if (options_.access.audit) {
     AuditRecord record{request.user.value_or(UserInfo()), attributes, 0, {}};

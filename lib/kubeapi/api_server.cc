@@ -133,11 +133,11 @@ void ApiServer::AnswerObject(Request& request, int code, const ObjectPtr& object
   }
 }
 
-void ApiServer::Handle(const http::HttpRequest& http,
-                       std::shared_ptr<http::ResponseWriter> writer) {
+void ApiServer::Handle(const http::HttpRequest& http, std::shared_ptr<http::ResponseWriter> writer,
+                       std::optional<UserInfo> user) {
   Request request{http, std::move(writer), http::ParseTarget(http.path),
                   {},   nullptr,           Output::kObject,
-                  {},   std::nullopt};
+                  {},   std::move(user)};
   if (!options_.token.empty() &&
       http.headers.Get("Authorization") != StrCat("Bearer ", options_.token)) {
     return Fail(request, ApiError(401, "Unauthorized", "Unauthorized"));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,8 +55,10 @@ class ApiServer {
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;
 
-  // Answers one request, now or (watches) over time.
-  void Handle(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
+  // Answers one request, now or (watches) over time. `user`: who sends it, where somebody has asked
+  // `access.authenticate` already.
+  void Handle(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer,
+              std::optional<UserInfo> user = std::nullopt);
 
   // The same writes without HTTP, for controllers that live with the server. Each goes through
   // defaulting, validation and field ownership. `done` gives the written object and may be null.

@@ -209,8 +209,8 @@ void GatewayService::Serve() {
 }
 
 void GatewayService::HandleMember(const http::HttpRequest& request,
+                                  const std::optional<kubeapi::UserInfo>& user,
                                   std::shared_ptr<http::ResponseWriter> writer) {
-  const std::optional<kubeapi::UserInfo> user = authenticate_(request);
   if (!user.has_value()) {
     metrics_.unauthenticated.Increment();
     return Refuse(*writer, kubeapi::ApiError(401, "Unauthorized", "Unauthorized"));
@@ -279,9 +279,7 @@ bool GatewayService::Ready(std::string* why_not) const {
   return false;
 }
 
-std::shared_ptr<void> GatewayService::TakePlace(const http::HttpRequest& request) {
-  const std::optional<kubeapi::UserInfo> user = authenticate_(request);
-  const std::string name = user.has_value() ? user->name : "";
+std::shared_ptr<void> GatewayService::TakePlace(const std::string& name) {
   const int most = options_.max_writes;
   const int mine = std::max(1, most / 2);
   const MutexLock lock(&places_->mutex);
@@ -306,11 +304,12 @@ void GatewayService::Handle(const http::HttpRequest& request,
     return writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
   }
   if (!ready) return Refuse(*writer, kubeapi::ApiError(503, "ServiceUnavailable", why));
-  if (MemberProxy::IsMine(request.path)) return HandleMember(request, std::move(writer));
+  std::optional<kubeapi::UserInfo> user = authenticate_(request);
+  if (MemberProxy::IsMine(request.path)) return HandleMember(request, user, std::move(writer));
   const bool read = IsRead(request);
   (read ? metrics_.reads : metrics_.writes).Increment();
-  if (read) return Read(request, std::move(writer));
-  std::shared_ptr<void> place = TakePlace(request);
+  if (read) return Read(request, std::move(user), std::move(writer));
+  std::shared_ptr<void> place = TakePlace(user.has_value() ? user->name : "");
   if (place == nullptr) {
     metrics_.too_many.Increment();
     return Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",
@@ -318,18 +317,18 @@ void GatewayService::Handle(const http::HttpRequest& request,
   }
   writer = std::make_shared<Timed>(std::move(writer), context_.env.clock, metrics_.write_seconds,
                                    std::move(place));
-  api_->Handle(request, std::move(writer));
+  api_->Handle(request, std::move(writer), std::move(user));
 }
 
 // In turn with those of other users. Strangers are refused at once.
-void GatewayService::Read(const http::HttpRequest& request,
+void GatewayService::Read(const http::HttpRequest& request, std::optional<kubeapi::UserInfo> user,
                           std::shared_ptr<http::ResponseWriter> writer) {
-  const std::optional<kubeapi::UserInfo> user = authenticate_(request);
   if (!user.has_value()) return api_->Handle(request, std::move(writer));
   auto kept = std::make_shared<http::HttpRequest>(request);
   kept->body.clear();
-  const bool added = reads_.Add(
-      user->name, writer, [this, kept](auto answer) { api_->Handle(*kept, std::move(answer)); });
+  const bool added = reads_.Add(user->name, writer, [this, kept, user](auto answer) {
+    api_->Handle(*kept, std::move(answer), user);
+  });
   if (added) return;
   metrics_.too_many_reads.Increment();
   Refuse(*writer, kubeapi::ApiError(429, "TooManyRequests",

@@ -58,11 +58,13 @@ class GatewayService final : public Service {
  private:
   void Serve();
   // A request into member clusters.
-  void HandleMember(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
-  void Read(const http::HttpRequest& request, std::shared_ptr<http::ResponseWriter> writer);
+  void HandleMember(const http::HttpRequest& request, const std::optional<kubeapi::UserInfo>& user,
+                    std::shared_ptr<http::ResponseWriter> writer);
+  void Read(const http::HttpRequest& request, std::optional<kubeapi::UserInfo> user,
+            std::shared_ptr<http::ResponseWriter> writer);
   // A place among the writes under way, given back when it is destroyed; nullptr: there is none
   // left, or none for this user, who may have half of them.
-  std::shared_ptr<void> TakePlace(const http::HttpRequest& request);
+  std::shared_ptr<void> TakePlace(const std::string& user);
   // Every write and every denial is an event: who, what, on which object.
   void Audit(const kubeapi::AuditRecord& record);
   void UpdateMetrics();
