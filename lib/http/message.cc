@@ -76,6 +76,11 @@ Target ParseTarget(std::string_view target) {
   return out;
 }
 
+bool IsAmbiguousSegment(std::string_view segment) {
+  return segment == "." || segment == ".." ||
+         segment.find_first_of(std::string_view("/\\\0", 3)) != std::string_view::npos;
+}
+
 std::optional<std::vector<std::string>> PathSegments(std::string_view target) {
   const std::string_view path = target.substr(0, target.find('?'));
   if (path.empty() || path.front() != '/') return std::nullopt;
@@ -83,10 +88,7 @@ std::optional<std::vector<std::string>> PathSegments(std::string_view target) {
   for (size_t start = 1; start <= path.size();) {
     const size_t end = std::min(path.find('/', start), path.size());
     std::string segment = PercentDecode(path.substr(start, end - start), false);
-    if (segment.empty() || segment == "." || segment == "..") return std::nullopt;
-    if (segment.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
-      return std::nullopt;
-    }
+    if (segment.empty() || IsAmbiguousSegment(segment)) return std::nullopt;
     out.push_back(std::move(segment));
     start = end + 1;
   }

@@ -67,9 +67,12 @@ struct Target {
 };
 [[nodiscard]] Target ParseTarget(std::string_view target);
 
+// Whether a decoded segment of a path could mean two things to two readers: "." or "..", or one
+// that holds a slash, a backslash or a NUL.
+[[nodiscard]] bool IsAmbiguousSegment(std::string_view segment);
+
 // The decoded segments of a request target's path, which must begin with '/'; the query is not
-// looked at. nullopt when it could mean two things to two readers: a segment that is empty, "." or
-// "..", or that holds a slash, a backslash or a NUL (encoded or not).
+// looked at. nullopt when one of them is empty or ambiguous.
 [[nodiscard]] std::optional<std::vector<std::string>> PathSegments(std::string_view target);
 
 // Decodes %XX escapes, and '+' as a space when `plus_is_space`.

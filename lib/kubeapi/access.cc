@@ -144,9 +144,9 @@ bool AmbiguousPath(std::string_view target) {
   const std::string_view raw = target.substr(0, target.find('?'));
   for (size_t start = 0; start <= raw.size();) {
     const size_t end = std::min(raw.find('/', start), raw.size());
-    const std::string segment = http::PercentDecode(raw.substr(start, end - start), false);
-    if (segment == "." || segment == "..") return true;
-    if (segment.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) return true;
+    if (http::IsAmbiguousSegment(http::PercentDecode(raw.substr(start, end - start), false))) {
+      return true;
+    }
     start = end + 1;
   }
   return false;
