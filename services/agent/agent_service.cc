@@ -131,6 +131,7 @@ class AgentService final : public Service {
   bool started_facts_ = false;
   bool synced_ = false;  // a complete set of works was seen by this process
   bool update_posted_ = false;
+  bool works_changed_ = false;  // since the kinds to follow were looked through
   absl::Duration facts_refreshed_;
   std::shared_ptr<const kube::ApiCatalog> catalog_;
   std::set<std::string> told_;  // keys the feed told before its first snapshot was complete
@@ -254,7 +255,9 @@ void AgentService::OnWork(const std::string& key, v1::Work work) {
       metrics_.works_received.Increment();
       items_.at(key).received = env_.clock.Monotonic();
       applier_.OnNewWork(key);
-      UpdateObserver();
+      works_changed_ = true;
+      // Many works come at once: not all are looked at for each of them.
+      if (catalog_ != nullptr && observer_.Lacks(items_.at(key), *catalog_)) UpdateObserver();
       return;
     case DesiredState::Taken::kStale:
       metrics_.works_stale.Increment();
@@ -315,7 +318,7 @@ void AgentService::RowGone(const std::string& key) {
   if (!desired_.Remove(key)) return;
   pods_.ItemChanged(key);
   applier_.OnNewWork(key);
-  UpdateObserver();
+  works_changed_ = true;
 }
 
 void AgentService::OnHealth(bool healthy) {
@@ -355,6 +358,8 @@ void AgentService::UpdateObserver() {
 }
 
 void AgentService::Housekeep() {
+  // Kinds that no work names any more are not followed any longer.
+  if (std::exchange(works_changed_, false)) UpdateObserver();
   const absl::Status flushed = store_->Flush();
   if (flushed.ok() != state_problem_.empty()) {
     state_problem_ = flushed.ok() ? std::string() : std::string(ToStd(flushed.message()));

@@ -186,6 +186,13 @@ void Observer::Update(const kube::ApiCatalog& catalog) {
   }
 }
 
+bool Observer::Lacks(const Item& item, const kube::ApiCatalog& catalog) const {
+  const KindKey key = KindOf(item);
+  if (kinds_.contains(key)) return false;
+  const kube::ResourceType* type = catalog.Find(key.first, key.second);
+  return type != nullptr && type->can_list;
+}
+
 void Observer::Relist() {
   for (auto& entry : kinds_) entry.second.reflector->Relist();
 }
