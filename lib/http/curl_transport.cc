@@ -1,9 +1,6 @@
 #include "lib/http/curl_transport.h"
 
 #include <curl/curl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +16,7 @@
 #include "lib/core/scoped_executor.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/http/curl_sockets.h"
 
 namespace sealane::http {
 namespace {
@@ -110,11 +108,9 @@ class CurlTransport::Impl {
   using RequestPtr = std::shared_ptr<Request>;
 
   Impl(CurlTransportOptions options, Executor& executor)
-      : options_(UseServerName(std::move(options), &connect_to_)),
-        executor_(executor),
-        multi_(curl_multi_init()) {
-    curl_multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS,
+      : options_(UseServerName(std::move(options), &connect_to_)), executor_(executor) {
+    curl_multi_setopt(sockets_.multi(), CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(sockets_.multi(), CURLMOPT_MAXCONNECTS,
                       static_cast<long>(options_.max_concurrent + 16));
     thread_ = std::thread([this] { Loop(); });
   }
@@ -123,9 +119,8 @@ class CurlTransport::Impl {
       MutexLock lock(&mutex_);
       stop_ = true;
     }
-    curl_multi_wakeup(multi_);
+    sockets_.Wake();
     thread_.join();
-    curl_multi_cleanup(multi_);
     curl_slist_free_all(connect_to_);
   }
 
@@ -147,7 +142,7 @@ class CurlTransport::Impl {
       MutexLock lock(&mutex_);
       (request->stream ? new_streams_ : new_requests_).push_back(std::move(request));
     }
-    curl_multi_wakeup(multi_);
+    sockets_.Wake();
   }
 
   void Cancel(const RequestPtr& request) {
@@ -159,7 +154,7 @@ class CurlTransport::Impl {
       MutexLock lock(&mutex_);
       touched_.push_back(request);
     }
-    curl_multi_wakeup(multi_);
+    sockets_.Wake();
   }
 
   // Restarts the timer of a stream. Executor's thread.
@@ -196,9 +191,10 @@ class CurlTransport::Impl {
       if (stop) break;
       for (const RequestPtr& request : start) Begin(request);
       for (const RequestPtr& request : touched) Touch(request);
-      int active = 0;
-      curl_multi_perform(multi_, &active);
-      if (!Collect()) curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
+      sockets_.RunDue();
+      if (Collect()) continue;
+      sockets_.Wait();
+      Collect();
     }
     std::set<RequestPtr> rest;
     rest.swap(active_);
@@ -236,7 +232,6 @@ class CurlTransport::Impl {
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &Impl::OnSocket);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
@@ -269,7 +264,8 @@ class CurlTransport::Impl {
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, r.get());
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Impl::OnBody);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, r.get());
-    curl_multi_add_handle(multi_, easy);
+    sockets_.Prepare(easy);
+    curl_multi_add_handle(sockets_.multi(), easy);
   }
 
   void SetProxy(CURL* easy) {
@@ -280,14 +276,6 @@ class CurlTransport::Impl {
       curl_easy_setopt(easy, CURLOPT_NOPROXY,
                        "*");  // as Go's clients: whatever the environment says
     }
-  }
-
-  // Several requests share a connection and outlive each other's time limits: what the other side
-  // does not acknowledge for so long is dead.
-  static int OnSocket(void*, curl_socket_t fd, curlsocktype) {
-    const unsigned int millis = 20'000;
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &millis, sizeof millis);
-    return CURL_SOCKOPT_OK;
   }
 
   void SetTls(CURL* easy, const TlsMaterial& tls) {
@@ -365,7 +353,7 @@ class CurlTransport::Impl {
         MutexLock lock(&mutex_);
         touched_.push_back(request);
       }
-      curl_multi_wakeup(multi_);
+      sockets_.Wake();
     }
     if (request->callbacks.on_chunk) request->callbacks.on_chunk(chunk);
   }
@@ -403,7 +391,7 @@ class CurlTransport::Impl {
       if (status >= 200 && !request->headers.fields().empty()) PostHeaders(request);
     }
     int left = 0;
-    while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    while (CURLMsg* message = curl_multi_info_read(sockets_.multi(), &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       any = true;
       Request* raw = nullptr;
@@ -459,7 +447,7 @@ class CurlTransport::Impl {
   }
 
   void Release(Request& request) {
-    curl_multi_remove_handle(multi_, request.easy);
+    curl_multi_remove_handle(sockets_.multi(), request.easy);
     curl_easy_cleanup(request.easy);
     curl_slist_free_all(request.header_list);
     request.easy = nullptr;
@@ -471,7 +459,7 @@ class CurlTransport::Impl {
   const std::shared_ptr<const TlsMaterial> fixed_tls_ = std::make_shared<const TlsMaterial>(
       TlsMaterial{options_.ca_pem, options_.client_certificate_pem, options_.client_key_pem});
   ScopedExecutor executor_;
-  CURLM* multi_;
+  CurlSockets sockets_;
   std::set<RequestPtr> active_;  // curl's thread
   size_t running_ = 0;           // curl's thread
   Mutex mutex_;

@@ -41,8 +41,8 @@ class Observer {
 
   Observer(kube::KubeClient& client, Items& items, AgentMetrics& metrics, Hooks hooks);
 
-  // Follows the kinds that the items name and `catalog` serves; stops following others. Takes a look
-  // at every item.
+  // Follows the kinds that the items name and `catalog` serves; stops following others. Takes a
+  // look at every item.
   void Update(const kube::ApiCatalog& catalog);
   // Whether the item's kind is one that Update would begin to follow.
   [[nodiscard]] bool Lacks(const Item& item, const kube::ApiCatalog& catalog) const;
