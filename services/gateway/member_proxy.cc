@@ -59,10 +59,11 @@ struct MemberProxy::Asked {
   const MemberAsker& asker;
   const http::HttpRequest& request;
   std::shared_ptr<http::ResponseWriter> writer;
-  std::string cluster;
-  std::string inner;
-  kubeapi::Attributes proxy;
-  kubeapi::Attributes wanted;  // in the member
+  std::string cluster = {};
+  std::string inner = {};
+  kubeapi::Attributes proxy = {};
+  kubeapi::Attributes wanted = {};  // in the member
+  bool audited = false;             // the writer tells the answer to the audit, whatever it is
 
   void Fail(const absl::Status& status) const {
     SendError(*writer, status, !wanted.resource_request && !inner.empty());
@@ -112,7 +113,7 @@ bool MemberProxy::Allowed(const kubeapi::UserInfo& user, const kubeapi::Attribut
 void MemberProxy::Handle(const MemberAsker& asker, const http::HttpRequest& request,
                          std::shared_ptr<http::ResponseWriter> writer) {
   std::optional<Path> path = Parse(request.path);
-  Asked asked{asker, request, std::move(writer), "", "", {}, {}};
+  Asked asked{asker, request, std::move(writer)};
   if (!path.has_value()) {
     return asked.Fail(kubeapi::BadRequest("the path is not /clusters/NAME/proxy/..."));
   }
@@ -120,25 +121,36 @@ void MemberProxy::Handle(const MemberAsker& asker, const http::HttpRequest& requ
   asked.inner = std::move(path->inner);
   asked.proxy = ProxyAttributes(request.method, asked.cluster);
   asked.wanted = kubeapi::AttributesOf(request.method, http::ParseTarget(asked.inner));
-  const bool read = asked.proxy.verb == "get";
-  const auto audit = hooks_.audit;
-  if (!read || asked.wanted.resource == "secrets") {
+  if (asked.proxy.verb != "get" || asked.wanted.resource == "secrets") {
+    asked.audited = true;
     asked.writer = kubeapi::ObserveAnswer(
-        std::move(asked.writer), [audit, user = asker.user, proxy = asked.proxy,
+        std::move(asked.writer), [audit = hooks_.audit, user = asker.user, proxy = asked.proxy,
                                   inner = asked.wanted, began = env_.clock.Monotonic()](int code) {
           kubeapi::AuditRecord record{user, inner, code, absl::ZeroDuration()};
           record.attributes.path = StrCat("clusters/", proxy.name);
           if (audit) audit(record);
         });
   }
+  if (const absl::Status refused =
+          kubeapi::RefuseImpersonation(request.headers, asker.user, asked.wanted);
+      !refused.ok()) {
+    return Deny(asked, asked.wanted, refused);
+  }
   if (asked.cluster == kAll) return All(asked);
   if (!Allowed(asker.user, asked.proxy, asked.wanted)) {
     const bool may_look = hooks_.authorize(asker.user, asked.proxy);
     const kubeapi::Attributes& missing = may_look ? asked.wanted : asked.proxy;
-    if (read && audit) audit({asker.user, missing, 403, absl::ZeroDuration()});
-    return asked.Fail(kubeapi::Forbidden(asker.user, missing));
+    return Deny(asked, missing, kubeapi::Forbidden(asker.user, missing));
   }
   One(asked);
+}
+
+void MemberProxy::Deny(const Asked& asked, const kubeapi::Attributes& what,
+                       const absl::Status& why) const {
+  if (!asked.audited && hooks_.audit) {
+    hooks_.audit({asked.asker.user, what, 403, absl::ZeroDuration()});
+  }
+  asked.Fail(why);
 }
 
 bool MemberProxy::Full(const Asked& asked) const {
@@ -200,10 +212,7 @@ void MemberProxy::All(const Asked& asked) {
   const bool may_object = !asked.wanted.resource_request || hooks_.authorize(user, asked.wanted);
   if (!may_object || (mine.empty() && !hooks_.authorize(user, asked.proxy))) {
     const kubeapi::Attributes& missing = may_object ? asked.proxy : asked.wanted;
-    if (asked.proxy.verb == "get" && hooks_.audit) {
-      hooks_.audit({user, missing, 403, absl::ZeroDuration()});
-    }
-    return asked.Fail(kubeapi::Forbidden(user, missing));
+    return Deny(asked, missing, kubeapi::Forbidden(user, missing));
   }
   if (asked.request.method != "GET") {
     return asked.Fail(kubeapi::ApiError(405, "MethodNotAllowed",

@@ -80,6 +80,8 @@ class MemberProxy {
   // Whether the user may ask that of the cluster.
   [[nodiscard]] bool Allowed(const kubeapi::UserInfo& user, const kubeapi::Attributes& proxy,
                              const kubeapi::Attributes& inner) const;
+  // Answers that 403, and tells the audit once.
+  void Deny(const Asked& asked, const kubeapi::Attributes& what, const absl::Status& why) const;
   // Answers 429 when nothing more may be under way.
   [[nodiscard]] bool Full(const Asked& asked) const;
   void One(const Asked& asked);
