@@ -101,6 +101,8 @@ absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceCont
   http::HttpServerOptions server;
   server.listen = options.listen;
   server.max_connections = static_cast<size_t>(options.max_connections);
+  server.handshakes.max_under_way = static_cast<size_t>(options.max_handshakes);
+  server.handshakes.per_second = options.max_handshakes_per_address;
   server.max_body_bytes = kMaxBody;
   const size_t files = RaiseFileLimit(server.max_connections + kOtherFiles);
   if (files < server.max_connections + kOtherFiles) {
@@ -256,6 +258,8 @@ void GatewayService::UpdateMetrics() {
     };
     metrics_.gave_way.Increment(more(server_->gave_way(), gave_way_));
     metrics_.no_room.Increment(more(server_->refused(), no_room_));
+    metrics_.handshakes_delayed.Increment(more(server_->handshakes_delayed(), delayed_));
+    metrics_.handshakes_refused.Increment(more(server_->handshakes_refused(), not_begun_));
   }
   metrics_.waiting.Set(static_cast<double>(deploys_.waiting()));
   executor_.After(kMetricsInterval, [this] { UpdateMetrics(); });
