@@ -81,6 +81,7 @@ GatewayService::GatewayService(ServiceContext context, const Options& options,
       options_(options),
       credentials_(std::move(credentials)),
       authenticate_(credentials_->authenticator()),
+      under_way_(std::make_shared<Writes>(static_cast<size_t>(options.max_writes))),
       metrics_(context_.metrics),
       events_(context_.bus, context_.env, "gateway"),
       deploys_(context_.bus, context_.env, options.write_timeout),
@@ -284,19 +285,12 @@ bool GatewayService::Ready(std::string* why_not) const {
 }
 
 std::shared_ptr<void> GatewayService::TakePlace(const std::string& name) {
-  const int most = options_.max_writes;
-  const int mine = std::max(1, most / 2);
-  const MutexLock lock(&places_->mutex);
-  const auto it = places_->by_user.find(name);
-  if (places_->taken >= most || (it != places_->by_user.end() && it->second >= mine))
-    return nullptr;
-  ++places_->taken;
-  ++places_->by_user[name];
+  const MutexLock lock(&under_way_->mutex);
+  if (!under_way_->places.Take(name)) return nullptr;
   // Answers may end after this service.
-  return {places_.get(), [places = places_, name](void*) {
-            const MutexLock back(&places->mutex);
-            --places->taken;
-            if (--places->by_user[name] == 0) places->by_user.erase(name);
+  return {under_way_.get(), [writes = under_way_, name](void*) {
+            const MutexLock back(&writes->mutex);
+            writes->places.GiveBack(name);
           }};
 }
 

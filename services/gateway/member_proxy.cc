@@ -48,6 +48,7 @@ std::string After(std::string_view target, size_t count) {
 
 // The segments before the cluster's name in the two forms of the path.
 constexpr std::array<std::string_view, 4> kLong = {"apis", kGroup, "v1alpha1", "clusters"};
+constexpr std::string_view kLongStart = "/apis/cluster.karmada.io/v1alpha1/clusters/";
 
 bool BeginsWith(const std::vector<std::string>& path, std::string_view first) {
   return path.size() >= 3 && path[0] == first && path[2] == "proxy";
@@ -75,6 +76,7 @@ MemberProxy::MemberProxy(Env env, MemberClient& client, Hooks hooks, MemberProxy
       client_(client),
       hooks_(std::move(hooks)),
       options_(options),
+      places_(options.max_per_user, options.max),
       executor_(env.executor) {
   executor_.After(kLookAgain, [this] { LookAgain(); });
 }
@@ -83,6 +85,9 @@ MemberProxy::~MemberProxy() = default;
 
 bool MemberProxy::IsMine(std::string_view target) {
   if (target.starts_with("/clusters/")) return true;
+  // Taken apart only if it can be: for most requests this is all that is looked at.
+  const bool encoded = target.substr(0, target.find('?')).find('%') != std::string_view::npos;
+  if (!encoded && !target.starts_with(kLongStart)) return false;
   const std::optional<std::vector<std::string>> path = http::PathSegments(target);
   return path.has_value() && path->size() >= 6 &&
          std::equal(kLong.begin(), kLong.end(), path->begin()) && (*path)[5] == "proxy";
@@ -153,28 +158,23 @@ void MemberProxy::Deny(const Asked& asked, const kubeapi::Attributes& what,
   asked.Fail(why);
 }
 
-bool MemberProxy::Full(const Asked& asked) const {
-  const auto mine = by_user_.find(asked.asker.user.name);
-  if (static_cast<int>(tasks_.size()) < options_.max &&
-      (mine == by_user_.end() || mine->second < options_.max_per_user)) {
-    return false;
-  }
+bool MemberProxy::TakePlace(const Asked& asked) {
+  if (places_.Take(asked.asker.user.name)) return true;
   asked.Fail(
       kubeapi::ApiError(429, "TooManyRequests", "too many requests into clusters are under way"));
-  return true;
+  return false;
 }
 
 template <typename T>
 T& MemberProxy::Add(const Asked& asked, std::function<bool()> still_allowed) {
   const uint64_t id = next_id_++;
   const std::string& user = asked.asker.user.name;
-  ++by_user_[user];
   auto task = std::make_unique<T>(env_, asked.writer, [this, id] {
     // Not now: the task is in the middle of something.
     executor_.Post([this, id] {
       const auto it = tasks_.find(id);
       if (it == tasks_.end()) return;
-      if (--by_user_[it->second.user] == 0) by_user_.erase(it->second.user);
+      places_.GiveBack(it->second.user);
       tasks_.erase(it);
     });
   });
@@ -194,7 +194,7 @@ void MemberProxy::One(const Asked& asked) {
         "exec, attach and port-forward are not possible over the bus: use the cluster's own API "
         "server"));
   }
-  if (Full(asked)) return;
+  if (!TakePlace(asked)) return;
   MemberRelay& relay = Add<MemberRelay>(
       asked, [this, known = asked.asker.still_known, user = asked.asker.user, proxy = asked.proxy,
               inner = asked.wanted] { return known() && Allowed(user, proxy, inner); });
@@ -235,7 +235,7 @@ void MemberProxy::All(const Asked& asked) {
     return asked.Fail(kubeapi::BadRequest(
         StrCat(asked.wanted.subresource, " is read from one cluster: name it")));
   }
-  if (Full(asked)) return;
+  if (!TakePlace(asked)) return;
   const http::Target target = http::ParseTarget(asked.inner);
   std::map<std::string, std::string> targets;
   std::vector<std::string> missing;

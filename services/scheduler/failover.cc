@@ -448,24 +448,6 @@ std::string DescribeFailures(const std::vector<v1::Eviction>& evictions) {
                 names.size() > 1 && !tainted ? " for the same reason: " : ": ", first);
 }
 
-std::map<std::string, int32_t> TargetsWithoutCopies(const v1::Placed& placed) {
-  std::map<std::string, int32_t> targets;
-  for (const v1::TargetCluster& target : placed.clusters()) {
-    targets[target.name()] = target.replicas();
-  }
-  for (const v1::Eviction& eviction : placed.evictions()) {
-    // What nothing has taken over from is no copy.
-    const auto it = targets.find(eviction.cluster());
-    if (eviction.replaced_by().empty() || it == targets.end()) continue;
-    if (eviction.planned() == 0) {
-      targets.erase(it);
-    } else {
-      it->second = eviction.planned();
-    }
-  }
-  return targets;
-}
-
 std::vector<std::string> Refused(const std::vector<v1::Eviction>& evictions) {
   std::vector<std::string> names;
   for (const v1::Eviction& eviction : evictions) {

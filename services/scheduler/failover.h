@@ -90,9 +90,6 @@ inline constexpr int64_t kDefaultGraceMicros = 600'000'000;
 // alone "has to leave" instead of "failed in".
 [[nodiscard]] std::string DescribeFailures(const std::vector<v1::Eviction>& evictions);
 
-// The clusters of the row, by name, without copies that only stay for a while.
-[[nodiscard]] std::map<std::string, int32_t> TargetsWithoutCopies(const v1::Placed& placed);
-
 // Of these, the clusters in which the object may not be placed.
 [[nodiscard]] std::vector<std::string> Refused(const std::vector<v1::Eviction>& evictions);
 // The same of the row, for Request::Evict.

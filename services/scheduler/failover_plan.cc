@@ -388,7 +388,8 @@ class FailoverPlanner {
       }
       for (v1::Eviction& eviction : failover_.standing) {
         if (eviction.cluster() == name) {
-          eviction.set_planned(planned == targets.end() ? 0 : planned->second);
+          eviction.set_planned(planned == targets.end() ? 0
+                                                        : static_cast<int32_t>(planned->second));
         }
       }
       targets[name] = copy->second;
