@@ -83,6 +83,9 @@ inline constexpr int64_t kDefaultGraceMicros = 600'000'000;
 // "application failover", "cluster failover", or "failover" when there are both.
 [[nodiscard]] std::string_view NameOf(const std::vector<v1::Eviction>& evictions);
 
+// Sets Failover.again_at_micros, unless an earlier time is set already; 0: no time.
+void LookAgainAt(int64_t at_micros, Failover& failover);
+
 // Whether the copy stays for a while, beside its replacement.
 [[nodiscard]] bool LeavesCopy(const v1::Eviction& eviction);
 
