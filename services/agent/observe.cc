@@ -250,6 +250,12 @@ void Observer::OnPut(const KindKey& kind_key, const Json& object) {
   const auto it = items_.find(key);
   if (it == items_.end()) return;
   Item& item = it->second;
+  // The echo of our own write: the answer to it told the same.
+  if (item.observed && item.observed->resource_version != 0 &&
+      item.observed->resource_version == ResourceVersionOf(object) &&
+      item.observed->uid == GetString(object, {"metadata", "uid"})) {
+    return;
+  }
   Observed seen = Observe(object, TemplateGeneration(item));
   // A list that is newer than what is known, and shows the object as it was before: the versions
   // went back, and by now are past what we knew.

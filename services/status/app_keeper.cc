@@ -20,6 +20,11 @@ bool Parse(std::string_view bytes, Message& message) {
   return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
+// Neither up nor in trouble: more is to come by itself.
+bool IsOnItsWay(const v1::AppStatus& row) {
+  return row.phase() == kPending || row.phase() == kScheduled || row.phase() == kApplying;
+}
+
 }  // namespace
 
 AppKeeper::AppKeeper(Env env, Bus& bus, const Options& options, StatusMetrics& metrics,
@@ -253,6 +258,15 @@ void AppKeeper::Reconcile(const std::string& row_key) {
     if (gauges_.enabled()) gauges_.Set(row_key, row);  // the first look after a start
     app.reported_micros = 0;
     return;
+  }
+  // On the way to where it will stay, an object passes several states in some milliseconds. They
+  // are told as one, unless they last.
+  if (IsOnItsWay(row)) {
+    const absl::Duration wait = app.written_at + options_.app_gather - env_.clock.Monotonic();
+    if (wait > absl::ZeroDuration()) {
+      queue_.AddAfter(row_key, wait);
+      return;
+    }
   }
   Write(row_key, app, row);
 }

@@ -23,6 +23,9 @@ struct Options {
   // The time between two writes of an application's row grows with its size by this per byte, so
   // that an application in a thousand clusters does not rewrite 100 kB for each of their words.
   absl::Duration app_interval_per_byte = absl::Microseconds(10);
+  // Nor is a row written sooner than this after the one before while the application is only on its
+  // way: not placed or not applied everywhere yet.
+  absl::Duration app_gather = absl::Milliseconds(100);
   // Metrics that are counted over all rows are refreshed this often.
   absl::Duration metrics_interval = absl::Seconds(5);
   // How long and how much the log of events keeps.

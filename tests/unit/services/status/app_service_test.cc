@@ -131,5 +131,24 @@ TEST_F(StatusServiceTest, RowOfManyClustersIsNotWrittenForEachWord) {
   EXPECT_LT(app_changes_ - before, 10);
 }
 
+TEST_F(StatusServiceTest, StatesThatPassAtOnceAreToldAsOne) {
+  Register("a");
+  Beat("a");
+  const absl::Duration step = absl::Milliseconds(3);
+  Deploy("web", {"a"}, step);
+  EXPECT_EQ(app_changes_, 1);
+  EXPECT_EQ(App("web")->phase(), "Pending");
+  Say(MakeWord("a", "web", 2), "a");
+  EXPECT_EQ(app_changes_, 2);
+  EXPECT_EQ(App("web")->phase(), "Healthy");
+
+  // What lasts is told.
+  Deploy("slow", {"a"}, step);
+  EXPECT_EQ(App("slow")->phase(), "Pending");
+  sim_.RunFor(options_.app_gather);
+  EXPECT_EQ(App("slow")->phase(), "Scheduled");
+  EXPECT_EQ(app_changes_, 4);
+}
+
 }  // namespace
 }  // namespace sealane::status

@@ -70,14 +70,16 @@ class StatusServiceTest : public ::testing::Test {
 
   void Settle() { sim_.RunFor(absl::Milliseconds(100)); }
 
-  void Put(std::string_view table, const std::string& key, const std::string& bytes) {
+  // `settle`: what passes afterwards.
+  void Put(std::string_view table, const std::string& key, const std::string& bytes,
+           absl::Duration settle = absl::Milliseconds(100)) {
     AppendRequest request;
     request.subject = StrCat(table, ".", key);
     request.payload = bytes;
     request.remove = bytes.empty();
     hub_->Append(std::move(request),
                  [](const absl::StatusOr<Appended>& result) { EXPECT_OK(result); });
-    Settle();
+    sim_.RunFor(settle);
   }
 
   // `more` is merged into the spec.
@@ -134,8 +136,9 @@ class StatusServiceTest : public ::testing::Test {
     }
   }
 
-  // An application of two replicas, claimed and placed.
-  void Deploy(const std::string& name, const std::vector<std::string>& clusters) {
+  // An application of two replicas, claimed and placed; `pause` after each of the three steps.
+  void Deploy(const std::string& name, const std::vector<std::string>& clusters,
+              absl::Duration pause = absl::Milliseconds(100)) {
     v1::StoredObject object;
     Identify(*object.mutable_ref(), "apps/v1", "Deployment", "n", name);
     object.set_uid("uid-" + name);
@@ -155,9 +158,9 @@ class StatusServiceTest : public ::testing::Test {
       target->set_replicas(2);
     }
     const std::string key = RowKey(object.ref());
-    Put(kObjectsTable, key, object.SerializeAsString());
-    Put(kBindingsTable, key, binding.SerializeAsString());
-    Put(kPlacementsTable, key, placed.SerializeAsString());
+    Put(kObjectsTable, key, object.SerializeAsString(), pause);
+    Put(kBindingsTable, key, binding.SerializeAsString(), pause);
+    Put(kPlacementsTable, key, placed.SerializeAsString(), pause);
   }
 
   v1::WorkStatus MakeWord(const std::string& cluster, const std::string& app, int ready) {
