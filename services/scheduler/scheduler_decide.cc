@@ -129,7 +129,7 @@ void SchedulerService::RemoveRow(const std::string& key, const KeyedQueue::Done&
     done(ReconcileResult::Done());
     return;
   }
-  world_.placements.Remove(key, [done](absl::StatusOr<uint64_t> revision) {
+  world_.placements.Remove(key, [done](const absl::StatusOr<uint64_t>& revision) {
     done(revision.ok() ? ReconcileResult::Done() : ReconcileResult::Retry(revision.status()));
   });
 }
