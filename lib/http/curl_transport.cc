@@ -16,6 +16,7 @@
 #include "lib/core/scoped_executor.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/http/curl_setup.h"
 #include "lib/http/curl_sockets.h"
 
 namespace sealane::http {
@@ -23,56 +24,6 @@ namespace {
 
 // Bytes of a stream that the executor has not consumed yet before reading from the network pauses.
 constexpr size_t kPauseBytes = 8 << 20;
-
-curl_blob Blob(const std::string& text) {
-  return curl_blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
-}
-
-// A server name other than the URL's host: the name goes into the URL, where TLS takes it from, and
-// connections to it are made to the host that was there.
-CurlTransportOptions UseServerName(CurlTransportOptions options, curl_slist** connect_to) {
-  *connect_to = nullptr;
-  const size_t start = options.base_url.find("://");
-  if (options.tls_server_name.empty() || start == std::string::npos) return options;
-  const size_t host = start + 3;
-  const size_t end = std::min(options.base_url.find('/', host), options.base_url.size());
-  const std::string authority = options.base_url.substr(host, end - host);
-  const size_t colon = authority.rfind(':');
-  const bool has_port =
-      colon != std::string::npos && authority.find(']', colon) == std::string::npos;
-  const std::string port = has_port ? authority.substr(colon + 1) : "443";
-  const std::string name = authority.substr(0, has_port ? colon : std::string::npos);
-  *connect_to = curl_slist_append(
-      nullptr, StrCat(options.tls_server_name, ":", port, ":", name, ":", port).c_str());
-  options.base_url.replace(host, end - host, StrCat(options.tls_server_name, ":", port));
-  return options;
-}
-
-// The host of "scheme://host:port/...", without brackets.
-std::string HostOf(std::string_view url) {
-  const size_t start = url.find("://");
-  if (start != std::string_view::npos) url.remove_prefix(start + 3);
-  url = url.substr(0, url.find('/'));
-  if (url.starts_with('[')) return std::string(url.substr(1, url.find(']') - 1));
-  return std::string(url.substr(0, url.find(':')));
-}
-
-bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
-absl::Status CurlError(CURLcode code, const char* detail) {
-  const std::string text = detail[0] != '\0' ? detail : curl_easy_strerror(code);
-  switch (code) {
-    case CURLE_OPERATION_TIMEDOUT:
-      return absl::DeadlineExceededError(text);
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      return InvalidArgument(text);
-    default:
-      return Unavailable(text);
-  }
-}
 
 }  // namespace
 
@@ -172,33 +123,40 @@ class CurlTransport::Impl {
 
  private:
   void Loop() {
-    bool stop = false;
-    while (!stop) {
-      std::vector<RequestPtr> start;
+    while (true) {
       std::vector<RequestPtr> touched;
       {
         MutexLock lock(&mutex_);
-        stop = stop_;
-        for (auto& stream : new_streams_) start.push_back(std::move(stream));
-        new_streams_.clear();
-        while (!new_requests_.empty() && running_ < options_.max_concurrent) {
-          start.push_back(std::move(new_requests_.front()));
-          new_requests_.pop_front();
-          ++running_;
-        }
+        if (stop_) break;
         touched.swap(touched_);
       }
-      if (stop) break;
-      for (const RequestPtr& request : start) Begin(request);
+      // First, since it may make room for what waits.
       for (const RequestPtr& request : touched) Touch(request);
+      bool moved = false;
+      for (const RequestPtr& request : TakeWaiting()) moved = !Begin(request) || moved;
       sockets_.RunDue();
-      if (Collect()) continue;
+      moved = Collect() || moved;
+      if (moved) continue;
       sockets_.Wait();
       Collect();
     }
     std::set<RequestPtr> rest;
     rest.swap(active_);
     for (const RequestPtr& request : rest) Release(*request);
+  }
+
+  // What may begin now.
+  std::vector<RequestPtr> TakeWaiting() {
+    std::vector<RequestPtr> taken;
+    MutexLock lock(&mutex_);
+    for (auto& stream : new_streams_) taken.push_back(std::move(stream));
+    new_streams_.clear();
+    while (!new_requests_.empty() && running_ < options_.max_concurrent) {
+      taken.push_back(std::move(new_requests_.front()));
+      new_requests_.pop_front();
+      ++running_;
+    }
+    return taken;
   }
 
   void Touch(const RequestPtr& request) {
@@ -210,97 +168,30 @@ class CurlTransport::Impl {
     }
   }
 
-  void Begin(const RequestPtr& r) {
+  // False: it was cancelled before.
+  bool Begin(const RequestPtr& r) {
     if (r->cancelled) {
       if (!r->stream) --running_;
-      return;
+      return false;
     }
     CURL* easy = curl_easy_init();
     r->easy = easy;
     active_.insert(r);
-    const std::string url = options_.base_url + r->request.path;
-    if (connect_to_ != nullptr) curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to_);
-    curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
     curl_easy_setopt(easy, CURLOPT_PRIVATE, r.get());
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
-    SetProxy(easy);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     static_cast<long>(absl::ToInt64Milliseconds(options_.connect_timeout)));
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    SetUpConnection(easy, options_, *r->tls, connect_to_);
+    r->header_list = SetUpRequest(easy, options_, r->request, r->authorization);
     if (!r->stream && r->options.timeout != absl::InfiniteDuration()) {
       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                        static_cast<long>(absl::ToInt64Milliseconds(r->options.timeout)));
     }
-    SetTls(easy, *r->tls);
-    if (r->request.method == "HEAD") {
-      curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else {
-      curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->request.method.c_str());
-    }
-    if (!r->request.body.empty() || r->request.method == "POST" || r->request.method == "PUT" ||
-        r->request.method == "PATCH") {
-      curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                       static_cast<curl_off_t>(r->request.body.size()));
-      curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->request.body.data());
-    }
-    for (const auto& field : r->request.headers.fields()) {
-      r->header_list =
-          curl_slist_append(r->header_list, StrCat(field.first, ": ", field.second).c_str());
-    }
-    if (!r->authorization.empty()) {
-      r->header_list = curl_slist_append(r->header_list, r->authorization.c_str());
-    }
-    r->header_list = curl_slist_append(r->header_list, "Expect:");
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->header_list);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Impl::OnHeader);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, r.get());
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Impl::OnBody);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, r.get());
     sockets_.Prepare(easy);
     curl_multi_add_handle(sockets_.multi(), easy);
-  }
-
-  void SetProxy(CURL* easy) {
-    if (!options_.proxy.empty()) {
-      curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy.c_str());
-      curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-    } else if (IsLoopback(HostOf(options_.base_url))) {
-      curl_easy_setopt(easy, CURLOPT_NOPROXY,
-                       "*");  // as Go's clients: whatever the environment says
-    }
-  }
-
-  void SetTls(CURL* easy, const TlsMaterial& tls) {
-    if (!tls.ca_pem.empty() || !options_.ca_file.empty()) {
-      // The given authority alone, not those of the system beside it.
-      curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-    }
-    if (!tls.ca_pem.empty()) {
-      curl_blob blob = Blob(tls.ca_pem);
-      curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-    } else if (!options_.ca_file.empty()) {
-      curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
-    }
-    if (!tls.client_certificate_pem.empty()) {
-      curl_blob certificate = Blob(tls.client_certificate_pem);
-      curl_blob key = Blob(tls.client_key_pem);
-      curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
-      curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
-      curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
-      curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
-    }
-    if (options_.insecure_skip_verify) {
-      curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-      curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-    }
+    return true;
   }
 
   static size_t OnHeader(char* data, size_t size, size_t count, void* self) {

@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <map>
 #include <thread>
 #include <utility>
@@ -24,13 +25,35 @@ using boost::system::error_code;
 // How soon it is tried again to take a connection when the system gave none.
 constexpr absl::Duration kAcceptPause = absl::Milliseconds(50);
 
-struct Core final : ServerCore {
+absl::Duration MonotonicNow() {
+  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+struct Core final : ServerCore, std::enable_shared_from_this<Core> {
   using ServerCore::ServerCore;
   void Post(std::function<void()> fn) override { asio::post(io, std::move(fn)); }
   bool CloseOneWaiting() override { return close_one(); }
+  void Knock(uint64_t connection, const std::string& source) override {
+    gate.Knock(connection, source, MonotonicNow());
+    open_gate();
+  }
+  void LeaveGate(uint64_t connection) override {
+    gate.Leave(connection);
+    // Not now: the connection is in the middle of something.
+    if (gate.waiting() > 0 && !stopped) Post([core = shared_from_this()] { core->open_gate(); });
+    CountGate();
+  }
+  void CountGate() {
+    handshakes_delayed = gate.delayed();
+    handshakes_refused = gate.refused();
+  }
 
   asio::io_context io{1};
   std::function<bool()> close_one;
+  std::function<void()> open_gate;
+  HandshakeGate gate{options.handshakes};  // I/O thread only
+  std::atomic<uint64_t> handshakes_delayed{0};
+  std::atomic<uint64_t> handshakes_refused{0};
 };
 
 }  // namespace
@@ -41,8 +64,10 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       : core_(std::make_shared<Core>(std::move(options), executor, std::move(handler))),
         acceptor_(core_->io),
         sweep_(core_->io),
-        pause_(core_->io) {
+        pause_(core_->io),
+        gate_wakes_(core_->io) {
     core_->close_one = [this] { return CloseOneWaiting(); };
+    core_->open_gate = [this] { OpenGate(); };
   }
 
   absl::Status Listen() {
@@ -87,6 +112,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       acceptor_.close(ignored);
       sweep_.cancel();
       pause_.cancel();
+      gate_wakes_.cancel();
       auto sessions = sessions_;
       for (auto& entry : sessions) {
         entry.second->Close();
@@ -158,6 +184,26 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     });
   }
 
+  // Begins the handshakes whose turn it is, and waits for the next turn.
+  void OpenGate() {
+    HandshakeGate& gate = core_->gate;
+    const absl::Duration now = MonotonicNow();
+    while (const auto next = gate.Next(now)) {
+      const auto session = sessions_.at(*next);
+      if (session->Admit()) continue;
+      gate.Withdraw(*next);
+      session->Close();
+    }
+    core_->CountGate();
+    gate_wakes_.cancel();
+    const auto wake = gate.WakeAt();
+    if (!wake.has_value() || core_->stopped) return;
+    gate_wakes_.expires_after(absl::ToChronoNanoseconds(*wake - now));
+    gate_wakes_.async_wait([this](error_code error) {
+      if (!error && !core_->stopped) OpenGate();
+    });
+  }
+
   void Open(tcp::socket socket) {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
@@ -174,6 +220,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   tcp::acceptor acceptor_;
   asio::steady_timer sweep_;
   asio::steady_timer pause_;
+  asio::steady_timer gate_wakes_;
   std::shared_ptr<asio::ssl::context> tls_;  // null: no TLS
   // Keeps a connection alive while its answer is awaited and no I/O is pending; ends with Close.
   std::map<uint64_t, std::shared_ptr<SessionBase>> sessions_;
@@ -201,5 +248,7 @@ int HttpServer::port() const { return impl_->port(); }
 size_t HttpServer::connections() const { return impl_->core().connections; }
 uint64_t HttpServer::gave_way() const { return impl_->core().gave_way; }
 uint64_t HttpServer::refused() const { return impl_->core().refused; }
+uint64_t HttpServer::handshakes_delayed() const { return impl_->core().handshakes_delayed; }
+uint64_t HttpServer::handshakes_refused() const { return impl_->core().handshakes_refused; }
 
 }  // namespace sealane::http

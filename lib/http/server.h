@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "lib/core/env.h"
 #include "lib/http/handler.h"
+#include "lib/http/handshake_gate.h"
 
 namespace sealane::http {
 
@@ -23,6 +24,9 @@ struct HttpServerOptions {
   // Whether a client may also come without a certificate. One that it shows must be good either
   // way.
   bool client_certificate_optional = false;
+  // How many TLS handshakes begin; the others wait for their turn (lib/http/handshake_gate.h) and
+  // hold no more than a connection meanwhile. A source is an IPv4 address, or a /64 of IPv6.
+  HandshakeLimits handshakes;
   size_t max_body_bytes = 8 << 20;
   // For one more, the connection that waits longest gives way (lib/http/connection_line.h). None of
   // those on which a request is answered does: if there are only such, the new one is closed.
@@ -32,7 +36,7 @@ struct HttpServerOptions {
   // Bytes of all bodies together that are read and that no handler has seen yet: for more, the
   // connections that wait longest give way.
   size_t max_reading_bytes = 256 << 20;
-  absl::Duration handshake_timeout = absl::Seconds(10);  // of TLS
+  absl::Duration handshake_timeout = absl::Seconds(10);  // of TLS, with the wait for its turn
   absl::Duration idle_timeout = absl::Minutes(2);        // until the next request begins
   absl::Duration head_timeout = absl::Seconds(10);       // from then until its head is whole
   absl::Duration request_timeout = absl::Seconds(30);    // and then to read its whole body
@@ -70,6 +74,10 @@ class HttpServer {
   // since the start. Thread rule: any.
   [[nodiscard]] uint64_t gave_way() const;
   [[nodiscard]] uint64_t refused() const;
+  // TLS handshakes that had to wait for their turn, and those whose connection ended before it
+  // came: closed here, or by a client that had waited enough. Thread rule: any.
+  [[nodiscard]] uint64_t handshakes_delayed() const;
+  [[nodiscard]] uint64_t handshakes_refused() const;
 
  private:
   class Impl;

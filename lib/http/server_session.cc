@@ -1,10 +1,13 @@
 #include "lib/http/server_session.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -53,6 +56,20 @@ bool Ambiguous(const Fields& fields) {
          !beast::iequals(fields[beast::http::field::transfer_encoding], "chunked");
 }
 
+// What is counted as one source of handshakes: an address, or the network that one IPv6 host has
+// for itself. Empty: the client has left.
+std::string SourceOf(const tcp::socket& socket) {
+  error_code error;
+  const asio::ip::address address = socket.remote_endpoint(error).address();
+  if (error || address.is_v4()) return error ? "" : address.to_string();
+  const asio::ip::address_v6 v6 = address.to_v6();
+  if (v6.is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string();
+  }
+  const auto bytes = v6.to_bytes();
+  return {bytes.begin(), bytes.begin() + 8};
+}
+
 // One connection. Runs on the I/O thread only.
 template <typename Stream>
 class Session final : public SessionBase, public std::enable_shared_from_this<Session<Stream>> {
@@ -73,14 +90,36 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     if constexpr (std::is_same_v<Stream, beast::tcp_stream>) {
       ReadRequest();
     } else {
-      Expire(core_->options.handshake_timeout);
+      // One timer for all: until the client speaks, until its turn comes, and until it is done.
+      patience_.emplace(stream_.get_executor(),
+                        absl::ToChronoNanoseconds(core_->options.handshake_timeout));
+      patience_->async_wait([weak = this->weak_from_this()](error_code error) {
+        if (const auto self = weak.lock(); self != nullptr && !error) self->Close();
+      });
+      socket().async_wait(tcp::socket::wait_read,
+                          [self = this->shared_from_this()](error_code error) {
+                            if (self->closed_) return;
+                            if (error) return self->Close();
+                            self->core_->Knock(self->id_, SourceOf(self->socket()));
+                          });
+    }
+  }
+
+  bool Admit() override {
+    if constexpr (!std::is_same_v<Stream, beast::tcp_stream>) {
+      // Who has left costs no handshake.
+      pollfd left = {socket().native_handle(), POLLRDHUP, 0};
+      if (poll(&left, 1, 0) > 0) return false;
       stream_.async_handshake(asio::ssl::stream_base::server,
                               [self = this->shared_from_this()](error_code error) {
-                                if (error) return self->Close();
+                                if (error || self->closed_) return self->Close();
+                                self->patience_.reset();
+                                self->core_->LeaveGate(self->id_);
                                 self->peer_ = VerifiedPeer(self->stream_.native_handle());
                                 self->ReadRequest();
                               });
     }
+    return true;
   }
 
   void Close() override {
@@ -88,6 +127,8 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     closed_ = true;
     --core_->connections;
     core_->line.Leave(id_);
+    core_->LeaveGate(id_);
+    patience_.reset();
     error_code ignored;
     socket().shutdown(tcp::socket::shutdown_both, ignored);
     beast::get_lowest_layer(stream_).close();
@@ -329,6 +370,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
   std::shared_ptr<ServerCore> core_;
   Stream stream_;
   uint64_t id_ = 0;
+  std::optional<asio::steady_timer> patience_;  // until the TLS handshake is done
   beast::flat_buffer buffer_{kMaxUnread};
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
   std::shared_ptr<const PeerCertificate> peer_;

@@ -27,6 +27,10 @@ class ServerCore {
   virtual void Post(std::function<void()> fn) = 0;
   // Closes the connection that gives way next. False: there is none. I/O thread only.
   virtual bool CloseOneWaiting() = 0;
+  // The client of a connection begins a TLS handshake: its Admit is called when its turn comes.
+  // Then, or when it closes, the connection tells that its place is free. I/O thread only.
+  virtual void Knock(uint64_t connection, const std::string& source) = 0;
+  virtual void LeaveGate(uint64_t connection) = 0;
 
   HttpServerOptions options;
   Executor& executor;
@@ -57,6 +61,8 @@ class SessionBase {
  public:
   virtual ~SessionBase() = default;
   virtual void Begin(uint64_t id) = 0;
+  // Its TLS handshake begins, if the client is still there. False: it is not.
+  [[nodiscard]] virtual bool Admit() = 0;
   virtual void Close() = 0;
   // Sends a piece of the answer numbered `request`.
   virtual void Output(uint64_t request, Piece piece) = 0;

@@ -1,24 +1,16 @@
 #include "lib/kube/credentials.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "lib/core/child.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "lib/kube/json_access.h"
-
-extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it undeclared
 
 namespace sealane::kube {
 namespace {
@@ -26,7 +18,6 @@ namespace {
 constexpr absl::Duration kTokenFileAge = absl::Minutes(1);
 // A plugin's token is renewed this long before its end.
 constexpr absl::Duration kExpiryMargin = absl::Seconds(30);
-constexpr absl::Duration kPluginPoll = absl::Milliseconds(20);
 constexpr size_t kMaxPluginOutput = 1 << 20;
 
 class FixedHeader final : public Credentials {
@@ -69,106 +60,11 @@ class TokenFile final : public Credentials {
   absl::Duration read_at_ = -kTokenFileAge;
 };
 
-// A child process whose output is collected without blocking.
-class Child {
- public:
-  ~Child() {
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-    for (const int fd : fds_) {
-      if (fd >= 0) close(fd);
-    }
-  }
-
-  absl::Status Start(const std::vector<std::string>& argv,
-                     const std::map<std::string, std::string>& added) {
-    int out[2];
-    int err[2];
-    if (pipe2(out, O_CLOEXEC) != 0) return Unavailable("pipe failed");
-    if (pipe2(err, O_CLOEXEC) != 0) {
-      close(out[0]);
-      close(out[1]);
-      return Unavailable("pipe failed");
-    }
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    posix_spawn_file_actions_adddup2(&actions, err[1], 2);
-    std::vector<std::string> environment;
-    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-      const std::string_view text(*entry);
-      if (!added.contains(std::string(text.substr(0, text.find('=')))))
-        environment.emplace_back(text);
-    }
-    for (const auto& entry : added) environment.push_back(StrCat(entry.first, "=", entry.second));
-    const std::vector<char*> arguments = Pointers(argv);
-    const std::vector<char*> variables = Pointers(environment);
-    const int error =
-        posix_spawnp(&pid_, argv[0].c_str(), &actions, nullptr, arguments.data(), variables.data());
-    posix_spawn_file_actions_destroy(&actions);
-    close(out[1]);
-    close(err[1]);
-    fds_[0] = out[0];
-    fds_[1] = err[0];
-    for (const int fd : fds_) fcntl(fd, F_SETFL, O_NONBLOCK);
-    if (error != 0) {
-      pid_ = -1;
-      return Unavailable(StrCat("cannot run ", argv[0], ": ", std::strerror(error)));
-    }
-    return absl::OkStatus();
-  }
-
-  // True when the process has ended; its exit code is then in exit_code().
-  bool Poll() {
-    Read(0);
-    Read(1);
-    if (pid_ <= 0) return true;
-    int status = 0;
-    if (waitpid(pid_, &status, WNOHANG) != pid_) return false;
-    pid_ = -1;
-    exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    Read(0);
-    Read(1);
-    return true;
-  }
-  [[nodiscard]] int exit_code() const { return exit_code_; }
-  [[nodiscard]] const std::string& output() const { return text_[0]; }
-  [[nodiscard]] const std::string& errors() const { return text_[1]; }
-
- private:
-  static std::vector<char*> Pointers(const std::vector<std::string>& strings) {
-    std::vector<char*> out;
-    out.reserve(strings.size() + 1);
-    for (const std::string& s : strings) out.push_back(const_cast<char*>(s.c_str()));
-    out.push_back(nullptr);
-    return out;
-  }
-  void Read(int index) {
-    char buffer[4096];
-    while (text_[index].size() < kMaxPluginOutput) {
-      const ssize_t n = read(fds_[index], buffer, sizeof(buffer));
-      if (n <= 0) return;
-      text_[index].append(buffer, static_cast<size_t>(n));
-    }
-  }
-
-  pid_t pid_ = -1;
-  int fds_[2] = {-1, -1};
-  int exit_code_ = -1;
-  std::string text_[2];
-};
-
 class ExecPluginCredentials final : public Credentials {
  public:
   ExecPluginCredentials(Env env, ExecPlugin plugin,
                         std::function<void(const ExecCredential&)> on_new)
-      : env_(env),
-        plugin_(std::move(plugin)),
-        on_new_(std::move(on_new)),
-        executor_(env.executor) {}
+      : env_(env), plugin_(std::move(plugin)), on_new_(std::move(on_new)) {}
 
   void Authorize(Callback callback) override {
     if (fresh_ && env_.clock.Now() + kExpiryMargin < expires_) return callback(header_);
@@ -179,43 +75,38 @@ class ExecPluginCredentials final : public Credentials {
 
  private:
   void Run() {
-    child_ = std::make_unique<Child>();
-    started_ = env_.clock.Monotonic();
-    auto environment = plugin_.environment;
-    Json info = {{"apiVersion", plugin_.api_version},
-                 {"kind", "ExecCredential"},
-                 {"spec", {{"interactive", false}}}};
-    environment["KUBERNETES_EXEC_INFO"] = info.dump();
-    const absl::Status status = child_->Start(plugin_.argv, environment);
-    if (!status.ok()) {
-      executor_.Post([this, status] {
-        Finish(absl::UnauthenticatedError(
-            ToAbsl(plugin_.install_hint.empty()
-                       ? std::string(ToStd(status.message()))
-                       : StrCat(ToStd(status.message()), "; ", plugin_.install_hint))));
-      });
-      return;
-    }
-    executor_.After(kPluginPoll, [this] { Poll(); });
+    ChildOptions options;
+    options.argv = plugin_.argv;
+    options.environment = plugin_.environment;
+    options.inherits = true;
+    options.timeout = plugin_.timeout;
+    options.max_output = kMaxPluginOutput;
+    const Json info = {{"apiVersion", plugin_.api_version},
+                       {"kind", "ExecCredential"},
+                       {"spec", {{"interactive", false}}}};
+    options.environment["KUBERNETES_EXEC_INFO"] = info.dump();
+    child_ = std::make_unique<Child>(env_, std::move(options), [this](const ChildResult& result) {
+      Finish(CredentialOf(result));
+    });
   }
 
-  void Poll() {
-    if (!child_->Poll()) {
-      if (env_.clock.Monotonic() - started_ > plugin_.timeout) {
-        Finish(absl::UnauthenticatedError(
-            ToAbsl(StrCat("credential plugin ", plugin_.argv[0], " did not finish in time"))));
-        return;
-      }
-      executor_.After(kPluginPoll, [this] { Poll(); });
-      return;
+  [[nodiscard]] absl::StatusOr<ExecCredential> CredentialOf(const ChildResult& result) const {
+    const auto fail = [](const std::string& why) {
+      return absl::UnauthenticatedError(ToAbsl(why));
+    };
+    const std::string name = StrCat("credential plugin ", plugin_.argv[0]);
+    if (absl::IsDeadlineExceeded(result.status))
+      return fail(StrCat(name, " did not finish in time"));
+    if (absl::IsUnavailable(result.status)) {
+      const std::string_view hint = plugin_.install_hint;
+      return fail(StrCat(ToStd(result.status.message()), hint.empty() ? "" : "; ", hint));
     }
-    if (child_->exit_code() != 0) {
-      Finish(absl::UnauthenticatedError(
-          ToAbsl(StrCat("credential plugin ", plugin_.argv[0], " exited with ", child_->exit_code(),
-                        ": ", std::string_view(child_->errors()).substr(0, 500)))));
-      return;
+    if (!result.status.ok()) return fail(StrCat(name, ": ", ToStd(result.status.message())));
+    if (result.exit_code != 0) {
+      return fail(StrCat(name, " exited with ", result.exit_code, ": ",
+                         std::string_view(result.errors).substr(0, 500)));
     }
-    Finish(ParseExecCredential(child_->output()));
+    return ParseExecCredential(result.output);
   }
 
   void Finish(absl::StatusOr<ExecCredential> credential) {
@@ -241,8 +132,6 @@ class ExecPluginCredentials final : public Credentials {
   absl::Time expires_ = absl::InfinitePast();
   std::deque<Callback> waiting_;
   std::unique_ptr<Child> child_;
-  absl::Duration started_;
-  ScopedExecutor executor_;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "lib/kubeapi/access.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <cctype>
 #include <utility>
@@ -138,6 +140,17 @@ absl::Status Forbidden(const UserInfo& user, const Attributes& attributes,
       StrCat(what, " is forbidden: User ", Quote(user.name), " cannot ", attributes.verb,
              " resource ", Quote(full), " in API group ", Quote(attributes.group), where, tail),
       details);
+}
+
+absl::Status RefuseImpersonation(const http::Headers& headers, const UserInfo& user,
+                                 const Attributes& attributes) {
+  constexpr std::string_view kPrefix = "Impersonate-";
+  for (const auto& [name, value] : headers.fields()) {
+    if (strncasecmp(name.c_str(), kPrefix.data(), kPrefix.size()) == 0) {
+      return Forbidden(user, attributes, "impersonation is not supported");
+    }
+  }
+  return absl::OkStatus();
 }
 
 bool AmbiguousPath(std::string_view target) {

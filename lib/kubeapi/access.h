@@ -46,6 +46,11 @@ struct Attributes {
 [[nodiscard]] absl::Status Forbidden(const UserInfo& user, const Attributes& attributes,
                                      std::string_view reason = "");
 
+// Nobody is served as somebody else: that 403 for a request with an "Impersonate-..." header, whose
+// sender would take the answer for another user's. OK when it has none.
+[[nodiscard]] absl::Status RefuseImpersonation(const http::Headers& headers, const UserInfo& user,
+                                               const Attributes& attributes);
+
 // Whether a request target has a form that could mean two things to two readers: an encoded slash,
 // backslash or NUL, or a segment that is "." or ".." (encoded or not). The query is not looked at.
 [[nodiscard]] bool AmbiguousPath(std::string_view target);

@@ -1,7 +1,5 @@
 // The door of ApiServer: who asks, may they, and what the audit is told.
 
-#include <strings.h>
-
 #include <string>
 #include <utility>
 
@@ -38,11 +36,11 @@ bool ApiServer::Admit(Request& request) {
     Fail(request, BadRequest("the path has a segment \".\" or \"..\", or an encoded slash"));
     return false;
   }
-  for (const auto& field : request.http.headers.fields()) {
-    if (field.first.size() >= 12 && strncasecmp(field.first.c_str(), "Impersonate-", 12) == 0) {
-      Fail(request, Forbidden(*request.user, attributes, "impersonation is not supported"));
-      return false;
-    }
+  if (const absl::Status refused =
+          RefuseImpersonation(request.http.headers, *request.user, attributes);
+      !refused.ok()) {
+    Fail(request, refused);
+    return false;
   }
   return Allow(request, attributes);
 }

@@ -170,17 +170,30 @@ absl::StatusOr<LabelQuery> LabelQuery::FromObject(const Json& selector) {
     query.nothing_ = true;
     return query;
   }
-  const Json labels = selector.value("matchLabels", Json::object());
+  static const Json kNone;
+  const auto part = [&selector](const char* name) -> const Json& {
+    const auto it = selector.find(name);
+    return it == selector.end() ? kNone : *it;
+  };
+  const Json& labels = part("matchLabels");
+  if (!labels.is_object() && !labels.is_null()) return BadRequest("matchLabels must be an object");
   for (const auto& [key, value] : labels.items()) {
     if (!value.is_string()) return BadRequest(StrCat("matchLabels.", key, " must be a string"));
     query.terms_.push_back({key, Op::kIn, {value.get<std::string>()}, true});
   }
-  const Json expressions = selector.value("matchExpressions", Json::array());
+  const Json& expressions = part("matchExpressions");
+  if (!expressions.is_array() && !expressions.is_null()) {
+    return BadRequest("matchExpressions must be a list");
+  }
   for (const Json& expression : expressions) {
     if (!expression.is_object()) return BadRequest("matchExpressions must hold objects");
+    const auto text = [&expression](const char* name) {
+      const auto it = expression.find(name);
+      return it == expression.end() || !it->is_string() ? "" : it->get<std::string>();
+    };
     Term term;
-    term.key = expression.value("key", "");
-    const std::string op = expression.value("operator", "");
+    term.key = text("key");
+    const std::string op = text("operator");
     if (op == "In") {
       term.op = Op::kIn;
     } else if (op == "NotIn") {
@@ -192,7 +205,15 @@ absl::StatusOr<LabelQuery> LabelQuery::FromObject(const Json& selector) {
     } else {
       return BadRequest(StrCat("\"", op, "\" is not a valid label selector operator"));
     }
-    term.values = expression.value("values", std::vector<std::string>());
+    if (const auto values = expression.find("values"); values != expression.end()) {
+      if (!values->is_array() && !values->is_null()) {
+        return BadRequest("matchExpressions: values must be a list");
+      }
+      for (const Json& value : *values) {
+        if (!value.is_string()) return BadRequest("matchExpressions: values must be strings");
+        term.values.push_back(value.get<std::string>());
+      }
+    }
     std::sort(term.values.begin(), term.values.end());
     query.terms_.push_back(std::move(term));
   }

@@ -7,7 +7,7 @@ namespace sealane::kubeapi {
 uint64_t WatchSet::Add(std::shared_ptr<Watch> watch) {
   const uint64_t id = next_++;
   const Watch::Options& options = watch->options();
-  ++by_user_[options.user];
+  static_cast<void>(by_user_.Take(options.user));
   places_[options.resource->StorageName()][options.ns][id] = watch;
   watches_[id] = std::move(watch);
   return id;
@@ -24,7 +24,7 @@ void WatchSet::End(uint64_t id) {
   const std::shared_ptr<Watch> watch = std::move(it->second);
   watches_.erase(it);
   const Watch::Options& options = watch->options();
-  if (--by_user_[options.user] == 0) by_user_.erase(options.user);
+  by_user_.GiveBack(options.user);
   const auto place = places_.find(options.resource->StorageName());
   auto& namespaces = place->second;
   const auto ns = namespaces.find(options.ns);
@@ -49,11 +49,6 @@ void WatchSet::Deliver(const Change& change) {
   };
   deliver("");
   if (!change.object->key().ns.empty()) deliver(change.object->key().ns);
-}
-
-size_t WatchSet::CountOf(std::string_view user) const {
-  const auto it = by_user_.find(user);
-  return it == by_user_.end() ? 0 : it->second;
 }
 
 }  // namespace sealane::kubeapi

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "lib/core/places.h"
 #include "lib/kubeapi/watch.h"
 
 namespace sealane::kubeapi {
@@ -29,7 +30,7 @@ class WatchSet {
 
   [[nodiscard]] size_t size() const { return watches_.size(); }
   // Number of those of a user.
-  [[nodiscard]] size_t CountOf(std::string_view user) const;
+  [[nodiscard]] size_t CountOf(std::string_view user) const { return by_user_.TakenBy(user); }
 
  private:
   using Watches = std::map<uint64_t, std::shared_ptr<Watch>>;
@@ -37,7 +38,7 @@ class WatchSet {
   Watches watches_;
   // Storage name -> namespace, "" of those that look at all -> watches.
   std::map<std::string, std::map<std::string, Watches>> places_;
-  std::map<std::string, size_t, std::less<>> by_user_;
+  Places by_user_;  // counted here, bounded by the server
   uint64_t next_ = 1;
 };
 

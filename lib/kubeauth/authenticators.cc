@@ -31,15 +31,6 @@ std::string_view BearerToken(const http::HttpRequest& request) {
   return value.find(' ') == std::string_view::npos ? value : std::string_view();
 }
 
-Authenticator ByStaticTokens(std::shared_ptr<const StaticTokens> tokens) {
-  return [tokens = std::move(tokens)](
-             const http::HttpRequest& request) -> std::optional<kubeapi::UserInfo> {
-    const std::string_view token = BearerToken(request);
-    if (token.empty()) return std::nullopt;
-    return tokens->Find(token);
-  };
-}
-
 Authenticator ByClientCertificate() {
   return [](const http::HttpRequest& request) -> std::optional<kubeapi::UserInfo> {
     if (request.peer == nullptr || request.peer->common_name.empty()) return std::nullopt;

@@ -1,14 +1,12 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "lib/http/message.h"
 #include "lib/kubeapi/access.h"
-#include "lib/kubeauth/static_tokens.h"
 
 namespace sealane::kubeauth {
 
@@ -18,8 +16,6 @@ using Authenticator = std::function<std::optional<kubeapi::UserInfo>(const http:
 // The token of "Authorization: Bearer TOKEN"; empty without one, or with two such headers.
 [[nodiscard]] std::string_view BearerToken(const http::HttpRequest& request);
 
-// Users by the bearer tokens of a file.
-[[nodiscard]] Authenticator ByStaticTokens(std::shared_ptr<const StaticTokens> tokens);
 // Users by their verified TLS certificate: the common name is the user, organisations its groups.
 [[nodiscard]] Authenticator ByClientCertificate();
 

@@ -39,23 +39,6 @@ std::string Text(const Json& object, const char* field) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
-std::map<std::string, std::string> StringMap(const Json& object) {
-  std::map<std::string, std::string> out;
-  if (!object.is_object()) return out;
-  for (const auto& [key, value] : object.items()) {
-    if (value.is_string()) out[key] = value.get<std::string>();
-  }
-  return out;
-}
-
-bool Selects(const std::map<std::string, std::string>& wanted,
-             const std::map<std::string, std::string>& labels) {
-  return !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), [&](const auto& pair) {
-    const auto it = labels.find(pair.first);
-    return it != labels.end() && it->second == pair.second;
-  });
-}
-
 bool UrlMatches(std::string_view pattern, std::string_view path) {
   if (pattern == "*" || pattern == path) return true;
   if (pattern.empty() || pattern.back() != '*') return false;
@@ -201,20 +184,18 @@ void Rbac::Set(const kubeapi::StoredObject& object) {
   const Json& value = object.value();
   const Key at{object.key().ns, object.key().name};
   if (object.key().resource == kRoles || object.key().resource == kClusterRoles) {
-    Role role{RulesOfRole(value), {}, {}};
-    if (const auto it = value["metadata"].find("labels"); it != value["metadata"].end()) {
-      role.labels = StringMap(*it);
-    }
+    Role role;
+    role.rules = RulesOfRole(value);
+    const auto labels = value["metadata"].find("labels");
+    role.labels =
+        std::make_shared<const Json>(labels == value["metadata"].end() ? Json() : *labels);
     if (const auto rule = value.find("aggregationRule"); rule != value.end() && rule->is_object()) {
-      if (const auto list = rule->find("clusterRoleSelectors");
-          list != rule->end() && list->is_array()) {
-        for (const Json& selector : *list) {
-          // Expressions are not understood; a selector with some is passed over.
-          if (!selector.is_object() || selector.contains("matchExpressions")) continue;
-          if (const auto labels = selector.find("matchLabels"); labels != selector.end()) {
-            role.selects.push_back(StringMap(*labels));
-          }
-        }
+      const auto list = rule->find("clusterRoleSelectors");
+      role.aggregates = list != rule->end() && list->is_array() && !list->empty();
+      for (size_t i = 0; role.aggregates && i < list->size(); ++i) {
+        // One that is malformed selects nothing.
+        auto query = kubeapi::LabelQuery::FromObject((*list)[i]);
+        if (query.ok()) role.selects.push_back(*std::move(query));
       }
     }
     roles_[at] = std::move(role);
@@ -252,7 +233,7 @@ void Rbac::AddRules(const Key& role, std::set<Key>& seen, std::vector<PolicyRule
   if (!seen.insert(role).second) return;
   const auto it = roles_.find(role);
   if (it == roles_.end()) return;
-  if (it->second.selects.empty()) {
+  if (!it->second.aggregates) {
     out.insert(out.end(), it->second.rules.begin(), it->second.rules.end());
     return;
   }
@@ -260,7 +241,7 @@ void Rbac::AddRules(const Key& role, std::set<Key>& seen, std::vector<PolicyRule
     if (!key.first.empty()) break;  // cluster-wide ones come first
     const bool selected = std::any_of(
         it->second.selects.begin(), it->second.selects.end(),
-        [&labels = other.labels](const auto& wanted) { return Selects(wanted, labels); });
+        [&labels = *other.labels](const auto& selector) { return selector.Matches(labels); });
     if (selected) AddRules(key, seen, out);
   }
 }

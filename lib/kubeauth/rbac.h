@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "lib/core/json_fwd.h"
 #include "lib/kubeapi/access.h"
+#include "lib/kubeapi/selector.h"
 #include "lib/kubeapi/store.h"
 
 namespace sealane::kubeauth {
@@ -70,8 +72,9 @@ class Rbac {
 
   struct Role {
     std::vector<PolicyRule> rules;
-    std::map<std::string, std::string> labels;
-    std::vector<std::map<std::string, std::string>> selects;  // matchLabels of its aggregationRule
+    std::shared_ptr<const Json> labels;
+    bool aggregates = false;                   // its own rules do not count then
+    std::vector<kubeapi::LabelQuery> selects;  // roles whose rules it has
   };
 
   kubeapi::Store& store_;

@@ -57,11 +57,19 @@ class Cluster:
 CLUSTERS = (Cluster("aliyun-beijing"), Cluster("tencent-shanghai"), Cluster("aws-virginia"))
 
 
+_given_ports = set()
+
+
 def free_port():
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that was free a moment ago; each only once in this process: the system gives
+    one again as soon as nobody listens on it, also when its program has yet to begin."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
 
 
 def process_start_time(pid):

@@ -260,23 +260,27 @@ void BindingViews::SetApp(const std::string& row_key, const v1::StoredObject* ro
                           v1::AppStatus app, uint64_t revision, const Tell& tell) {
   // The object itself shows that.
   app.clear_status_json();
-  Replace(row_key, {row == nullptr ? "" : HeadOf(*row), app.SerializeAsString(), revision},
-          revision, tell);
+  const auto keys = row == nullptr ? std::vector<ObjectKey>() : ViewKeys(*row, app);
+  Replace(row_key, {row == nullptr ? "" : HeadOf(*row), app.SerializeAsString(), revision}, keys,
+          tell);
 }
 
 void BindingViews::SetRow(const std::string& row_key, const v1::StoredObject& row,
                           uint64_t revision, const Tell& tell) {
   const auto found = sources_.find(row_key);
   if (found == sources_.end()) return;
-  Replace(row_key, {HeadOf(row), found->second.app, revision}, revision, tell);
+  v1::AppStatus app;
+  if (!app.ParseFromString(found->second.app)) return;
+  Replace(row_key, {HeadOf(row), found->second.app, revision}, ViewKeys(row, app), tell);
 }
 
 void BindingViews::Remove(const std::string& row_key, uint64_t revision, const Tell& tell) {
-  if (sources_.contains(row_key)) Replace(row_key, {}, revision, tell);
+  if (sources_.contains(row_key)) Replace(row_key, {"", "", revision}, {}, tell);
 }
 
-void BindingViews::Replace(const std::string& row_key, Source next, uint64_t revision,
-                           const Tell& tell) {
+void BindingViews::Replace(const std::string& row_key, const Source& next,
+                           const std::vector<ObjectKey>& keys, const Tell& tell) {
+  const uint64_t revision = next.revision;
   const bool telling = tell && awake_;
   auto found = sources_.find(row_key);
   const Source last = found == sources_.end() ? Source() : found->second;
@@ -286,8 +290,9 @@ void BindingViews::Replace(const std::string& row_key, Source next, uint64_t rev
   } else {
     found = sources_.insert_or_assign(row_key, next).first;
   }
-  for (const ObjectKey& key : KeysOf(next))
+  for (const ObjectKey& key : keys) {
     resources_[key.resource][{key.ns, key.name}] = &found->first;
+  }
   if (!telling) {
     complete_since_ = std::max(complete_since_, revision);
     history_.clear();

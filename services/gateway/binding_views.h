@@ -84,7 +84,9 @@ class BindingViews {
   void Wake() const { awake_ = used_ = true; }
   [[nodiscard]] static kubeapi::ObjectPtr Find(std::string_view resource, std::string_view ns,
                                                std::string_view name, const Source& source);
-  void Replace(const std::string& row_key, Source next, uint64_t revision, const Tell& tell);
+  // `keys`: of its views.
+  void Replace(const std::string& row_key, const Source& next,
+               const std::vector<kubeapi::ObjectKey>& keys, const Tell& tell);
   void Record(kubeapi::Change change, const Tell& tell);
 
   std::map<std::string, Source> sources_;                // by row key

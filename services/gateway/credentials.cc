@@ -50,6 +50,12 @@ Credentials::Credentials(Env env, kubeauth::StaticTokens tokens, Metrics metrics
   known_->tokens = std::move(tokens);
 }
 
+std::string Credentials::Files::Stamp() const {
+  std::string out;
+  for (const auto& [flag, path] : paths) out += StampOf(path) + "\n";
+  return out;
+}
+
 void Credentials::Add(std::vector<std::pair<std::string, std::string>> paths,
                       std::function<absl::Status(const Texts&)> take) {
   files_.push_back({std::move(paths), "", std::move(take)});
@@ -57,9 +63,7 @@ void Credentials::Add(std::vector<std::pair<std::string, std::string>> paths,
 
 absl::Status Credentials::Read(Files& files) {
   // First, so that what is written meanwhile is seen the next time.
-  std::string stamp;
-  for (const auto& [flag, path] : files.paths) stamp += StampOf(path) + "\n";
-  files.stamp = std::move(stamp);
+  files.stamp = files.Stamp();
   Texts texts;
   for (const auto& [flag, path] : files.paths) {
     SEALANE_ASSIGN_OR_RETURN(texts.emplace_back(), ReadFile(flag, path));
@@ -154,9 +158,7 @@ void Credentials::LookLater() {
 
 void Credentials::LookAgain() {
   for (Files& files : files_) {
-    std::string stamp;
-    for (const auto& [flag, path] : files.paths) stamp += StampOf(path) + "\n";
-    if (stamp == files.stamp) continue;
+    if (files.Stamp() == files.stamp) continue;
     const absl::Status status = Read(files);
     (status.ok() ? metrics_.reloaded : metrics_.failed).Increment();
     if (status.ok()) {

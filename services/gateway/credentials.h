@@ -59,6 +59,7 @@ class Credentials {
   struct Files {
     std::vector<std::pair<std::string, std::string>> paths;  // flag, file
     std::string stamp;                                       // of what was read last
+    [[nodiscard]] std::string Stamp() const;                 // of what is there now
     // Takes their texts, in the same order.
     std::function<absl::Status(const std::vector<std::string>&)> take;
   };

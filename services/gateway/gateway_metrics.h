@@ -23,6 +23,8 @@ struct GatewayMetrics {
   Counter& too_many_watches;
   Counter& gave_way;
   Counter& no_room;
+  Counter& handshakes_delayed;
+  Counter& handshakes_refused;
   Histogram& write_seconds;
   Counter& rows_copied;
   Gauge& leader;

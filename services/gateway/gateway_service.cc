@@ -81,6 +81,7 @@ GatewayService::GatewayService(ServiceContext context, const Options& options,
       options_(options),
       credentials_(std::move(credentials)),
       authenticate_(credentials_->authenticator()),
+      under_way_(std::make_shared<Writes>(static_cast<size_t>(options.max_writes))),
       metrics_(context_.metrics),
       events_(context_.bus, context_.env, "gateway"),
       deploys_(context_.bus, context_.env, options.write_timeout),
@@ -101,6 +102,8 @@ absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceCont
   http::HttpServerOptions server;
   server.listen = options.listen;
   server.max_connections = static_cast<size_t>(options.max_connections);
+  server.handshakes.max_under_way = static_cast<size_t>(options.max_handshakes);
+  server.handshakes.per_second = options.max_handshakes_per_address;
   server.max_body_bytes = kMaxBody;
   const size_t files = RaiseFileLimit(server.max_connections + kOtherFiles);
   if (files < server.max_connections + kOtherFiles) {
@@ -256,6 +259,8 @@ void GatewayService::UpdateMetrics() {
     };
     metrics_.gave_way.Increment(more(server_->gave_way(), gave_way_));
     metrics_.no_room.Increment(more(server_->refused(), no_room_));
+    metrics_.handshakes_delayed.Increment(more(server_->handshakes_delayed(), delayed_));
+    metrics_.handshakes_refused.Increment(more(server_->handshakes_refused(), not_begun_));
   }
   metrics_.waiting.Set(static_cast<double>(deploys_.waiting()));
   executor_.After(kMetricsInterval, [this] { UpdateMetrics(); });
@@ -280,19 +285,12 @@ bool GatewayService::Ready(std::string* why_not) const {
 }
 
 std::shared_ptr<void> GatewayService::TakePlace(const std::string& name) {
-  const int most = options_.max_writes;
-  const int mine = std::max(1, most / 2);
-  const MutexLock lock(&places_->mutex);
-  const auto it = places_->by_user.find(name);
-  if (places_->taken >= most || (it != places_->by_user.end() && it->second >= mine))
-    return nullptr;
-  ++places_->taken;
-  ++places_->by_user[name];
+  const MutexLock lock(&under_way_->mutex);
+  if (!under_way_->places.Take(name)) return nullptr;
   // Answers may end after this service.
-  return {places_.get(), [places = places_, name](void*) {
-            const MutexLock back(&places->mutex);
-            --places->taken;
-            if (--places->by_user[name] == 0) places->by_user.erase(name);
+  return {under_way_.get(), [writes = under_way_, name](void*) {
+            const MutexLock back(&writes->mutex);
+            writes->places.GiveBack(name);
           }};
 }
 

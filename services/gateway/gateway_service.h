@@ -1,11 +1,12 @@
 #pragma once
 
-#include <map>
+#include <algorithm>
 #include <memory>
 #include <string>
 
 #include "lib/bus/event_sink.h"
 #include "lib/core/mutex.h"
+#include "lib/core/places.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/http/handler.h"
 #include "lib/kubeapi/api_server.h"
@@ -74,15 +75,17 @@ class GatewayService final : public Service {
   std::unique_ptr<Credentials> credentials_;
   kubeauth::Authenticator authenticate_;
   // Given back on any thread.
-  struct Places {
+  struct Writes {
+    explicit Writes(size_t most) : places(std::max<size_t>(1, most / 2), most) {}
     Mutex mutex;
-    int taken ABSL_GUARDED_BY(mutex) = 0;
-    std::map<std::string, int> by_user ABSL_GUARDED_BY(mutex);
+    Places places ABSL_GUARDED_BY(mutex);
   };
-  std::shared_ptr<Places> places_ = std::make_shared<Places>();
+  std::shared_ptr<Writes> under_way_;
   GatewayMetrics metrics_;
   uint64_t gave_way_ = 0;  // as the server counted them when the metrics were last written
   uint64_t no_room_ = 0;
+  uint64_t delayed_ = 0;
+  uint64_t not_begun_ = 0;
   EventSink events_;
   Deploys deploys_;
   BusStore store_;

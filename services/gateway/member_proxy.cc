@@ -48,6 +48,7 @@ std::string After(std::string_view target, size_t count) {
 
 // The segments before the cluster's name in the two forms of the path.
 constexpr std::array<std::string_view, 4> kLong = {"apis", kGroup, "v1alpha1", "clusters"};
+constexpr std::string_view kLongStart = "/apis/cluster.karmada.io/v1alpha1/clusters/";
 
 bool BeginsWith(const std::vector<std::string>& path, std::string_view first) {
   return path.size() >= 3 && path[0] == first && path[2] == "proxy";
@@ -59,10 +60,11 @@ struct MemberProxy::Asked {
   const MemberAsker& asker;
   const http::HttpRequest& request;
   std::shared_ptr<http::ResponseWriter> writer;
-  std::string cluster;
-  std::string inner;
-  kubeapi::Attributes proxy;
-  kubeapi::Attributes wanted;  // in the member
+  std::string cluster = {};
+  std::string inner = {};
+  kubeapi::Attributes proxy = {};
+  kubeapi::Attributes wanted = {};  // in the member
+  bool audited = false;             // the writer tells the answer to the audit, whatever it is
 
   void Fail(const absl::Status& status) const {
     SendError(*writer, status, !wanted.resource_request && !inner.empty());
@@ -74,6 +76,7 @@ MemberProxy::MemberProxy(Env env, MemberClient& client, Hooks hooks, MemberProxy
       client_(client),
       hooks_(std::move(hooks)),
       options_(options),
+      places_(options.max_per_user, options.max),
       executor_(env.executor) {
   executor_.After(kLookAgain, [this] { LookAgain(); });
 }
@@ -82,6 +85,9 @@ MemberProxy::~MemberProxy() = default;
 
 bool MemberProxy::IsMine(std::string_view target) {
   if (target.starts_with("/clusters/")) return true;
+  // Taken apart only if it can be: for most requests this is all that is looked at.
+  const bool encoded = target.substr(0, target.find('?')).find('%') != std::string_view::npos;
+  if (!encoded && !target.starts_with(kLongStart)) return false;
   const std::optional<std::vector<std::string>> path = http::PathSegments(target);
   return path.has_value() && path->size() >= 6 &&
          std::equal(kLong.begin(), kLong.end(), path->begin()) && (*path)[5] == "proxy";
@@ -112,7 +118,7 @@ bool MemberProxy::Allowed(const kubeapi::UserInfo& user, const kubeapi::Attribut
 void MemberProxy::Handle(const MemberAsker& asker, const http::HttpRequest& request,
                          std::shared_ptr<http::ResponseWriter> writer) {
   std::optional<Path> path = Parse(request.path);
-  Asked asked{asker, request, std::move(writer), "", "", {}, {}};
+  Asked asked{asker, request, std::move(writer)};
   if (!path.has_value()) {
     return asked.Fail(kubeapi::BadRequest("the path is not /clusters/NAME/proxy/..."));
   }
@@ -120,49 +126,55 @@ void MemberProxy::Handle(const MemberAsker& asker, const http::HttpRequest& requ
   asked.inner = std::move(path->inner);
   asked.proxy = ProxyAttributes(request.method, asked.cluster);
   asked.wanted = kubeapi::AttributesOf(request.method, http::ParseTarget(asked.inner));
-  const bool read = asked.proxy.verb == "get";
-  const auto audit = hooks_.audit;
-  if (!read || asked.wanted.resource == "secrets") {
+  if (asked.proxy.verb != "get" || asked.wanted.resource == "secrets") {
+    asked.audited = true;
     asked.writer = kubeapi::ObserveAnswer(
-        std::move(asked.writer), [audit, user = asker.user, proxy = asked.proxy,
+        std::move(asked.writer), [audit = hooks_.audit, user = asker.user, proxy = asked.proxy,
                                   inner = asked.wanted, began = env_.clock.Monotonic()](int code) {
           kubeapi::AuditRecord record{user, inner, code, absl::ZeroDuration()};
           record.attributes.path = StrCat("clusters/", proxy.name);
           if (audit) audit(record);
         });
   }
+  if (const absl::Status refused =
+          kubeapi::RefuseImpersonation(request.headers, asker.user, asked.wanted);
+      !refused.ok()) {
+    return Deny(asked, asked.wanted, refused);
+  }
   if (asked.cluster == kAll) return All(asked);
   if (!Allowed(asker.user, asked.proxy, asked.wanted)) {
     const bool may_look = hooks_.authorize(asker.user, asked.proxy);
     const kubeapi::Attributes& missing = may_look ? asked.wanted : asked.proxy;
-    if (read && audit) audit({asker.user, missing, 403, absl::ZeroDuration()});
-    return asked.Fail(kubeapi::Forbidden(asker.user, missing));
+    return Deny(asked, missing, kubeapi::Forbidden(asker.user, missing));
   }
   One(asked);
 }
 
-bool MemberProxy::Full(const Asked& asked) const {
-  const auto mine = by_user_.find(asked.asker.user.name);
-  if (static_cast<int>(tasks_.size()) < options_.max &&
-      (mine == by_user_.end() || mine->second < options_.max_per_user)) {
-    return false;
+void MemberProxy::Deny(const Asked& asked, const kubeapi::Attributes& what,
+                       const absl::Status& why) const {
+  if (!asked.audited && hooks_.audit) {
+    hooks_.audit({asked.asker.user, what, 403, absl::ZeroDuration()});
   }
+  asked.Fail(why);
+}
+
+bool MemberProxy::TakePlace(const Asked& asked) {
+  if (places_.Take(asked.asker.user.name)) return true;
   asked.Fail(
       kubeapi::ApiError(429, "TooManyRequests", "too many requests into clusters are under way"));
-  return true;
+  return false;
 }
 
 template <typename T>
 T& MemberProxy::Add(const Asked& asked, std::function<bool()> still_allowed) {
   const uint64_t id = next_id_++;
   const std::string& user = asked.asker.user.name;
-  ++by_user_[user];
   auto task = std::make_unique<T>(env_, asked.writer, [this, id] {
     // Not now: the task is in the middle of something.
     executor_.Post([this, id] {
       const auto it = tasks_.find(id);
       if (it == tasks_.end()) return;
-      if (--by_user_[it->second.user] == 0) by_user_.erase(it->second.user);
+      places_.GiveBack(it->second.user);
       tasks_.erase(it);
     });
   });
@@ -182,7 +194,7 @@ void MemberProxy::One(const Asked& asked) {
         "exec, attach and port-forward are not possible over the bus: use the cluster's own API "
         "server"));
   }
-  if (Full(asked)) return;
+  if (!TakePlace(asked)) return;
   MemberRelay& relay = Add<MemberRelay>(
       asked, [this, known = asked.asker.still_known, user = asked.asker.user, proxy = asked.proxy,
               inner = asked.wanted] { return known() && Allowed(user, proxy, inner); });
@@ -200,10 +212,7 @@ void MemberProxy::All(const Asked& asked) {
   const bool may_object = !asked.wanted.resource_request || hooks_.authorize(user, asked.wanted);
   if (!may_object || (mine.empty() && !hooks_.authorize(user, asked.proxy))) {
     const kubeapi::Attributes& missing = may_object ? asked.proxy : asked.wanted;
-    if (asked.proxy.verb == "get" && hooks_.audit) {
-      hooks_.audit({user, missing, 403, absl::ZeroDuration()});
-    }
-    return asked.Fail(kubeapi::Forbidden(user, missing));
+    return Deny(asked, missing, kubeapi::Forbidden(user, missing));
   }
   if (asked.request.method != "GET") {
     return asked.Fail(kubeapi::ApiError(405, "MethodNotAllowed",
@@ -226,7 +235,7 @@ void MemberProxy::All(const Asked& asked) {
     return asked.Fail(kubeapi::BadRequest(
         StrCat(asked.wanted.subresource, " is read from one cluster: name it")));
   }
-  if (Full(asked)) return;
+  if (!TakePlace(asked)) return;
   const http::Target target = http::ParseTarget(asked.inner);
   std::map<std::string, std::string> targets;
   std::vector<std::string> missing;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lib/core/env.h"
+#include "lib/core/places.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/http/handler.h"
 #include "lib/kubeapi/access.h"
@@ -20,8 +21,8 @@
 namespace sealane::gateway {
 
 struct MemberProxyOptions {
-  int max_per_user = 64;  // requests under way, watches and logs among them
-  int max = 512;
+  size_t max_per_user = 64;  // requests under way, watches and logs among them
+  size_t max = 512;
   absl::Duration fleet_timeout = absl::Seconds(10);  // clusters that take longer are left out
   size_t max_answer_bytes = 16 << 20;                // of one cluster's part of a joined list
   size_t max_unread_bytes = 4 << 20;                 // of a joined watch, then it is cut
@@ -80,8 +81,10 @@ class MemberProxy {
   // Whether the user may ask that of the cluster.
   [[nodiscard]] bool Allowed(const kubeapi::UserInfo& user, const kubeapi::Attributes& proxy,
                              const kubeapi::Attributes& inner) const;
-  // Answers 429 when nothing more may be under way.
-  [[nodiscard]] bool Full(const Asked& asked) const;
+  // Answers that 403, and tells the audit once.
+  void Deny(const Asked& asked, const kubeapi::Attributes& what, const absl::Status& why) const;
+  // A place for the task that Add makes then. False: there is none, which is answered with 429.
+  [[nodiscard]] bool TakePlace(const Asked& asked);
   void One(const Asked& asked);
   void All(const Asked& asked);
   // Makes a task of that type whose end gives its place back.
@@ -94,7 +97,7 @@ class MemberProxy {
   Hooks hooks_;
   MemberProxyOptions options_;
   std::map<uint64_t, Running> tasks_;
-  std::map<std::string, int> by_user_;
+  Places places_;
   uint64_t next_id_ = 1;
   ScopedExecutor executor_;
 };

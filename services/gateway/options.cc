@@ -43,6 +43,13 @@ std::vector<Flag> OptionFlags() {
       {"max-connections",
        "Connections of clients at a time. For one more, the one that is idle longest gives way.",
        "4096"},
+      {"max-handshakes",
+       "TLS handshakes under way at a time, half of them from one address; the next ones wait.",
+       "32"},
+      {"max-handshakes-per-address",
+       "TLS handshakes per second from one address, or one /64 of IPv6; the next ones wait. 0: not "
+       "bounded, where a load balancer stands in front.",
+       "200"},
       {"max-watches-per-user", "Watches that one user may have open. More are answered 429.",
        "2000"},
       {"watch-history", "Changes that watches may resume from.", "8192"},
@@ -92,6 +99,11 @@ absl::StatusOr<Options> ParseOptions(const Flags& flags) {
   SEALANE_ASSIGN_OR_RETURN(const int64_t connections,
                            flags.GetInt("max-connections", 1, 1'000'000));
   options.max_connections = static_cast<int>(connections);
+  SEALANE_ASSIGN_OR_RETURN(const int64_t handshakes, flags.GetInt("max-handshakes", 1, 100'000));
+  options.max_handshakes = static_cast<int>(handshakes);
+  SEALANE_ASSIGN_OR_RETURN(const int64_t per_address,
+                           flags.GetInt("max-handshakes-per-address", 0, 1'000'000));
+  options.max_handshakes_per_address = static_cast<int>(per_address);
   SEALANE_ASSIGN_OR_RETURN(const int64_t reads, flags.GetInt("max-reads-per-user", 1, 1'000'000));
   options.max_reads_per_user = static_cast<int>(reads);
   options.max_watches_per_user = static_cast<int>(watches);

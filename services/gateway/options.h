@@ -33,6 +33,9 @@ struct Options {
   int max_reads_per_user = 500;
   // Connections of clients at a time.
   int max_connections = 4096;
+  // TLS handshakes under way at a time, and those of one address per second (0: not bounded).
+  int max_handshakes = 32;
+  int max_handshakes_per_address = 200;
   // Watches that one user may have open.
   int max_watches_per_user = 2000;
   // Changes that watches may resume from.

@@ -55,7 +55,10 @@ class ReadQueue::Writer final : public http::ForwardingWriter {
 };
 
 ReadQueue::ReadQueue(Executor& executor, Options options)
-    : options_(options), executor_(executor), link_(std::make_shared<Link>()) {
+    : options_(options),
+      executor_(executor),
+      reads_(options.max_reads),
+      link_(std::make_shared<Link>()) {
   link_->queue = this;
   const MutexLock lock(&link_->mutex);
   link_->executor = &executor_;
@@ -69,10 +72,8 @@ ReadQueue::~ReadQueue() {
 
 bool ReadQueue::Add(const std::string& user, std::shared_ptr<http::ResponseWriter> writer,
                     Serve serve) {
-  User& has = users_[user];
-  if (has.reads >= options_.max_reads) return false;
-  ++has.reads;
-  has.waiting.push_back(
+  if (!reads_.Take(user)) return false;
+  users_[user].waiting.push_back(
       {std::make_shared<Writer>(std::move(writer), link_, user), std::move(serve)});
   Wake();
   return true;
@@ -105,7 +106,8 @@ void ReadQueue::Over(const std::string& user, size_t bytes) {
   const auto it = users_.find(user);
   if (it == users_.end()) return;
   it->second.untaken_bytes -= bytes;
-  if (--it->second.reads == 0) users_.erase(it);
+  reads_.GiveBack(user);
+  if (reads_.TakenBy(user) == 0) users_.erase(it);
   Wake();
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "lib/core/env.h"
+#include "lib/core/places.h"
 #include "lib/http/handler.h"
 
 namespace sealane::gateway {
@@ -47,7 +48,6 @@ class ReadQueue {
   };
   struct User {
     std::deque<Read> waiting;
-    size_t reads = 0;          // waiting ones too
     size_t untaken_bytes = 0;  // of answers
   };
 
@@ -58,6 +58,7 @@ class ReadQueue {
 
   const Options options_;
   Executor& executor_;
+  Places reads_;                       // waiting ones too
   std::map<std::string, User> users_;  // those who have reads
   std::string last_;                   // whose turn it was
   bool woken_ = false;

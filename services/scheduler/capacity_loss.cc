@@ -6,6 +6,7 @@
 #include "sealane/v1/tables.pb.h"
 #include "services/scheduler/assumed.h"
 #include "services/scheduler/failover.h"
+#include "services/scheduler/placed_rows.h"
 
 namespace sealane::scheduler {
 namespace {
@@ -125,7 +126,7 @@ void CapacityLoss::Left(const std::string& key, const v1::Binding& binding,
   auto old = TargetsWithoutCopies(before);
   auto now = TargetsWithoutCopies(after);
   for (auto& [name, cluster] : clusters_) {
-    const int64_t count = int64_t{old[name]} - now[name];
+    const int64_t count = old[name] - now[name];
     if (count <= 0) continue;
     cluster.asked.erase(key);
     Relief& relief = cluster.relief[key];

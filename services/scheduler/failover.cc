@@ -61,12 +61,6 @@ std::string ReasonOf(const v1::ClusterAppStatus& part) {
 }
 
 // Keeps the earliest of the times.
-void Again(int64_t at_micros, Failover& failover) {
-  if (failover.again_at_micros == 0 || at_micros < failover.again_at_micros) {
-    failover.again_at_micros = at_micros;
-  }
-}
-
 class Judge {
  public:
   explicit Judge(const FailoverInput& input)
@@ -119,7 +113,7 @@ class Judge {
     if (info == nullptr || !info->evicts) return nullptr;
     int64_t again_at = kForever;
     const v1::Taint* taint = UntoleratedTaint(in_.binding, *info, in_.now_micros, &again_at);
-    if (again_at != kForever) Again(again_at, out_);
+    if (again_at != kForever) LookAgainAt(again_at, out_);
     return taint;
   }
 
@@ -207,7 +201,7 @@ class Judge {
     }
     if (eviction.purge_mode() == kNever || eviction.grace_until_micros() == 0) return true;
     if (in_.now_micros < eviction.grace_until_micros()) {
-      Again(eviction.grace_until_micros(), out_);
+      LookAgainAt(eviction.grace_until_micros(), out_);
       return true;
     }
     // The only healthy copy is not taken away, nor the last that may run, nor one that nothing is
@@ -286,7 +280,7 @@ class Judge {
                         absl::ToInt64Microseconds(
                             ReturnsAfter() + FailbackDelay(in_.binding.uid(), in_.failback_spread));
     if (in_.now_micros < due) {
-      Again(due, out_);
+      LookAgainAt(due, out_);
     } else {
       Restore(eviction, StrCat("failback: ", cluster, " is back for long enough"));
     }
@@ -322,7 +316,7 @@ class Judge {
       const int64_t since = std::max(part.unhealthy_since_micros(), out_.since_micros);
       const int64_t due_at = since + TolerationMicros(rules_);
       if (in_.now_micros < due_at) {
-        Again(due_at, out_);
+        LookAgainAt(due_at, out_);
       } else {
         due.emplace_back(since, Renewed(Known(part.cluster(), /*tainted=*/false, ReasonOf(part))));
       }
@@ -448,22 +442,9 @@ std::string DescribeFailures(const std::vector<v1::Eviction>& evictions) {
                 names.size() > 1 && !tainted ? " for the same reason: " : ": ", first);
 }
 
-std::map<std::string, int32_t> TargetsWithoutCopies(const v1::Placed& placed) {
-  std::map<std::string, int32_t> targets;
-  for (const v1::TargetCluster& target : placed.clusters()) {
-    targets[target.name()] = target.replicas();
-  }
-  for (const v1::Eviction& eviction : placed.evictions()) {
-    // What nothing has taken over from is no copy.
-    const auto it = targets.find(eviction.cluster());
-    if (eviction.replaced_by().empty() || it == targets.end()) continue;
-    if (eviction.planned() == 0) {
-      targets.erase(it);
-    } else {
-      it->second = eviction.planned();
-    }
-  }
-  return targets;
+void LookAgainAt(int64_t at_micros, Failover& failover) {
+  int64_t& again = failover.again_at_micros;
+  if (at_micros > 0 && (again == 0 || at_micros < again)) again = at_micros;
 }
 
 std::vector<std::string> Refused(const std::vector<v1::Eviction>& evictions) {

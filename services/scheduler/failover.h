@@ -83,15 +83,15 @@ inline constexpr int64_t kDefaultGraceMicros = 600'000'000;
 // "application failover", "cluster failover", or "failover" when there are both.
 [[nodiscard]] std::string_view NameOf(const std::vector<v1::Eviction>& evictions);
 
+// Sets Failover.again_at_micros, unless an earlier time is set already; 0: no time.
+void LookAgainAt(int64_t at_micros, Failover& failover);
+
 // Whether the copy stays for a while, beside its replacement.
 [[nodiscard]] bool LeavesCopy(const v1::Eviction& eviction);
 
 // "failed in a: X"; "failed in a, b for the same reason: X"; "failed in a (X), b (Y)"; with taints
 // alone "has to leave" instead of "failed in".
 [[nodiscard]] std::string DescribeFailures(const std::vector<v1::Eviction>& evictions);
-
-// The clusters of the row, by name, without copies that only stay for a while.
-[[nodiscard]] std::map<std::string, int32_t> TargetsWithoutCopies(const v1::Placed& placed);
 
 // Of these, the clusters in which the object may not be placed.
 [[nodiscard]] std::vector<std::string> Refused(const std::vector<v1::Eviction>& evictions);

@@ -11,6 +11,7 @@
 #include "lib/model/same_message.h"
 #include "services/scheduler/assumed.h"
 #include "services/scheduler/copies.h"
+#include "services/scheduler/copy_keeper.h"
 #include "services/scheduler/estimator.h"
 #include "services/scheduler/failover.h"
 #include "services/scheduler/failover_event.h"
@@ -25,10 +26,6 @@ std::vector<std::string> NamesOf(const std::vector<v1::Eviction>& evictions) {
   std::vector<std::string> names;
   for (const v1::Eviction& eviction : evictions) names.push_back(eviction.cluster());
   return names;
-}
-
-void Remove(std::string_view cluster, std::vector<v1::Eviction>& evictions) {
-  std::erase_if(evictions, [&](const v1::Eviction& e) { return e.cluster() == cluster; });
 }
 
 std::string ScopeOf(const v1::Binding& binding) {
@@ -74,10 +71,7 @@ class FailoverPlanner {
     return request_.workload && request_.strategy != Strategy::kDuplicated;
   }
 
-  void Again(int64_t at_micros) {
-    int64_t& again = failover_.again_at_micros;
-    if (at_micros > 0 && (again == 0 || at_micros < again)) again = at_micros;
-  }
+  void Again(int64_t at_micros) { LookAgainAt(at_micros, failover_); }
 
   // The row without what only failover knows about.
   void MakeCore() {
@@ -107,7 +101,7 @@ class FailoverPlanner {
       return;
     }
     for (const auto& entry : targets) {
-      Remove(entry.first, failover_.standing);
+      Forget(entry.first, failover_.standing);
       std::erase(failover_.staying, entry.first);
     }
     std::erase_if(failover_.due,
@@ -229,7 +223,7 @@ class FailoverPlanner {
       *eviction.mutable_before() = core_.clusters();
       eviction.set_before_group(core_.affinity_name());
       out_.failovers.push_back(FailoverEvent(in_.binding, eviction, out_.plan.row));
-      Remove(eviction.cluster(), failover_.standing);
+      Forget(eviction.cluster(), failover_.standing);
       std::erase(failover_.staying, eviction.cluster());
       if (LeavesCopy(eviction)) failover_.staying.push_back(eviction.cluster());
       Again(eviction.grace_until_micros());
@@ -259,7 +253,7 @@ class FailoverPlanner {
     });
     Plan anywhere = PlanWithout(Refused(copies));
     if (anywhere.outcome != Outcome::kScheduled || !anywhere.moved) return;
-    for (const auto& entry : TargetsOf(anywhere.row)) Remove(entry.first, failover_.standing);
+    for (const auto& entry : TargetsOf(anywhere.row)) Forget(entry.first, failover_.standing);
     out_.plan = std::move(anywhere);
   }
 
@@ -274,136 +268,13 @@ class FailoverPlanner {
     });
   }
 
-  // What is placed again in a cluster that it had left need not return there. (Its record would
-  // make it a copy.)
-  void ForgetReturned(const Targets& targets) {
-    std::erase_if(failover_.standing, [&](const v1::Eviction& eviction) {
-      const std::string& name = eviction.cluster();
-      return targets.count(name) > 0 &&
-             std::find(failover_.staying.begin(), failover_.staying.end(), name) ==
-                 failover_.staying.end();
-    });
-  }
-
-  // --- Copies that stay
-
-  [[nodiscard]] const v1::Eviction* Standing(const std::string& cluster) const {
-    for (const v1::Eviction& eviction : failover_.standing) {
-      if (eviction.cluster() == cluster) return &eviction;
-    }
-    return nullptr;
-  }
-
-  [[nodiscard]] bool IsDue(const std::string& cluster) const {
-    return std::any_of(failover_.due.begin(), failover_.due.end(),
-                       [&](const v1::Eviction& due) { return due.cluster() == cluster; });
-  }
-
-  // Whatever made the placement move: what was taken from a cluster stays there until what takes
-  // its place is healthy.
-  void HoldCopies(const Targets& targets) {
-    // Nothing is wanted anywhere.
-    if (out_.plan.outcome != Outcome::kScheduled || targets.empty()) return;
-    std::vector<std::string> gained;
-    for (const auto& [name, replicas] : targets) {
-      const auto had = base_.find(name);
-      if (had == base_.end() || (divided() && replicas > had->second)) gained.push_back(name);
-    }
-    for (const auto& [name, had] : base_) {
-      const auto now = targets.find(name);
-      const bool leaves = now == targets.end();
-      if (!leaves && (!divided() || now->second >= had || gained.empty())) continue;
-      if (Standing(name) != nullptr && leaves) continue;
-      // What failed there is not kept for its own sake.
-      if (!leaves && IsDue(name)) continue;
-      const ClusterInfo* cluster = in_.snapshot.Find(name);
-      if (cluster == nullptr || cluster->abandoned) continue;
-      // What waits there for room runs nowhere.
-      const bool lost_room = in_.capacity_lost != nullptr && in_.capacity_lost->count(name) > 0;
-      if (lost_room && (!leaves || RunsIn(targets))) continue;
-      const v1::Eviction* taint = nullptr;
-      for (const v1::Eviction& left : left_) {
-        if (left.cluster() == name) taint = &left;
-      }
-      if (taint != nullptr && !LeavesCopy(*taint)) continue;
-      if (IsReplaced(name, gained, targets)) continue;
-      v1::Eviction copy;
-      copy.set_cluster(name);
-      copy.set_reason(out_.plan.cause.empty() ? failover_.restore_cause : out_.plan.cause);
-      copy.set_purge_mode("Gracefully");
-      copy.set_since_micros(in_.now_micros);
-      copy.set_moved(true);
-      copy.set_replicas(had);
-      *copy.mutable_before() = BaseClusters();
-      if (!out_.plan.step && (taint == nullptr || taint->grace_until_micros() > 0)) {
-        copy.set_grace_until_micros(in_.now_micros + kDefaultGraceMicros);
-        Again(copy.grace_until_micros());
-      }
-      const auto add = [&](const std::string& other) { copy.add_replaced_by(other); };
-      if (gained.empty()) {
-        for (const auto& entry : targets) add(entry.first);
-      } else {
-        std::for_each(gained.begin(), gained.end(), add);
-      }
-      Remove(name, failover_.standing);
-      failover_.standing.push_back(std::move(copy));
-      failover_.staying.push_back(name);
-    }
-  }
-
-  // The placement that is left, without copies.
-  [[nodiscard]] google::protobuf::RepeatedPtrField<v1::TargetCluster> BaseClusters() const {
-    v1::Placed base;
-    SetTargets(base_, base);
-    return base.clusters();
-  }
-
-  [[nodiscard]] bool RunsIn(const Targets& targets) const {
-    return std::any_of(targets.begin(), targets.end(),
-                       [&](const auto& entry) { return copies_.Runs(entry.first); });
-  }
-
-  // Whether nothing would be missed if the copy went now.
-  [[nodiscard]] bool IsReplaced(const std::string& cluster, const std::vector<std::string>& gained,
-                                const Targets& targets) const {
-    if (!copies_.known()) return false;
-    if (!copies_.MayRun(cluster)) return true;
-    return std::all_of(targets.begin(), targets.end(), [&](const auto& entry) {
-      const bool asked =
-          gained.empty() || std::find(gained.begin(), gained.end(), entry.first) != gained.end();
-      return !asked || copies_.Healthy(entry.first, entry.second);
-    });
-  }
-
-  // Adds the copies that stay to what is planned.
-  void AddCopies(Targets& targets) {
-    std::sort(failover_.staying.begin(), failover_.staying.end());
-    for (const std::string& name : failover_.staying) {
-      const auto copy = before_.find(name);
-      if (copy == before_.end()) continue;
-      const auto planned = targets.find(name);
-      if (planned != targets.end() && planned->second >= copy->second) {
-        Remove(name, failover_.standing);  // it is wanted again
-        continue;
-      }
-      for (v1::Eviction& eviction : failover_.standing) {
-        if (eviction.cluster() == name) {
-          eviction.set_planned(planned == targets.end() ? 0 : planned->second);
-        }
-      }
-      targets[name] = copy->second;
-    }
-  }
-
   void Finish() {
     Plan& plan = out_.plan;
     v1::Placed& row = plan.row;
     SayWhyItStays();
     Targets targets = TargetsOf(row);
     if (!in_.settled) {
-      ForgetReturned(targets);
-      HoldCopies(targets);
-      AddCopies(targets);
+      CopyKeeper({in_, copies_, base_, before_, left_, divided()}, failover_).Keep(plan, targets);
     }
     SetTargets(targets, row);
     WantNothing(in_.binding, row);

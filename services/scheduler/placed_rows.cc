@@ -7,21 +7,41 @@
 
 namespace sealane::scheduler {
 
-Targets TargetsOf(const v1::Placed& placed) {
+Targets TargetsOf(const google::protobuf::RepeatedPtrField<v1::TargetCluster>& clusters) {
   Targets targets;
-  for (const v1::TargetCluster& target : placed.clusters()) {
-    targets[target.name()] = target.replicas();
-  }
+  for (const v1::TargetCluster& target : clusters) targets[target.name()] = target.replicas();
   return targets;
 }
 
-void SetTargets(const Targets& targets, v1::Placed& placed) {
-  placed.clear_clusters();
+Targets TargetsOf(const v1::Placed& placed) { return TargetsOf(placed.clusters()); }
+
+void SetTargets(const Targets& targets,
+                google::protobuf::RepeatedPtrField<v1::TargetCluster>* clusters) {
+  clusters->Clear();
   for (const auto& [name, replicas] : targets) {
-    v1::TargetCluster* target = placed.add_clusters();
+    v1::TargetCluster* target = clusters->Add();
     target->set_name(name);
-    target->set_replicas(replicas);
+    target->set_replicas(static_cast<int32_t>(replicas));
   }
+}
+
+void SetTargets(const Targets& targets, v1::Placed& placed) {
+  SetTargets(targets, placed.mutable_clusters());
+}
+
+Targets TargetsWithoutCopies(const v1::Placed& placed) {
+  Targets targets = TargetsOf(placed);
+  for (const v1::Eviction& eviction : placed.evictions()) {
+    // What nothing has taken over from is no copy.
+    const auto it = targets.find(eviction.cluster());
+    if (eviction.replaced_by().empty() || it == targets.end()) continue;
+    if (eviction.planned() == 0) {
+      targets.erase(it);
+    } else {
+      it->second = eviction.planned();
+    }
+  }
+  return targets;
 }
 
 void WantNothing(const v1::Binding& binding, v1::Placed& placed) {

@@ -9,9 +9,15 @@
 namespace sealane::scheduler {
 
 // Replicas by cluster; 0 for what has none.
-using Targets = std::map<std::string, int32_t>;
+using Targets = std::map<std::string, int64_t>;
 
+[[nodiscard]] Targets TargetsOf(
+    const google::protobuf::RepeatedPtrField<v1::TargetCluster>& clusters);
 [[nodiscard]] Targets TargetsOf(const v1::Placed& placed);
+// Without copies that only stay for a while.
+[[nodiscard]] Targets TargetsWithoutCopies(const v1::Placed& placed);
+void SetTargets(const Targets& targets,
+                google::protobuf::RepeatedPtrField<v1::TargetCluster>* clusters);
 void SetTargets(const Targets& targets, v1::Placed& placed);
 
 // An object of no replicas has none in any cluster, also where it stays because nothing else fits:

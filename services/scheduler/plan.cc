@@ -19,15 +19,7 @@ namespace {
 
 constexpr char kSuspended[] = "Suspended";
 
-using Targets = std::map<std::string, int64_t>;
-
-Targets TargetsOf(const google::protobuf::RepeatedPtrField<v1::TargetCluster>& clusters) {
-  Targets targets;
-  for (const v1::TargetCluster& target : clusters) targets[target.name()] = target.replicas();
-  return targets;
-}
-
-Targets TargetsOf(const ScheduleResult& result) {
+Targets TargetsIn(const ScheduleResult& result) {
   Targets targets;
   for (const Target& target : result.targets) targets[target.cluster] = target.replicas;
   return targets;
@@ -174,9 +166,9 @@ class Planner {
   void Grow(const ScheduleInput& input) {
     const ScheduleResult result = Schedule(input);
     if (result.outcome != Outcome::kScheduled || result.term != input.first_term) return;
-    const Targets targets = TargetsOf(result);
+    const Targets targets = TargetsIn(result);
     const bool divides = request_.strategy == Strategy::kStaticWeight && request_.IgnoresSpread();
-    const Targets now = TargetsOf(placed_->clusters());
+    const Targets now = TargetsOf(*placed_);
     if (targets == now || (!Covers(targets, now) && !divides)) return;
     plan_.cause = "clusters joined";
     Apply(input, result, false);
@@ -203,8 +195,8 @@ class Planner {
     input.term_count = 1;
     const ScheduleResult result = Schedule(input);
     if (result.outcome != Outcome::kScheduled) return {};
-    const Targets now = TargetsOf(placed_->clusters());
-    Targets goal = TargetsOf(result);
+    const Targets now = TargetsOf(*placed_);
+    Targets goal = TargetsIn(result);
     for (const auto& [name, replicas] : goal) {
       const auto had = now.find(name);
       if (in_.snapshot.Find(name)->joined_micros > until &&
@@ -230,7 +222,7 @@ class Planner {
     if (in_.settling) return;
     const Targets goal = Goal(input);
     if (goal.empty() || !IsOpen(goal, input.first_term)) return;
-    const Targets now = TargetsOf(placed_->clusters());
+    const Targets now = TargetsOf(*placed_);
     std::string from;
     std::string to;
     int64_t surplus = 0;
@@ -270,11 +262,7 @@ class Planner {
       return;
     }
     options[std::string(kJoinedKey)] = std::to_string(JoinedUntil());
-    for (const auto& [name, replicas] : goal) {
-      v1::TargetCluster& target = *row.add_rebalancing_to();
-      target.set_name(name);
-      target.set_replicas(static_cast<int32_t>(replicas));
-    }
+    SetTargets(goal, row.mutable_rebalancing_to());
   }
 
   // Returns to the first of the earlier groups that has been able to take the object for long
@@ -343,21 +331,16 @@ class Planner {
       const std::string text = OptionText(in_.binding, option);
       if (!text.empty()) (*row.mutable_observed_options())[std::string(option)] = text;
     }
-    Adopt(TargetsOf(result), plan_.cause);
+    Adopt(TargetsIn(result), plan_.cause);
   }
 
   void Adopt(const Targets& targets, const std::string& cause) {
     v1::Placed& row = plan_.row;
-    if (placed_ != nullptr && targets == TargetsOf(placed_->clusters())) return;
+    if (placed_ != nullptr && targets == TargetsOf(*placed_)) return;
     plan_.moved = true;
     plan_.cause = cause;
     row.set_cause(cause);
-    row.clear_clusters();
-    for (const auto& entry : targets) {
-      v1::TargetCluster* target = row.add_clusters();
-      target->set_name(entry.first);
-      target->set_replicas(static_cast<int32_t>(entry.second));
-    }
+    SetTargets(targets, row);
   }
 
   [[nodiscard]] int64_t Rebalanced() const {
@@ -374,7 +357,7 @@ class Planner {
     }
     if (placed_ != nullptr && !plan_.moved) {
       WantNothing(in_.binding, row);
-      plan_.moved = TargetsOf(row.clusters()) != TargetsOf(placed_->clusters());
+      plan_.moved = TargetsOf(row) != TargetsOf(*placed_);
       if (plan_.moved) {
         plan_.cause = ReplicasChanged(request_, *placed_);
         row.set_cause(plan_.cause);

@@ -12,6 +12,7 @@
 #include "sealane/v1/query.pb.h"
 #include "services/scheduler/explain.h"
 #include "services/scheduler/failover.h"
+#include "services/scheduler/placed_rows.h"
 #include "services/scheduler/plan.h"
 #include "services/scheduler/reasons.h"
 #include "services/scheduler/simulate.h"
@@ -102,11 +103,7 @@ void ExplainOne(const World& world, int64_t now_micros, const std::string& key,
     request.Evict(EvictedFrom(row->value));
     term = TermIndex(request, row->value.affinity_name());
     v1::Placed placement;  // without copies that only stay for a while
-    for (const auto& [name, replicas] : TargetsWithoutCopies(row->value)) {
-      v1::TargetCluster& target = *placement.add_clusters();
-      target.set_name(name);
-      target.set_replicas(replicas);
-    }
+    SetTargets(TargetsWithoutCopies(row->value), placement);
     previous = RemainingPlacement(request, request.terms[term], placement, world.snapshot,
                                   &world.index, now_micros)
                    .previous;

@@ -1,35 +1,15 @@
 #include "services/scheduler/scheduler_service.h"
 
-#include <algorithm>
-#include <functional>
-#include <map>
-#include <memory>
-#include <set>
-#include <string>
 #include <utility>
 
-#include "lib/bus/event_sink.h"
 #include "lib/bus/query.h"
 #include "lib/bus/subjects.h"
-#include "lib/core/scoped_executor.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
-#include "lib/reconcile/keyed_queue.h"
-#include "lib/runtime/leader_lease.h"
-#include "lib/telemetry/log.h"
-#include "sealane/v1/app.pb.h"
-#include "services/scheduler/capacity_asker.h"
-#include "services/scheduler/capacity_loss.h"
-#include "services/scheduler/failover_event.h"
-#include "services/scheduler/failover_plan.h"
-#include "services/scheduler/pace.h"
 #include "services/scheduler/placement_event.h"
-#include "services/scheduler/plan.h"
 #include "services/scheduler/queries.h"
-#include "services/scheduler/scheduler_metrics.h"
-#include "services/scheduler/timers.h"
-#include "services/scheduler/world.h"
+#include "services/scheduler/scheduler_service_impl.h"
 
 namespace sealane::scheduler {
 namespace {
@@ -41,146 +21,84 @@ constexpr absl::Duration kGaugeInterval = absl::Seconds(5);
 // one could take them back.
 constexpr absl::Duration kFailbackDelay = absl::Seconds(30);
 
-// Under which name room is kept for a binding that waits for agents; no binding's key.
-std::string ReservationOf(const std::string& key) { return StrCat("waits:", key); }
+CapacityAskerOptions AskerOptions(const Options& options) {
+  CapacityAskerOptions asker;
+  if (options.capacity_wait > absl::ZeroDuration()) asker.wait = options.capacity_wait;
+  return asker;
+}
 
-class SchedulerService final : public Service {
- public:
-  SchedulerService(ServiceContext context, Options options)
-      : executor_(context.env.executor),
-        env_{context.env.clock, executor_, context.env.random},
-        bus_(context.bus),
-        bus_replicas_(context.bus_replicas),
-        options_(options),
-        metrics_(context.metrics),
-        events_(context.bus, env_, "scheduler"),
-        world_(context.bus, env_, options.assume_for),
-        queue_(env_, QueueOptions(),
-               [this](const std::string& key, KeyedQueue::Done done) { Reconcile(key, done); }),
-        asker_(env_, context.bus, AskerOptions(options),
-               [this](const std::string& key) {
-                 waited_.insert(key);
-                 queue_.Add(key);
-               }),
-        loss_(
-            env_, {options.capacity_lost_after, options.assume_for},
-            [this](const std::string& cluster) { return world_.GivingWay(cluster); },
-            [this](const std::string& key) { queue_.Add(key); }),
-        room_(env_, options.capacity_delay,
-              [this](const std::string& name) { AskThose(name, &BindingIndex::WaitingFor); }),
-        back_(env_, kFailbackDelay,
-              [this](const std::string& name) { AskThose(name, &BindingIndex::AwayFrom); }),
-        pace_(env_, options.pace, [this](const std::string& key) { queue_.Add(key); }),
-        wakes_(env_, [this](const std::string& key) { queue_.Add(key); }) {
-    if (options_.capacity_wait > absl::ZeroDuration()) {
-      world_.accurate = [this](const v1::Binding& binding) -> const AccurateAnswers* {
-        if (!Request::CountsCapacity(binding)) return nullptr;
-        return &asker_.Answers(CapacityAsker::ShapeOf(binding));
-      };
-    }
-    world_.assumed.OnFreed([this](const std::string& cluster) { RoomChanged(cluster); });
-    world_.accurate_now = [this] { return env_.clock.Monotonic(); };
-    if (options_.elect_leader) {
-      LeaderLeaseOptions lease;
-      lease.service = "scheduler";
-      lease.instance = context.instance;
-      lease.replicas = context.bus_replicas;
-      lease_ = std::make_unique<LeaderLease>(
-          context.bus, env_, lease, [this] { SetLeading(true); }, [this] { SetLeading(false); });
-    }
-  }
+}  // namespace
 
-  void Start() override;
-  bool Ready(std::string* why_not) const override;
-  void Retire(std::function<void()> done) override {
-    if (lease_ == nullptr) {
-      done();
-    } else {
-      lease_->Release(std::move(done));
-    }
-  }
-  bool Idle() const override {
-    if (!synced_) return false;
-    if (!leading_) return true;  // another process works
-    return queue_.idle() && !room_.pending() && world_.placements.in_flight() == 0 &&
-           asker_.waiting() == 0 && pace_.waiting() == 0;
-  }
-
- private:
-  static CapacityAskerOptions AskerOptions(const Options& options) {
-    CapacityAskerOptions asker;
-    if (options.capacity_wait > absl::ZeroDuration()) asker.wait = options.capacity_wait;
-    return asker;
-  }
-  KeyedQueueOptions QueueOptions() {
-    KeyedQueueOptions options;
-    options.name = "schedule";
-    options.max_active = kMaxWrites;
-    options.max_active_per_lane = kMaxWrites;
-    options.priority_of = [this](std::string_view key) -> int64_t {
-      const Row<v1::Binding>* row = world_.bindings.Find(key);
-      return row == nullptr ? 0 : row->value.schedule_priority();
+SchedulerService::SchedulerService(ServiceContext context, Options options)
+    : executor_(context.env.executor),
+      env_{context.env.clock, executor_, context.env.random},
+      bus_(context.bus),
+      bus_replicas_(context.bus_replicas),
+      options_(options),
+      metrics_(context.metrics),
+      events_(context.bus, env_, "scheduler"),
+      world_(context.bus, env_, options.assume_for),
+      queue_(env_, QueueOptions(),
+             [this](const std::string& key, KeyedQueue::Done done) { Reconcile(key, done); }),
+      asker_(env_, context.bus, AskerOptions(options),
+             [this](const std::string& key) {
+               waited_.insert(key);
+               queue_.Add(key);
+             }),
+      loss_(
+          env_, {options.capacity_lost_after, options.assume_for},
+          [this](const std::string& cluster) { return world_.GivingWay(cluster); },
+          [this](const std::string& key) { queue_.Add(key); }),
+      room_(env_, options.capacity_delay,
+            [this](const std::string& name) { AskThose(name, &BindingIndex::WaitingFor); }),
+      back_(env_, kFailbackDelay,
+            [this](const std::string& name) { AskThose(name, &BindingIndex::AwayFrom); }),
+      pace_(env_, options.pace, [this](const std::string& key) { queue_.Add(key); }),
+      wakes_(env_, [this](const std::string& key) { queue_.Add(key); }) {
+  if (options_.capacity_wait > absl::ZeroDuration()) {
+    world_.accurate = [this](const v1::Binding& binding) -> const AccurateAnswers* {
+      if (!Request::CountsCapacity(binding)) return nullptr;
+      return &asker_.Answers(CapacityAsker::ShapeOf(binding));
     };
-    return options;
   }
+  world_.assumed.OnFreed([this](const std::string& cluster) { RoomChanged(cluster); });
+  world_.accurate_now = [this] { return env_.clock.Monotonic(); };
+  if (options_.elect_leader) {
+    LeaderLeaseOptions lease;
+    lease.service = "scheduler";
+    lease.instance = context.instance;
+    lease.replicas = context.bus_replicas;
+    lease_ = std::make_unique<LeaderLease>(
+        context.bus, env_, lease, [this] { SetLeading(true); }, [this] { SetLeading(false); });
+  }
+}
 
-  void OnTableSynced();
-  void SetLeading(bool leading);
-  void WorkIfPossible();
-  void OnBinding(const std::string& key);
-  void OnPlacement(const std::string& key);
-  void OnCluster(const std::string& key);
-  // The cluster has other room than before: some may use it.
-  void RoomChanged(const std::string& cluster);
-  using Find = void (BindingIndex::*)(const ClusterInfo& cluster,
-                                      const BindingIndex::Add& add) const;
-  void AskThose(const std::string& cluster, Find find);
-  void OnRebalancer(const std::string& key);
-  // `replay`: see World::Rebalance.
-  void Rebalance(const v1::StoredObject& object, bool replay);
-  void RetryWaitingRegularly();
-  // What is assumed has changed; it ends by itself.
-  void CountAssumed();
+KeyedQueueOptions SchedulerService::QueueOptions() {
+  KeyedQueueOptions options;
+  options.name = "schedule";
+  options.max_active = kMaxWrites;
+  options.max_active_per_lane = kMaxWrites;
+  options.priority_of = [this](std::string_view key) -> int64_t {
+    const Row<v1::Binding>* row = world_.bindings.Find(key);
+    return row == nullptr ? 0 : row->value.schedule_priority();
+  };
+  return options;
+}
 
-  void Reconcile(const std::string& key, const KeyedQueue::Done& done);
-  void RemoveRow(const std::string& key, const KeyedQueue::Done& done);
-  void Write(const std::string& key, const v1::Binding& binding, Plan plan,
-             const KeyedQueue::Done& done);
-  // True when the plan waits for agents to count; it is made again then.
-  bool WaitForCapacity(const std::string& key, const v1::Binding& binding, const Plan& plan);
-  // False when it has to wait for its turn to leave a tainted cluster.
-  bool MayLeave(const std::string& key, const v1::Binding& binding, const v1::Placed& row,
-                const std::vector<v1::Event>& failovers);
-  // From now on the health of what may move is known.
-  void FollowApps();
-  Counter& CounterOf(const v1::Event& failover);
-  void UpdateGauges();
+void SchedulerService::Retire(std::function<void()> done) {
+  if (lease_ == nullptr) {
+    done();
+  } else {
+    lease_->Release(std::move(done));
+  }
+}
 
-  ScopedExecutor executor_;
-  Env env_;
-  Bus& bus_;
-  int bus_replicas_;
-  Options options_;
-  SchedulerMetrics metrics_;
-  Logger log_{"scheduler"};
-  EventSink events_;
-  World world_;
-  KeyedQueue queue_;
-  CapacityAsker asker_;
-  CapacityLoss loss_;
-  // Clusters whose room changed, gathered until those are looked at that may use it.
-  Gathering room_;  // what waits
-  Gathering back_;  // what may return to an earlier group
-  Pace pace_;
-  Wakes wakes_;
-  std::set<std::string> waited_;  // bindings that have waited for agents once
-  std::unique_ptr<LeaderLease> lease_;
-  std::unique_ptr<QueryServer> queries_;
-  TimerId assume_timer_ = 0;
-  int tables_synced_ = 0;
-  bool synced_ = false;
-  bool leading_ = false;
-};
+bool SchedulerService::Idle() const {
+  if (!synced_) return false;
+  if (!leading_) return true;  // another process works
+  return queue_.idle() && !room_.pending() && world_.placements.in_flight() == 0 &&
+         asker_.waiting() == 0 && pace_.waiting() == 0;
+}
 
 void SchedulerService::Start() {
   StreamConfig config;
@@ -362,171 +280,6 @@ void SchedulerService::CountAssumed() {
   });
 }
 
-void SchedulerService::Reconcile(const std::string& key, const KeyedQueue::Done& done) {
-  const Row<v1::Binding>* row = world_.bindings.Find(key);
-  if (row == nullptr) {
-    loss_.Settled(key);
-    RemoveRow(key, done);
-    return;
-  }
-  world_.assumed.WithdrawAll(ReservationOf(key));
-  const v1::Binding& binding = row->value;
-  const Row<v1::Placed>* placed = world_.placements.Find(key);
-  PlanInput input{binding, placed == nullptr ? nullptr : &placed->value, world_.snapshot};
-  input.groups = &world_.index;
-  input.assumed = &world_.assumed.loads();
-  input.now_micros = ToMicros(env_.clock.Now());
-  input.accurate = world_.AccurateFor(binding);
-  input.accurate_now = env_.clock.Monotonic();
-  input.rebalance_micros = world_.rebalancers.TriggeredFor(binding);
-  const auto failback = world_.failback.find(key);
-  if (failback != world_.failback.end()) input.failback = &failback->second;
-
-  input.failover_limit = options_.failover_limit;
-  input.failback_spread = options_.failback_spread;
-  if (world_.FailsOver(key)) FollowApps();
-
-  std::map<std::string, int64_t> claims;
-  if (placed != nullptr) claims = loss_.Claims(key, binding, placed->value);
-  if (!claims.empty()) input.capacity_lost = &claims;
-
-  const absl::Duration begin = env_.clock.Monotonic();
-  auto [plan, failovers] = PlanWithFailover(input, world_.FindApp(key), world_.apps_known());
-  metrics_.decision_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
-
-  if (plan.failback.empty()) {
-    world_.failback.erase(key);
-  } else {
-    world_.failback[key] = std::move(plan.failback);
-  }
-  if (plan.write && WaitForCapacity(key, binding, plan)) {
-    done(ReconcileResult::Done());
-    return;
-  }
-  if (plan.write && !MayLeave(key, binding, plan.row, failovers)) {
-    done(ReconcileResult::Done());
-    return;
-  }
-  if (plan.cause.empty()) {
-    metrics_.unchanged.Increment();
-  } else {
-    metrics_.Decided(plan.outcome).Increment();
-  }
-  if (plan.again_at_micros > 0) {
-    wakes_.At(key, plan.again_at_micros, input.now_micros);
-  }
-  if (plan.moved && placed != nullptr) loss_.Left(key, binding, placed->value, plan.row);
-  loss_.Settled(key);
-  if (!plan.write) {
-    done(ReconcileResult::Done());
-    return;
-  }
-  for (v1::Event& event : failovers) {
-    CounterOf(event).Increment();
-    events_.Emit(std::move(event));
-  }
-  Write(key, binding, std::move(plan), done);
-}
-
-bool SchedulerService::MayLeave(const std::string& key, const v1::Binding& binding,
-                                const v1::Placed& row, const std::vector<v1::Event>& failovers) {
-  for (const v1::Event& event : failovers) {
-    if (event.reason() != kClusterFailoverEvent) continue;
-    std::vector<Pace::Target> targets;
-    for (const v1::Eviction& eviction : row.evictions()) {
-      if (eviction.cluster() != event.cluster()) continue;
-      for (const std::string& name : eviction.replaced_by()) {
-        const ClusterInfo* cluster = world_.snapshot.Find(name);
-        targets.emplace_back(name, cluster == nullptr ? 0 : cluster->free_pods);
-      }
-    }
-    // Of several at once the first one counts.
-    return pace_.MayLeave(key, binding.schedule_priority(), event.cluster(), targets);
-  }
-  return true;
-}
-
-void SchedulerService::FollowApps() {
-  world_.FollowApps([this](const std::string& key) { queue_.Add(key); });
-}
-
-Counter& SchedulerService::CounterOf(const v1::Event& failover) {
-  if (failover.reason() == kClusterFailoverEvent) return metrics_.cluster_failovers;
-  return failover.reason() == kFailoverHeldEvent ? metrics_.held : metrics_.failovers;
-}
-
-bool SchedulerService::WaitForCapacity(const std::string& key, const v1::Binding& binding,
-                                       const Plan& plan) {
-  // Once; who has not answered by then is decided without.
-  if (waited_.erase(key) > 0 || plan.unknown_capacity.empty() || !plan.moved) return false;
-  const bool waits = asker_.Ask(key, binding, plan.unknown_capacity);
-  if (!waits) return false;
-  metrics_.capacity_waits.Increment();
-  // Until then its room is kept for it: those behind it in the queue are decided meanwhile.
-  const Row<v1::Placed>* placed = world_.placements.Find(key);
-  world_.assumed.Follow(ReservationOf(key), Request(binding),
-                        placed == nullptr ? nullptr : &placed->value, plan.row,
-                        env_.clock.Monotonic());
-  CountAssumed();
-  return true;
-}
-
-void SchedulerService::RemoveRow(const std::string& key, const KeyedQueue::Done& done) {
-  if (world_.placements.Find(key) == nullptr) {
-    done(ReconcileResult::Done());
-    return;
-  }
-  world_.placements.Remove(key, [done](absl::StatusOr<uint64_t> revision) {
-    done(revision.ok() ? ReconcileResult::Done() : ReconcileResult::Retry(revision.status()));
-  });
-}
-
-void SchedulerService::Write(const std::string& key, const v1::Binding& binding, Plan plan,
-                             const KeyedQueue::Done& done) {
-  const Row<v1::Placed>* row = world_.placements.Find(key);
-  const uint64_t expected = row == nullptr ? 0 : row->revision;
-  const v1::Placed* before = row == nullptr ? nullptr : &row->value;
-  AssumedCapacity::Given given;
-  if (plan.moved) {
-    given = world_.assumed.Follow(key, Request(binding), before, plan.row, env_.clock.Monotonic());
-    CountAssumed();
-    metrics_.moves.Increment();
-    metrics_.evictions.Increment(static_cast<double>(plan.evicted));
-  }
-  if (v1::Event event; EventOf(before, plan, &event)) events_.Emit(std::move(event));
-  // At once, so that the next decision about a workload of the same group sees it.
-  world_.index.SetPlaced(key, &plan.row);
-  const absl::Duration begin = env_.clock.Monotonic();
-  const bool copies_stay = plan.row.evictions_size() > 0;
-  if (copies_stay) FollowApps();
-  world_.placements.PutIf(
-      key, std::move(plan.row), expected,
-      [this, key, begin, done, copies_stay,
-       given = std::move(given)](const absl::StatusOr<uint64_t>& revision) {
-        if (revision.ok()) {
-          metrics_.writes.Increment();
-          metrics_.placement_seconds.Observe(absl::ToDoubleSeconds(env_.clock.Monotonic() - begin));
-          // What was said of its health while it was written concerned nobody.
-          if (copies_stay) queue_.Add(key);
-          done(ReconcileResult::Done());
-          return;
-        }
-        // It is not in force: nothing was given away.
-        world_.assumed.TakeBack(key, given, env_.clock.Monotonic());
-        loss_.TakeBack(key);
-        const Row<v1::Placed>* now = world_.placements.Find(key);
-        world_.index.SetPlaced(key, now == nullptr ? nullptr : &now->value);
-        if (absl::IsAborted(revision.status())) {
-          metrics_.conflicts.Increment();
-          done(ReconcileResult::Retry(revision.status()));
-        } else {
-          log_.Error("a placement cannot be written",
-                     {{"key", key}, {"error", std::string(ToStd(revision.status().message()))}});
-          done(ReconcileResult::Terminal(revision.status()));
-        }
-      });
-}
-
 void SchedulerService::UpdateGauges() {
   env_.executor.After(kGaugeInterval, [this] { UpdateGauges(); });
   metrics_.bindings.Set(static_cast<double>(world_.bindings.size()));
@@ -547,8 +300,6 @@ bool SchedulerService::Ready(std::string* why_not) const {
   if (!synced_) *why_not = StrCat("tables not synced yet: ", 4 - tables_synced_, " of 4 missing");
   return synced_;
 }
-
-}  // namespace
 
 std::unique_ptr<Service> MakeSchedulerService(ServiceContext context, Options options) {
   return std::make_unique<SchedulerService>(context, options);

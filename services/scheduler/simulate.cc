@@ -7,6 +7,7 @@
 #include "lib/core/strings.h"
 #include "lib/model/identity.h"
 #include "services/scheduler/failover_plan.h"
+#include "services/scheduler/placed_rows.h"
 #include "services/scheduler/plan.h"
 
 namespace sealane::scheduler {
@@ -47,14 +48,6 @@ std::vector<std::pair<std::string, const v1::Binding*>> InOrder(const World& wor
     return a.second->schedule_priority() > b.second->schedule_priority();
   });
   return order;
-}
-
-std::map<std::string, int64_t> TargetsOf(const v1::Placed& placed) {
-  std::map<std::string, int64_t> targets;
-  for (const v1::TargetCluster& target : placed.clusters()) {
-    targets[target.name()] = target.replicas();
-  }
-  return targets;
 }
 
 void Count(const std::map<std::string, int64_t>& targets, std::map<std::string, int64_t>& sums) {

@@ -9,12 +9,12 @@
 #include <utility>
 
 #include "absl/strings/strip.h"
+#include "lib/core/child.h"
 #include "lib/core/hash.h"
 #include "lib/core/scoped_executor.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/model/identity.h"
-#include "services/source/child.h"
 #include "services/source/git_access.h"
 
 namespace sealane::source {

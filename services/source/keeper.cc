@@ -14,6 +14,7 @@
 #include "lib/model/identity.h"
 #include "lib/model/same_message.h"
 #include "sealane/v1/app.pb.h"
+#include "services/source/results.h"
 
 namespace sealane::source {
 namespace {
@@ -46,45 +47,6 @@ void Trim(v1::StoredObject& object) {
 
 std::string ShortCommit(const std::string& commit) { return commit.substr(0, 8); }
 
-bool IsConflict(const v1::DeployResult& result) {
-  return std::any_of(result.results().begin(), result.results().end(), [](const auto& one) {
-    return std::any_of(one.errors().begin(), one.errors().end(), [](const v1::FieldError& error) {
-      return error.reason() == "Conflict" || error.reason() == "AlreadyExists";
-    });
-  });
-}
-
-std::vector<v1::GitProblem> ProblemsOf(const std::vector<v1::DeployResult>& results) {
-  std::vector<v1::GitProblem> problems;
-  for (const v1::DeployResult& result : results) {
-    for (const v1::FieldError& error : result.errors()) {
-      *problems.emplace_back().mutable_error() = error;
-    }
-    for (const v1::OperationResult& one : result.results()) {
-      for (const v1::FieldError& error : one.errors()) {
-        // Those that are refused only because others are say nothing.
-        if (error.reason() == "Forbidden" && error.message().starts_with("refused with the others"))
-          continue;
-        v1::GitProblem& problem = problems.emplace_back();
-        problem.set_file(one.source());
-        *problem.mutable_ref() = one.object();
-        *problem.mutable_error() = error;
-      }
-    }
-  }
-  return problems;
-}
-
-std::string CountText(int count, std::string_view what) {
-  return StrCat(count, " ", what, count == 1 ? "" : "s");
-}
-
-std::string ChangeText(const Plan& plan) {
-  std::string out = StrCat(plan.applied, " applied, ", plan.removed, " removed");
-  if (plan.kept > 0) out.append(StrCat(", ", plan.kept, " left in the fleet"));
-  return out;
-}
-
 }  // namespace
 
 struct Keeper::Source {
@@ -93,6 +55,11 @@ struct Keeper::Source {
     shown = state;
     shown.set_state("Pending");
     shown.set_message("not read yet");
+  }
+
+  void SetObjects(const Owned& owned) {
+    state.clear_objects();
+    for (const auto& [key, object] : owned) *state.add_objects() = object;
   }
 
   std::string name;
@@ -289,7 +256,6 @@ void Keeper::Publish(Source& source, Plan plan) {
 
 void Keeper::Published(Source& source, const Plan& plan,
                        const std::vector<v1::DeployResult>& results) {
-  const bool removing = Object(source.name) == nullptr;
   const bool accepted = std::all_of(results.begin(), results.end(),
                                     [](const v1::DeployResult& r) { return r.accepted(); });
   // Somebody wrote meanwhile, or the same event was handled before: look again.
@@ -302,9 +268,14 @@ void Keeper::Published(Source& source, const Plan& plan,
     metrics_.objects_applied.Increment(plan.applied);
     metrics_.objects_removed.Increment(plan.removed);
   }
-  if (removing) {
-    std::string message =
-        StrCat("the source is gone: ", CountText(plan.removed, "object"), " removed with it");
+  if (Object(source.name) == nullptr && !plan.removal) {
+    // It went while a commit was being published: what that made goes with it.
+    if (accepted) source.SetObjects(plan.owned);
+    return Rest(source, kAfterConflict);
+  }
+  if (plan.removal) {
+    std::string message = StrCat("the source is gone: ", CountText(plan.removed, "object"),
+                                 " removed with it", StayText(plan));
     for (const v1::GitProblem& problem : ProblemsOf(results)) {
       message.append(StrCat("; stays: ", Describe(problem)));
     }
@@ -325,10 +296,7 @@ void Keeper::Remove(Source& source) {
   for (v1::DeployEvent& event : plan.events) event.set_all_or_nothing(false);
   if (!plan.events.empty()) return Publish(source, std::move(plan));
   if (states_.Find(EncodeToken(source.name)) != nullptr) {
-    Tell(source, "Normal", "GitSourceRemoved",
-         plan.kept > 0
-             ? StrCat("the source is gone: ", CountText(plan.kept, "object"), " stay in the fleet")
-             : std::string("the source is gone"));
+    Tell(source, "Normal", "GitSourceRemoved", StrCat("the source is gone", StayText(plan)));
   }
   Rest(source, absl::InfiniteDuration());
 }
@@ -386,8 +354,7 @@ void Keeper::Applied(Source& source, const Plan& plan) {
   state.set_state("Applied");
   state.set_message("");
   state.clear_problems();
-  state.clear_objects();
-  for (const auto& [key, object] : plan.owned) *state.add_objects() = object;
+  source.SetObjects(plan.owned);
   Rest(source, source.spec.interval);
 }
 

@@ -1,5 +1,6 @@
 #include "services/source/plan.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -26,6 +27,11 @@ std::string WhyNotOurs(const StoredFact& fact, bool owned, bool take_over) {
   return StrCat("exists and was published by ",
                 fact.publisher.empty() ? "an unnamed publisher" : fact.publisher,
                 ", not by this source; delete it there, or set spec.takeOver");
+}
+
+bool IsCluster(const v1::GitObject& object) {
+  return object.ref().kind() == "Cluster" &&
+         GroupOf(object.ref().api_version()) == "cluster.karmada.io";
 }
 
 std::string IdentityOf(const v1::ObjectRef& ref) {
@@ -69,11 +75,24 @@ class Planner {
     operations_.push_back(std::move(operation));
   }
 
+  // The source goes.
+  void BeginRemoval() {
+    plan_.removal = true;
+    holds_clusters_ = std::any_of(owned_.begin(), owned_.end(), [this](const auto& entry) {
+      const StoredFact* fact = IsCluster(entry.second) ? nullptr : Ours(entry.first);
+      return fact != nullptr && Keeps(*fact, entry.second);
+    });
+  }
+
   void Leave(const std::string& key, const v1::GitObject& object) {
-    const StoredFact* fact = stored_(key);
-    if (fact == nullptr || fact->deleting || !fact->owner.empty()) return;  // no longer ours
-    if (!options_.prune || fact->keep || object.keep()) {
+    const StoredFact* fact = Ours(key);
+    if (fact == nullptr) return;
+    if (Keeps(*fact, object)) {
       ++plan_.kept;
+      return;
+    }
+    if (holds_clusters_ && IsCluster(object)) {
+      plan_.held_clusters.insert(plan_.held_clusters.begin(), object.ref().name());
       return;
     }
     v1::Operation operation;
@@ -91,6 +110,17 @@ class Planner {
   }
 
  private:
+  // What is known of an object of the source; nullptr: it is not the source's any more.
+  const StoredFact* Ours(const std::string& key) const {
+    const StoredFact* fact = stored_(key);
+    return fact == nullptr || fact->deleting || !fact->owner.empty() ? nullptr : fact;
+  }
+
+  // Whether the object stays in the fleet when it leaves the path.
+  bool Keeps(const StoredFact& fact, const v1::GitObject& object) const {
+    return !options_.prune || fact.keep || object.keep();
+  }
+
   void MakeEvents() {
     if (operations_.empty()) return;
     uint64_t digest = 0;
@@ -119,6 +149,7 @@ class Planner {
   const Owned& owned_;
   const LookUp& stored_;
   const PlanOptions& options_;
+  bool holds_clusters_ = false;
   Plan plan_;
   std::vector<v1::Operation> operations_;
 };
@@ -128,6 +159,7 @@ class Planner {
 Plan MakePlan(const std::vector<DesiredObject>& desired, const Owned& owned, const LookUp& stored,
               const PlanOptions& options) {
   Planner planner(owned, stored, options);
+  if (options.commit.empty()) planner.BeginRemoval();
   std::set<std::string> wanted;
   for (const DesiredObject& one : desired) {
     wanted.insert(one.key);

@@ -46,13 +46,17 @@ struct Plan {
   std::vector<v1::GitProblem> problems;  // not empty: nothing may be published
   int applied = 0;                       // operations
   int removed = 0;
-  int kept = 0;  // objects that left the path and stay in the fleet
+  int kept = 0;          // objects that left the path and stay in the fleet
+  bool removal = false;  // of the source
+  // Clusters of a source that goes which stay because of what it leaves in the fleet; by name.
+  std::vector<std::string> held_clusters;
 };
 
 // `owned`: what the source owns now. Objects that are as the commit says need no operation. An
 // object that somebody else published is a problem, unless options.take_over says otherwise; one of
 // another source always is. Operations carry preconditions: what changed since it was looked at is
-// refused instead of overwritten.
+// refused instead of overwritten. When the source itself goes and leaves an object in the fleet,
+// its clusters stay, too: from a cluster that goes, what is left would be withdrawn.
 [[nodiscard]] Plan MakePlan(const std::vector<DesiredObject>& desired, const Owned& owned,
                             const LookUp& stored, const PlanOptions& options);
 

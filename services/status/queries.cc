@@ -234,6 +234,7 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
              Token(request.kind()), ".", Token(request.namespace_()), ".", Token(request.name()));
   const int64_t since = IntOption(request, "since_micros");
   const std::string trace = Option(request, "trace");
+  const std::string type = Option(request, "type");
   const size_t limit = request.limit() == 0 ? 1000 : request.limit();
   struct Found {
     std::deque<v1::Event> events;
@@ -242,10 +243,11 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
   auto found = std::make_shared<Found>();
   reader_.Read(
       {.stream = std::string(kEventsLog), .filter = filter, .all = true},
-      [found, request, since, limit, trace](const BusMessage& message) {
+      [found, request, since, limit, trace, type](const BusMessage& message) {
         v1::Event event;
         if (!event.ParseFromString(message.payload) || event.time_micros() < since) return;
         if (!IsAbout(event, request.cluster()) || !Passes(trace, event.trace_id())) return;
+        if (!Passes(type, event.type())) return;
         found->events.push_back(std::move(event));
         if (found->events.size() <= limit) return;
         found->events.pop_front();

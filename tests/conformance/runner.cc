@@ -72,6 +72,10 @@ bool RunFile(const std::string& path, Totals* totals) {
   return got == 0;
 }
 
+constexpr char kUsage[] =
+    "usage: karmada_conformance PATH...\n"
+    "PATH: a .jsonl or .jsonl.gz file, or a folder with such files\n";
+
 bool IsCaseFile(const fs::path& path) {
   const std::string name = path.filename().string();
   return name.ends_with(".jsonl") || name.ends_with(".jsonl.gz");
@@ -84,6 +88,14 @@ namespace sealane::conformance {
 int RunConformance(const std::vector<std::string>& paths) {
   std::vector<std::string> files;
   for (const std::string& path : paths) {
+    if (path == "--help" || path == "-h") {
+      std::cout << kUsage;
+      return 0;
+    }
+    if (path.starts_with("-")) {
+      std::cerr << "no such flag: " << path << "\n" << kUsage;
+      return 2;
+    }
     std::error_code error;
     if (!fs::is_directory(path, error)) {
       files.emplace_back(path);
@@ -95,8 +107,7 @@ int RunConformance(const std::vector<std::string>& paths) {
     }
   }
   if (files.empty()) {
-    std::cerr << "usage: karmada_conformance PATH...\n"
-                 "PATH: a .jsonl or .jsonl.gz file, or a folder with such files\n";
+    std::cerr << kUsage;
     return 2;
   }
   std::sort(files.begin(), files.end());

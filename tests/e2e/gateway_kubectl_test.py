@@ -198,7 +198,7 @@ class KubectlTest(GatewayFleetTest):
         self.app()
         editor = self.file("editor.sh")
         editor.write_text("sed -i 's/k: v/k: edited/' \"$1\"\n", "utf-8")
-        self.kubectl("edit", "cm", "cfg", env={**os.environ, "KUBE_EDITOR": f"sh {editor}"})
+        self.kubectl("edit", "cm", "cfg", env={"KUBE_EDITOR": f"sh {editor}"})
         self.ends("get cm cfg -o jsonpath={.data.k}", 0, "^edited$")
         self.ends("scale deploy web --current-replicas=9 --replicas=1", 1,
                   "Expected replicas to be 9, was 2")

@@ -1,95 +1,26 @@
 """The edge of the gateway under attack and under load, over real TLS: who is not known or may not, paths and
 heads with two meanings, bodies without end, floods of connections, clients that do not read."""
 
+import contextlib
 import json
 import pathlib
 import resource
 import selectors
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import unittest
 
 from fleet import CLUSTERS, FleetTest, wait_until
+from wire import Wire, head
 
 EVE = "eve-token-0123456789"
 BOB = "bob-token-0123456789"
 SECRET = "dG9wLXNlY3JldC12YWx1ZQ=="
 MAX_WATCHES = 20
-
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-
-class Wire:
-    """A TLS connection to the gateway on which anything can be written."""
-
-    def __init__(self, stack, timeout=20):
-        context = ssl.create_default_context(cafile=str(stack.authority))
-        plain = socket.create_connection(("127.0.0.1", stack.ports["gateway-api"]), timeout)
-        self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
-        self.reader = self.socket.makefile("rb")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.reader.close()
-        self.socket.close()
-
-    def write(self, data):
-        """The server may close before everything is written."""
-        try:
-            self.socket.sendall(data)
-        except OSError:
-            pass
-
-    def read(self):
-        """One answer; None when the connection is closed before it."""
-        try:
-            line = self.reader.readline()
-            if not line:
-                return None
-            status = int(line.split()[1])
-            headers = {}
-            while (line := self.reader.readline().strip()):
-                name, _, value = line.decode("latin-1").partition(":")
-                headers[name.lower()] = value.strip()
-            if headers.get("transfer-encoding") == "chunked":
-                return Answer(status, headers, None)
-            return Answer(status, headers, self.reader.read(int(headers["content-length"])))
-        except OSError:
-            return None
-
-    def event(self):
-        """The next event of a watch."""
-        size = int(self.reader.readline(), 16)
-        chunk = self.reader.read(size)
-        self.reader.readline()
-        return json.loads(chunk)
-
-    def closed(self):
-        try:
-            return self.reader.read(1) == b""
-        except OSError as error:
-            return not isinstance(error, TimeoutError)
-
-
-def head(method, path, token, *more):
-    lines = [f"{method} {path} HTTP/1.1", "Host: gateway"]
-    if token is not None:
-        lines.append(f"Authorization: Bearer {token}")
-    return ("\r\n".join([*lines, *more]) + "\r\n\r\n").encode("latin-1")
 
 
 class GatewaySecurityTest(FleetTest):
@@ -206,10 +137,13 @@ class GatewaySecurityTest(FleetTest):
             absent = self.call(method, f"{shop}/secrets/not", body={})
             self.assertEqual((there.status, there.body.replace(b'"top"', b'"not"').replace(
                 b'\\"top\\"', b'\\"not\\"')), (absent.status, absent.body))
-        with Wire(self.stack) as wire:
-            wire.write(head("GET", f"{own}/configmaps", EVE, "Impersonate-User: admin",
-                            "Impersonate-Group: system:masters"))
-            self.assertEqual(wire.read().status, 403)
+        for path in (own, f"/clusters/{CLUSTERS[0].name}/proxy{own}"):
+            with Wire(self.stack) as wire:
+                wire.write(head("GET", f"{path}/configmaps", EVE, "Impersonate-User: admin",
+                                "Impersonate-Group: system:masters"))
+                answer = wire.read()
+                self.assertEqual(answer.status, 403)
+                self.assertIn("impersonation is not supported", answer.json["message"])
 
     def test_a_watch_tells_only_what_its_user_may_see(self):
         with Wire(self.stack) as wire:
@@ -516,9 +450,38 @@ class GatewaySecurityTest(FleetTest):
               f"user {sorted(beside)[15] * 1000:.1f} ms, at most {max(beside) * 1000:.0f} ms")
         self.assertLess(sorted(beside)[15], 1)
 
-    def times(self, count):
+    def test_a_flood_of_handshakes_does_not_starve_others(self):
+        """300 connections of one address that begin a handshake again and again, and never end it."""
+        with Wire(self.stack, 60) as kept:
+            alone = self.times(2000, kept)
+            with subprocess.Popen(
+                    [sys.executable, "handshake_flood.py", str(self.stack.ports["gateway-api"]), "300"],
+                    cwd=pathlib.Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    text=True) as flood:
+                try:
+                    wait_until("handshakes wait for their turn", lambda: self.metric(
+                        'sealane_gateway_handshakes_held_total{outcome="delayed"}') > 0)
+                    beside = self.times(2000, kept)
+                    # Somebody new, from elsewhere.
+                    started = time.monotonic()
+                    with Wire(self.stack, 60, source="127.0.0.2") as wire:
+                        wire.write(head("GET", "/api/v1/namespaces/own/configmaps/mine", EVE))
+                        self.assertEqual(wire.read().status, 200)
+                    new = time.monotonic() - started
+                finally:
+                    told = flood.communicate("")[0]
+        told = json.loads(told)
+        middle = [sorted(times)[len(times) // 2] for times in (alone, beside)]
+        print(f"a read alone took {middle[0] * 1000:.2f} ms (at most {max(alone) * 1000:.0f}), beside "
+              f"{told['answered'] / told['seconds']:.0f} handshakes per second {middle[1] * 1000:.2f} ms (at "
+              f"most {max(beside) * 1000:.0f}); a new connection from elsewhere {new * 1000:.0f} ms")
+        # What one address may: as many at once as in a second, and then so many in each.
+        self.assertLessEqual(told["answered"], 200 * (1.1 * told["seconds"] + 1))
+        self.assertLess(middle[1], middle[0] * 10)
+
+    def times(self, count, wire=None):
         out = []
-        with Wire(self.stack, 60) as wire:
+        with contextlib.nullcontext(wire) if wire else Wire(self.stack, 60) as wire:
             for _ in range(count):
                 started = time.monotonic()
                 wire.write(head("GET", "/api/v1/namespaces/own/configmaps/mine", EVE))

@@ -2,12 +2,12 @@
 in one cluster and in all together, and what is refused there."""
 
 import json
-import os
 import subprocess
 import threading
 import unittest
 
-from fleet import ROOT, FleetTest, wait_until
+from fleet import wait_until
+from gateway_fleet import DEBIANS_KUBECTL, GatewayFleetTest
 
 WORKLOADS = """
 apiVersion: policy.karmada.io/v1alpha1
@@ -67,53 +67,29 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: eve}]
 """
 
 
-class MembersTest(FleetTest):
-    program = "kubectl"
+class MembersTest(GatewayFleetTest):
     token = "eves-token-0123456789"
+    users = [(token, "eve")]
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         try:
-            cls.kubeconfig = cls.stack.start_gateway(users=[(cls.token, "eve")])
             cls.eve = cls.stack.state / "gateway" / "eve.kubeconfig"
             cls.stack.write_kubeconfig(cls.eve, cls.stack.ports["gateway-api"], cls.token)
-            cls.kubectl([], "create", "namespace", "shop")
-            cls.kubectl([], "apply", "-f", "-", text=WORKLOADS)
-            cls.kubectl([], "apply", "-f", "-", text=EVE)
-            cls.kubectl([], "rollout", "status", "-n", "shop", "deployment/web", "--timeout=60s")
+            cls.kubectl("create", "namespace", "shop")
+            cls.kubectl("apply", "-f", "-", text=WORKLOADS)
+            cls.kubectl("apply", "-f", "-", text=EVE)
+            cls.kubectl("rollout", "status", "-n", "shop", "deployment/web", "--timeout=60s")
         except BaseException:
             cls.show_logs()
             raise
 
-    @classmethod
-    def command(cls, where, args):
-        """`where`: [] the gateway itself, else the flags of `sealane kubectl`."""
-        front = [cls.program] if not where else [cls.stack.bin / "sealane", "kubectl", *where]
-        return [*map(str, front), *map(str, args)]
-
-    @classmethod
-    def environment(cls, kubeconfig=None):
-        path = os.environ["PATH"]
-        if cls.program != "kubectl":
-            path = f"{cls.program.parent}:{path}"
-        # Where kubectl caches what a server has, too.
-        return {**os.environ, "PATH": path, "KUBECONFIG": str(kubeconfig or cls.kubeconfig),
-                "HOME": str(cls.stack.state)}
-
-    @classmethod
-    def kubectl(cls, where, *args, check=True, text=None, kubeconfig=None):
-        done = subprocess.run(cls.command(where, args), input=text, capture_output=True,
-                              text=True, timeout=60, check=False, env=cls.environment(kubeconfig))
-        if check and done.returncode != 0:
-            raise AssertionError(f"kubectl {where} {args}: {done.stdout}{done.stderr}")
-        return done.stdout if check else done
-
     def one(self, *args, cluster="aliyun-beijing", **more):
-        return self.kubectl(["--cluster", cluster], *args, **more)
+        return self.kubectl(*args, where=["--cluster", cluster], **more)
 
     def fleet(self, *args, **more):
-        return self.kubectl(["--all-clusters"], *args, **more)
+        return self.kubectl(*args, where=["--all-clusters"], **more)
 
     def test_1_one_cluster(self):
         pods = json.loads(self.one("get", "pods", "-n", "shop", "-o", "json"))["items"]
@@ -137,7 +113,7 @@ class MembersTest(FleetTest):
         for args, needed in ((("logs", "-n", "shop", "-f", pods[0]["metadata"]["name"]), 5),
                              (("get", "pods", "-n", "shop", "-w", "-o", "name"), 2)):
             lines = []
-            with subprocess.Popen(self.command(["--cluster", "aliyun-beijing"], args),
+            with subprocess.Popen(self.command(args, ["--cluster", "aliyun-beijing"]),
                                   stdout=subprocess.PIPE, text=True,
                                   env=self.environment()) as child:
                 reader = threading.Thread(target=lambda: lines.extend(iter(child.stdout.readline, "")))
@@ -197,19 +173,19 @@ class MembersTest(FleetTest):
             for e in map(json.loads, self.stack.sealane("events", "-o", "json").splitlines())))
 
     def test_5_what_the_scheduler_decided(self):
-        bindings = self.kubectl([], "get", "rb", "-n", "shop")
+        bindings = self.kubectl("get", "rb", "-n", "shop")
         self.assertRegex(bindings, r"NAME +SCHEDULED +FULLYAPPLIED +AGE")
         self.assertRegex(bindings, r"web-deployment +True +True")
         binding = json.loads(
-            self.kubectl([], "get", "rb", "-n", "shop", "web-deployment", "-o", "json"))
+            self.kubectl("get", "rb", "-n", "shop", "web-deployment", "-o", "json"))
         self.assertEqual(binding["spec"]["clusters"],
                          [{"name": "aliyun-beijing", "replicas": 2},
                           {"name": "aws-virginia", "replicas": 2}])
-        works = self.kubectl([], "get", "works", "-A")
+        works = self.kubectl("get", "works", "-A")
         self.assertRegex(works, r"karmada-es-aws-virginia +web-\w+ +Deployment +True")
-        self.kubectl([], "wait", "-n", "shop", "--for=condition=FullyApplied", "rb/web-deployment",
+        self.kubectl("wait", "-n", "shop", "--for=condition=FullyApplied", "rb/web-deployment",
                      "--timeout=10s")
-        refused = self.kubectl([], "delete", "rb", "-n", "shop", "web-deployment", check=False)
+        refused = self.kubectl("delete", "rb", "-n", "shop", "web-deployment", check=False)
         self.assertIn("cannot be written", refused.stderr)
 
     def test_6_a_cluster_that_is_cut_off(self):
@@ -229,13 +205,7 @@ class MembersTest(FleetTest):
 class DebiansKubectlTest(MembersTest):
     """The same with Debian's kubectl, where scripts/install-deps unpacked it beside another one."""
 
-    program = ROOT / "var" / "tools" / "kubernetes-client" / "usr" / "bin" / "kubectl"
-
-    @classmethod
-    def setUpClass(cls):
-        if not cls.program.exists():
-            raise unittest.SkipTest("there is no second kubectl")
-        super().setUpClass()
+    program = DEBIANS_KUBECTL
 
 
 if __name__ == "__main__":

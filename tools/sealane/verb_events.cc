@@ -50,6 +50,7 @@ struct Filter {
     auto& options = *request.mutable_options();
     if (!service.empty()) options["service"] = service;
     if (!reason.empty()) options["reason"] = reason;
+    if (warnings) options["type"] = "Warning";
     if (since_micros > 0) options["since_micros"] = StrCat(since_micros);
     return request;
   }

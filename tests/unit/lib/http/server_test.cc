@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <functional>
@@ -22,6 +23,7 @@
 #include "lib/core/event_loop.h"
 #include "lib/core/strings.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/lib/http/test_certificate.h"
 
 namespace sealane::http {
 namespace {
@@ -267,6 +269,117 @@ TEST_F(RawClientTest, PipelinedRequestsAreAnsweredInTheirOrder) {
   EXPECT_LT(all.find("\r\n/1\r\n"), all.find("/2body"));
   EXPECT_LT(all.find("/2body"), all.find("/3"));
   EXPECT_NE(all.find("/3"), std::string::npos);
+}
+
+// --- TLS handshakes
+// ---------------------------------------------------------------------------------
+
+class HandshakeTest : public RawClientTest {
+ protected:
+  using TlsStream = asio::ssl::stream<asio::ip::tcp::socket>;
+
+  static HttpServerOptions Tls() {
+    const TestCertificate certificate = MakeCertificate();
+    HttpServerOptions options;
+    options.certificate_pem = certificate.certificate;
+    options.private_key_pem = certificate.key;
+    return options;
+  }
+  // A connection from an address of this machine, on which nothing was said yet.
+  asio::ip::tcp::socket ConnectFrom(const char* address) {
+    asio::ip::tcp::socket socket(io_, asio::ip::tcp::v4());
+    socket.bind({asio::ip::make_address(address), 0});
+    socket.connect({asio::ip::make_address("127.0.0.1"), static_cast<uint16_t>(server_->port())});
+    return socket;
+  }
+  // Whether a handshake succeeds on it, and a request behind it.
+  static bool Asks(asio::ip::tcp::socket socket) {
+    asio::ssl::context context(asio::ssl::context::tls_client);
+    TlsStream stream(std::move(socket), context);
+    error_code error;
+    stream.handshake(TlsStream::client, error);
+    if (error) return false;
+    asio::write(stream,
+                asio::buffer(std::string("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")),
+                error);
+    std::string text;
+    asio::read(stream, asio::dynamic_buffer(text), error);
+    return text.starts_with("HTTP/1.1 200 ");
+  }
+  static void Say(asio::ip::tcp::socket& socket, std::string_view bytes) {
+    asio::write(socket, asio::buffer(bytes.data(), bytes.size()));
+  }
+};
+
+// The beginning of a client's first message.
+constexpr std::string_view kHalfHello("\x16\x03\x01\x02\x00\x01", 6);
+
+TEST_F(HandshakeTest, OneAddressBeginsNoMoreThanItsRateAndOthersAreServedMeanwhile) {
+  HttpServerOptions options = Tls();
+  options.handshakes.per_second = 1;
+  Serve(std::move(options));
+  std::vector<asio::ip::tcp::socket> flood;
+  for (int i = 0; i < 20; ++i) {
+    flood.push_back(ConnectFrom("127.0.0.1"));
+    Say(flood.back(), kHalfHello);
+  }
+  WaitFor([&] { return server_->handshakes_delayed() >= 10; });
+  EXPECT_TRUE(Asks(ConnectFrom("127.0.0.2")));
+  EXPECT_EQ(server_->handshakes_refused(), 0);
+  // When the flood ends, its address is served again.
+  flood.clear();
+  EXPECT_TRUE(Asks(ConnectFrom("127.0.0.1")));
+}
+
+TEST_F(HandshakeTest, WhoWaitsTooLongForItsTurnIsClosed) {
+  HttpServerOptions options = Tls();
+  options.handshakes.per_second = 1;
+  options.handshake_timeout = absl::Milliseconds(300);
+  Serve(std::move(options));
+  std::vector<asio::ip::tcp::socket> flood;
+  for (int i = 0; i < 20; ++i) {
+    flood.push_back(ConnectFrom("127.0.0.1"));
+    Say(flood.back(), kHalfHello);
+  }
+  WaitFor([&] { return server_->handshakes_refused() >= 10; });
+  for (auto& one : flood) EXPECT_EQ(ReadAll(one), "");
+  EXPECT_EQ(server_->connections(), 0);
+}
+
+TEST_F(HandshakeTest, WhoSaysNothingOrOnlyHalfTakesNobodysPlace) {
+  HttpServerOptions options = Tls();
+  options.handshakes.max_under_way = 2;
+  Serve(std::move(options));
+  std::vector<asio::ip::tcp::socket> silent;
+  for (int i = 0; i < 20; ++i) silent.push_back(ConnectFrom("127.0.0.1"));
+  EXPECT_TRUE(Asks(ConnectFrom("127.0.0.1")));
+  EXPECT_EQ(server_->handshakes_delayed(), 0);
+  for (auto& one : silent) Say(one, kHalfHello);
+  WaitFor([&] { return server_->handshakes_delayed() >= 5; });
+  EXPECT_TRUE(Asks(ConnectFrom("127.0.0.2")));
+  EXPECT_TRUE(Asks(ConnectFrom("127.0.0.1")));
+  EXPECT_EQ(server_->handshakes_refused(), 0);
+}
+
+TEST_F(HandshakeTest, WhoConnectsAndLeavesCostsNoHandshake) {
+  HttpServerOptions options = Tls();
+  options.handshakes.per_second = 1;
+  Serve(std::move(options));
+  for (int i = 0; i < 5; ++i) ConnectFrom("127.0.0.1").close();
+  EXPECT_TRUE(Asks(ConnectFrom("127.0.0.1")));
+  EXPECT_EQ(server_->handshakes_delayed(), 0);
+}
+
+TEST_F(HandshakeTest, ASilentClientIsClosedInTime) {
+  HttpServerOptions options = Tls();
+  options.handshake_timeout = absl::Milliseconds(100);
+  Serve(std::move(options));
+  for (const std::string_view said : {std::string_view(), kHalfHello}) {
+    auto socket = ConnectFrom("127.0.0.1");
+    Say(socket, said);
+    EXPECT_EQ(ReadAll(socket), "");
+  }
+  EXPECT_EQ(server_->handshakes_refused(), 0);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/core/strings.h"
+#include "lib/kubeauth/static_tokens.h"
 #include "tests/support/status_matchers.h"
 
 namespace sealane::kubeauth {
@@ -57,8 +58,9 @@ TEST(AuthenticatorsTest, BearerTokensAreTakenFromOneHeaderOnly) {
 TEST(AuthenticatorsTest, TheFirstThatKnowsTheSenderSaysWhoItIs) {
   const auto tokens = StaticTokens::Parse("t,token-user,7,team");
   ASSERT_OK(tokens);
-  const Authenticator who = FirstOf(
-      {ByClientCertificate(), ByStaticTokens(std::make_shared<const StaticTokens>(*tokens))});
+  const Authenticator who = FirstOf({ByClientCertificate(), [&](const http::HttpRequest& request) {
+                                       return tokens->Find(BearerToken(request));
+                                     }});
   EXPECT_FALSE(who({}));
   EXPECT_FALSE(who(WithHeader("Bearer wrong")));
   const auto by_token = who(WithHeader("Bearer t"));

@@ -123,6 +123,44 @@ TEST_F(RbacTest, AggregatingRolesHaveTheRulesOfTheSelected) {
   EXPECT_FALSE(rbac_.Allowed(User("ann"), Want("get", "x.io", "others")));
 }
 
+TEST_F(RbacTest, AggregatingRolesSelectByExpressionsToo) {
+  const auto select = [&](const Json& selectors) {
+    Put("clusterroles", "", "all",
+        {{"aggregationRule", {{"clusterRoleSelectors", selectors}}},
+         {"rules", {Rule({"get"}, {"x.io"}, {"own"})}}});
+  };
+  const auto may = [&](const char* what) {
+    return rbac_.Allowed(User("ann"), Want("get", "x.io", what));
+  };
+  Put("clusterrolebindings", "", "b",
+      Bind("ClusterRole", "all", {{"kind", "User"}, {"name", "ann"}}));
+  for (const char* to : {"one", "two", "three"}) {
+    Put("clusterroles", "", to,
+        {{"metadata", {{"labels", {{"to", to}, {"by", "us"}}}}},
+         {"rules", {Rule({"get"}, {"x.io"}, {to})}}});
+  }
+  const Json in = {{"key", "to"}, {"operator", "In"}, {"values", {"one", "two"}}};
+  select({{{"matchExpressions", {in}}}});
+  EXPECT_TRUE(may("one") && may("two"));
+  EXPECT_FALSE(may("three") || may("own"));
+  // Labels and expressions of one selector count together, selectors beside each other.
+  select({{{"matchLabels", {{"by", "them"}}}, {"matchExpressions", {in}}},
+          {{"matchExpressions",
+            {{{"key", "to"}, {"operator", "NotIn"}, {"values", {"one", "two"}}},
+             {{"key", "by"}, {"operator", "Exists"}}}}}});
+  EXPECT_TRUE(may("three"));
+  EXPECT_FALSE(may("one") || may("two"));
+  // What is malformed selects nothing, and does not bring the role's own rules back.
+  for (const Json& bad :
+       {Json({{"matchExpressions", {{{"key", "to"}, {"operator", "Like"}}}}}),
+        Json({{"matchExpressions", {{{"key", 7}, {"operator", 7}}}}}),
+        Json({{"matchExpressions", {{{"key", "to"}, {"operator", "In"}, {"values", {7}}}}}}),
+        Json({{"matchExpressions", "all"}}), Json({{"matchLabels", {"a"}}}), Json("all"), Json()}) {
+    select(Json::array({bad}));
+    EXPECT_FALSE(may("one") || may("two") || may("three") || may("own")) << bad.dump();
+  }
+}
+
 TEST_F(RbacTest, NobodyGivesWhatTheyDoNotHave) {
   Put("clusterroles", "", "reader", {{"rules", {Rule({"get", "list"}, {""}, {"pods"})}}});
   Put("clusterroles", "", "everything", {{"rules", {Rule({"*"}, {"*"}, {"*"})}}});

@@ -25,6 +25,7 @@
 #include "services/policy/policy_service.h"
 #include "services/source/source_service.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/services/source/fake_git.h"
 
 namespace sealane::source {
 namespace {
@@ -33,31 +34,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-// What the repositories hold.
-struct World {
-  std::map<std::string, absl::StatusOr<GitTree>> trees;  // by name of the source
-  int reads = 0;
-  std::set<std::string> forgotten;
-};
-
-class FakeGit final : public GitReader {
- public:
-  FakeGit(SimExecutor& sim, World& world) : world_(world), executor_(sim) {}
-  void Read(const std::string& name, const kube::GitSourceSpec&, Done done) override {
-    ++world_.reads;
-    executor_.After(absl::Milliseconds(100), [this, name, done = std::move(done)] {
-      const auto it = world_.trees.find(name);
-      done(it == world_.trees.end() ? absl::StatusOr<GitTree>(NotFound("no such repository"))
-                                    : it->second);
-    });
-  }
-  void Forget(const std::string& name) override { world_.forgotten.insert(name); }
-
- private:
-  World& world_;
-  ScopedExecutor executor_;
-};
 
 std::string ConfigMap(std::string_view name, std::string_view value,
                       std::string_view metadata = "") {
@@ -148,11 +124,7 @@ class KeeperTest : public ::testing::Test {
   }
   // The head of the source's branch; it is read within a minute.
   void Push(const std::string& name, std::string commit, const std::string& text) {
-    GitTree tree;
-    commit.resize(40, '0');
-    tree.commit = commit;
-    tree.files = {{"all.yaml", text}};
-    world_.trees.insert_or_assign(name, std::move(tree));
+    world_.Push(name, std::move(commit), text);
     Settle(absl::Seconds(65));
   }
 
@@ -186,7 +158,7 @@ class KeeperTest : public ::testing::Test {
   Table<v1::GitSourceState> states_{*hub_, sim_.env(), "sources"};
   std::unique_ptr<Subscription> events_watch_;
   std::vector<std::string> told_;
-  World world_;
+  FakeRepositories world_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Bus> source_bus_;
   std::unique_ptr<Service> source_;
@@ -308,6 +280,37 @@ TEST_F(KeeperTest, ASourceThatGoesTakesItsObjectsWithIt) {
   EXPECT_THAT(world_.forgotten, ElementsAre("shop"));
   EXPECT_THAT(told_,
               ::testing::Contains(HasSubstr("GitSourceRemoved shop: the source is gone: 2")));
+}
+
+TEST_F(KeeperTest, ASourceThatLeavesSomethingSaysSoAndLeavesItsClusters) {
+  AddSource("shop");
+  Push("shop", "a1",
+       "apiVersion: cluster.karmada.io/v1alpha1\nkind: Cluster\nmetadata: {name: north}\n"
+       "spec: {syncMode: Pull}\n" +
+           ConfigMap("a", "1", ", annotations: {sealane.io/prune: 'false'}") + ConfigMap("b", "1"));
+  ASSERT_EQ(State("shop").state(), "Applied") << State("shop").message();
+  RemoveSource("shop");
+  EXPECT_THAT(ConfigMaps(), ElementsAre("a=1"));
+  EXPECT_EQ(State("shop").name(), "");
+  EXPECT_THAT(told_, ::testing::Contains(HasSubstr(
+                         "the source is gone: 1 object removed with it; left in the fleet: 1 "
+                         "object, and because of that its clusters: north")));
+  const auto* cluster = objects_.Find("cluster=2Ekarmada=2Eio.Cluster.=.north");
+  ASSERT_NE(cluster, nullptr);
+  EXPECT_FALSE(cluster->value.deleting());
+}
+
+TEST_F(KeeperTest, ASourceThatGoesWhileItPublishesTakesItsObjectsWithItToo) {
+  AddSource("shop");
+  world_.Push("shop", "a1", ConfigMap("a", "1"));
+  ASSERT_TRUE(sim_.RunUntil([&] { return Stored("a").has_ref(); }, absl::Minutes(2)));
+  // Its answer has not been read yet.
+  EXPECT_EQ(State("shop").state(), "FetchFailed");
+  RemoveSource("shop");
+  EXPECT_THAT(ConfigMaps(), IsEmpty());
+  EXPECT_EQ(State("shop").name(), "");
+  EXPECT_THAT(told_,
+              ::testing::Contains(HasSubstr("GitSourceRemoved shop: the source is gone: 1")));
 }
 
 TEST_F(KeeperTest, ASourceThatDoesNotPruneLeavesThemAlsoWhenTheServiceWasAway) {

@@ -124,6 +124,44 @@ TEST_F(PlanTest, TheSamePlanHasTheSameIdAndAnotherHasAnother) {
   EXPECT_EQ(SourceOfEvent("5f0c2a1e"), "");
 }
 
+TEST_F(PlanTest, ASourceThatGoesAndLeavesSomethingLeavesItsClustersToo) {
+  for (const char* name : {"north", "south"}) {
+    v1::GitObject cluster;
+    cluster.mutable_ref()->set_api_version("cluster.karmada.io/v1alpha1");
+    cluster.mutable_ref()->set_kind("Cluster");
+    cluster.mutable_ref()->set_name(name);
+    const std::string key = RowKey(cluster.ref());
+    owned_[key] = cluster;
+    stored_[key].revision = 7;
+    stored_[key].ours = true;
+  }
+  Have("goes");
+  StoredFact& kept = Have("stays");
+  kept.keep = true;
+  // A commit may do without clusters all the same.
+  EXPECT_EQ(Make().removed, 3);
+  options_.commit = "";
+  const auto remove = [&] { return MakePlan({}, owned_, Stored(), options_); };
+  Plan plan = remove();
+  EXPECT_THAT(Operations(plan), ElementsAre(HasSubstr("\"name\":\"goes\"")));
+  EXPECT_EQ(plan.kept, 1);
+  EXPECT_THAT(plan.held_clusters, ElementsAre("north", "south"));
+  // What somebody else keeps, or is on its way, holds nothing.
+  kept.owner = "another";
+  EXPECT_THAT(Operations(remove()), SizeIs(3));
+  kept.owner = "";
+  kept.deleting = true;
+  EXPECT_THAT(Operations(remove()), SizeIs(3));
+  kept.deleting = false;
+  kept.keep = false;
+  plan = remove();
+  EXPECT_THAT(Operations(plan), SizeIs(4));
+  EXPECT_THAT(plan.held_clusters, IsEmpty());
+  // A cluster that is to be kept does not hold the others.
+  stored_[owned_.rbegin()->first].keep = true;
+  EXPECT_THAT(Operations(remove()), SizeIs(3));
+}
+
 TEST_F(PlanTest, WhatIsKeptIsNotRemoved) {
   Have("a").keep = true;
   Have("b");

@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/bus/event_sink.h"
 #include "tests/unit/services/status/status_fixture.h"
 
 namespace sealane::status {
@@ -76,6 +77,19 @@ TEST_F(StatusServiceTest, AnswersQueries) {
   EXPECT_EQ(reply->events(1).ref().name(), "web");
   request.set_name("web");
   EXPECT_EQ(Ask(request)->events_size(), 1);
+  // The newest of those that are asked for, not those among the newest.
+  EventSink sink(*hub_, sim_.env(), "test");
+  sink.Emit("Warning", "Bad", "");
+  sink.Emit("Normal", "Good", "");
+  Settle();
+  request.clear_name();
+  request.set_limit(1);
+  EXPECT_EQ(Ask(request)->events(0).reason(), "Good");
+  (*request.mutable_options())["type"] = "Warning";
+  reply = Ask(request);
+  ASSERT_OK(reply);
+  ASSERT_EQ(reply->events_size(), 1);
+  EXPECT_EQ(reply->events(0).reason(), "Bad");
 
   request.Clear();
   request.set_what("cluster_progress");

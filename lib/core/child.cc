@@ -1,4 +1,4 @@
-#include "services/source/child.h"
+#include "lib/core/child.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 
-namespace sealane::source {
+extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it undeclared
+
+namespace sealane {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(10);
@@ -70,6 +73,11 @@ void Child::Start() {
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
   std::vector<std::string> environment;
+  for (char** entry = environ; options_.inherits && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::string name(text.substr(0, text.find('=')));
+    if (!options_.environment.contains(name)) environment.emplace_back(text);
+  }
   for (const auto& [key, value] : options_.environment) {
     environment.push_back(StrCat(key, "=", value));
   }
@@ -144,4 +152,4 @@ void Child::Finish(absl::Status status) {
   done(std::move(result_));
 }
 
-}  // namespace sealane::source
+}  // namespace sealane

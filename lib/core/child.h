@@ -12,26 +12,31 @@
 #include "lib/core/env.h"
 #include "lib/core/scoped_executor.h"
 
-namespace sealane::source {
+namespace sealane {
 
 // What a program left behind.
 struct ChildResult {
-  absl::Status status;  // it ran to its end: OK; DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (output)
-  int exit_code = -1;   // 128 + signal when it was killed
+  // It ran to its end: OK. Else UNAVAILABLE (it could not be started), DEADLINE_EXCEEDED,
+  // RESOURCE_EXHAUSTED (it wrote too much).
+  absl::Status status;
+  int exit_code = -1;  // 128 + signal when it was killed
   std::string output;
   std::string errors;
 };
 
 struct ChildOptions {
   std::vector<std::string> argv;
-  std::map<std::string, std::string> environment;  // all of it: nothing is inherited
+  std::map<std::string, std::string> environment;
+  bool inherits = false;  // this process' environment too, under the one above
   std::string input_file = "/dev/null";
   absl::Duration timeout;
   size_t max_output = 64 << 20;  // bytes
 };
 
-// One program in a process group of its own; all of the group is killed when its time is up and
-// when this object goes. Thread rule: the executor thread only.
+// One program in a process group of its own, with none of this process' files open; all of the
+// group is killed when the program ends, when its time is up and when this object goes. `done` is
+// called once, never inside the constructor, and may destroy this object. Thread rule: the executor
+// thread only.
 class Child {
  public:
   using Done = std::function<void(ChildResult)>;
@@ -58,4 +63,4 @@ class Child {
   ScopedExecutor executor_;
 };
 
-}  // namespace sealane::source
+}  // namespace sealane
