@@ -1,5 +1,6 @@
 #include "lib/http/curl_sockets.h"
 
+#include <curl/curl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -21,13 +22,44 @@ constexpr int kMaxWaitMillis = 60'000;
 
 }  // namespace
 
+struct CurlSockets::Callbacks {
+  static int OnOpened(void* self, curl_socket_t fd, curlsocktype purpose) {
+    if (purpose == CURLSOCKTYPE_IPCXN) {
+      setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMillis,
+                 sizeof kUnacknowledgedMillis);
+    }
+    static_cast<CurlSockets*>(self)->sockets_[fd] = Socket{.connection = true};
+    return CURL_SOCKOPT_OK;
+  }
+
+  static int OnClosing(void* self, curl_socket_t fd) {
+    static_cast<CurlSockets*>(self)->sockets_.erase(fd);
+    return close(fd);  // epoll forgets it by itself
+  }
+
+  static int OnSocket(CURL* /*easy*/, curl_socket_t fd, int what, void* self, void* /*unused*/) {
+    uint32_t wanted = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) wanted |= EPOLLIN;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) wanted |= EPOLLOUT;
+    static_cast<CurlSockets*>(self)->Want(fd, wanted);
+    return 0;
+  }
+
+  static int OnTimer(CURLM* /*multi*/, long millis, void* self) {
+    auto& due = static_cast<CurlSockets*>(self)->due_;
+    due.reset();
+    if (millis >= 0) due = std::chrono::steady_clock::now() + std::chrono::milliseconds(millis);
+    return 0;
+  }
+};
+
 CurlSockets::CurlSockets()
     : multi_(curl_multi_init()),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlSockets::OnSocket);
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Callbacks::OnSocket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlSockets::OnTimer);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Callbacks::OnTimer);
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
   epoll_event event = {};
   event.events = EPOLLIN;
@@ -41,34 +73,11 @@ CurlSockets::~CurlSockets() {
   close(epoll_);
 }
 
-void CurlSockets::Prepare(CURL* easy) {
-  curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &CurlSockets::OnOpened);
+void CurlSockets::Prepare(void* easy) {
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &Callbacks::OnOpened);
   curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, this);
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlSockets::OnClosing);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &Callbacks::OnClosing);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
-}
-
-int CurlSockets::OnOpened(void* self, curl_socket_t fd, curlsocktype purpose) {
-  if (purpose == CURLSOCKTYPE_IPCXN) {
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMillis,
-               sizeof kUnacknowledgedMillis);
-  }
-  static_cast<CurlSockets*>(self)->sockets_[fd] = Socket{.connection = true};
-  return CURL_SOCKOPT_OK;
-}
-
-int CurlSockets::OnClosing(void* self, curl_socket_t fd) {
-  static_cast<CurlSockets*>(self)->sockets_.erase(fd);
-  return close(fd);  // epoll forgets it by itself
-}
-
-int CurlSockets::OnSocket(CURL* /*easy*/, curl_socket_t fd, int what, void* self,
-                          void* /*unused*/) {
-  uint32_t wanted = 0;
-  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) wanted |= EPOLLIN;
-  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) wanted |= EPOLLOUT;
-  static_cast<CurlSockets*>(self)->Want(fd, wanted);
-  return 0;
 }
 
 void CurlSockets::Want(int fd, uint32_t wanted) {
@@ -93,13 +102,6 @@ void CurlSockets::Register(int fd, Socket& socket, uint32_t bits) {
   socket.registered = bits;
   if (epoll_ctl(epoll_, change, fd, &event) == 0 || bits == 0) return;
   epoll_ctl(epoll_, errno == ENOENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
-}
-
-int CurlSockets::OnTimer(CURLM* /*multi*/, long millis, void* self) {
-  auto& due = static_cast<CurlSockets*>(self)->due_;
-  due.reset();
-  if (millis >= 0) due = std::chrono::steady_clock::now() + std::chrono::milliseconds(millis);
-  return 0;
 }
 
 void CurlSockets::RunDue() {

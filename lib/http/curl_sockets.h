@@ -1,7 +1,5 @@
 #pragma once
 
-#include <curl/curl.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -14,7 +12,8 @@ namespace sealane::http {
 // have something to do. curl_multi_perform looks at all, with a system call for each, every time
 // that one of them moves.
 //
-// Thread rule: the thread that owns it, but for Wake.
+// A multi handle (CURLM*) and a transfer (CURL*) are void*, as libcurl has them: its headers are
+// heavy. Thread rule: the thread that owns it, but for Wake.
 class CurlSockets {
  public:
   CurlSockets();
@@ -22,9 +21,9 @@ class CurlSockets {
   CurlSockets(const CurlSockets&) = delete;
   CurlSockets& operator=(const CurlSockets&) = delete;
 
-  [[nodiscard]] CURLM* multi() const { return multi_; }
+  [[nodiscard]] void* multi() const { return multi_; }
   // Sets the options of a transfer, before it is added, that tell when its sockets come and go.
-  void Prepare(CURL* easy);
+  void Prepare(void* easy);
   // Runs transfers that were added or whose time has come.
   void RunDue();
   // Waits until a socket has something to do, a time has come, or Wake; then runs what is to be
@@ -40,15 +39,13 @@ class CurlSockets {
     bool connection = false;  // tells when it is closed, so it may stay registered while idle
   };
 
-  static int OnSocket(CURL* easy, curl_socket_t fd, int what, void* self, void* unused);
-  static int OnTimer(CURLM* multi, long millis, void* self);
-  static int OnOpened(void* self, curl_socket_t fd, curlsocktype purpose);
-  static int OnClosing(void* self, curl_socket_t fd);
+  struct Callbacks;  // what curl calls
+
   void Want(int fd, uint32_t wanted);
   void Register(int fd, Socket& socket, uint32_t bits);
   void OnEvent(int fd, uint32_t bits);
 
-  CURLM* multi_;
+  void* multi_;
   int epoll_;
   int wake_;
   std::atomic<bool> woken_{false};
