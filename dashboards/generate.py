@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the four Grafana dashboards of this directory. What a panel shows is said once, below.
+"""Writes the Grafana dashboards of this directory. What a panel shows is said once, below.
 
     dashboards/generate.py            writes them
     dashboards/generate.py --check    exits with 1 when a file is not what would be written
@@ -416,6 +416,53 @@ CONTROL = [
           (f"sum(rate(sealane_bus_resyncs_total[{RATE}]))", "began again to be sure of all"), unit="ops"),
 ]
 
+API = [
+    row("Kubernetes API (sealane-gateway)"),
+    stat("Gateways that copy rows", "sum(sealane_gateway_leader)", steps=[(None, "red"), (1, "green"), (2, "red")],
+         text="One of them copies what all of them show."),
+    stat("Objects shown", "max(sealane_gateway_objects)"),
+    stat("Connections", "sum(sealane_gateway_connections)"),
+    stat("Watches open", "sum(sealane_gateway_watches)"),
+    stat("Writes not answered yet", "sum(sealane_gateway_writes_waiting)"),
+    stat("Answers of members", "sum(sealane_gateway_member_answers)",
+         text="Under way from member clusters, watches and logs among them."),
+    lines("Requests", (f"sum by (kind) (rate(sealane_gateway_requests_total[{RATE}]))", "{{kind}}"), unit="reqps",
+          text="Of known users. member: passed on to a member cluster."),
+    lines("From a write to its answer",
+          (quantile(0.5, "sealane_gateway_write_seconds", window="$__range"), "half"),
+          (quantile(0.99, "sealane_gateway_write_seconds", window="$__range"), "99 of 100"),
+          unit="s", text="A write is answered when it is durable. Over the chosen time."),
+    lines("Refused", (f"sum by (reason) (rate(sealane_gateway_refused_total[{RATE}]))", "{{reason}}"), unit="reqps",
+          text="unauthenticated: 401, forbidden: 403, too_many...: 429."),
+    lines("Rows copied", (f"sum(rate(sealane_gateway_rows_copied_total[{RATE}]))", "rows"), unit="ops",
+          text="Into the stream that all gateways read."),
+    lines("Connections that gave way", (f"sum by (which) (rate(sealane_gateway_connections_closed_total[{RATE}]))",
+                                        "{{which}}"), unit="ops",
+          text="Closed because there were too many: the one that waited longest, or the new one."),
+    lines("TLS handshakes held", (f"sum by (outcome) (rate(sealane_gateway_handshakes_held_total[{RATE}]))",
+                                  "{{outcome}}"), unit="ops",
+          text="Too many at once, all in all or from one address."),
+    lines("Files of certificates and tokens", (f"sum by (result) (increase(sealane_gateway_credentials_reads_total[{RATE}]))",
+                                               "{{result}}"),
+          text="Read again after they changed."),
+    row("Git sources (sealane-source)"),
+    stat("Sources", "max(sealane_source_sources)"),
+    stat("Sources that fail", "max(sealane_source_sources_failing)", steps=ZERO_IS_GOOD,
+         text="The newest commit is not in force, or the repository cannot be read."),
+    stat("Objects they own", "max(sealane_source_objects)"),
+    lines("Reads of repositories", (f"sum by (result) (rate(sealane_source_fetches_total[{RATE}]))", "{{result}}"),
+          unit="ops"),
+    lines("Time of a read",
+          (quantile(0.5, "sealane_source_fetch_duration_seconds", window="$__range"), "half"),
+          (quantile(0.99, "sealane_source_fetch_duration_seconds", window="$__range"), "99 of 100"),
+          unit="s", text="Fetching a branch and reading its manifests. Over the chosen time."),
+    lines("Commits", (f"sum by (result) (increase(sealane_source_commits_total[{RATE}]))", "{{result}}"),
+          text="By what became of them."),
+    lines("Operations published", (f"sum by (type) (rate(sealane_source_operations_total[{RATE}]))", "{{type}}"),
+          (f"sum(rate(sealane_source_repairs_total[{RATE}]))", "commits published again"), unit="ops",
+          text="A commit is published again when the fleet is not as it says."),
+]
+
 DASHBOARDS = {
     "fleet.json": dashboard(
         "sealane-fleet", "Sealane / Fleet overview",
@@ -434,6 +481,9 @@ DASHBOARDS = {
     "control-plane.json": dashboard(
         "sealane-control-plane", "Sealane / Control plane",
         "The services, the agents' processes and the bus.", CONTROL),
+    "api.json": dashboard(
+        "sealane-api", "Sealane / Kubernetes API and Git",
+        "The two ways in for people who use neither the CLI nor deploy events.", API),
 }
 
 

@@ -4,12 +4,14 @@ import json
 import math
 import pathlib
 import re
+import ssl
 import time
 import unittest
 import urllib.parse
 import urllib.request
 
 from fleet import CLASSROOM, ROOT, FleetTest, wait_until
+from gitops_test import Repository
 
 from stack import free_port
 
@@ -24,7 +26,7 @@ VARIABLES = {
     "$kind": "Deployment",
     "$application": "classroom",
 }
-PROGRAMS = ("policy", "scheduler", "status", "gateway", "agent")
+PROGRAMS = ("policy", "scheduler", "status", "gateway", "source", "agent")
 
 
 def ask(port, path, **parameters):
@@ -101,6 +103,12 @@ class ObservabilityTest(FleetTest):
         super().setUpClass()
         try:
             cls.stack.start_gateway()
+            root = pathlib.Path(cls.directory.name)
+            cls.repository = Repository(root / "repositories")
+            cls.stack.flags = {**cls.flags, "source": ["--local-dir", root / "repositories",
+                                                       "--cache-dir", root / "cache"]}
+            cls.stack.start_service("source")
+            cls.stack.wait_ready("source")
             cls.start_prometheus()
             cls.do_what_a_fleet_does()
         except BaseException:
@@ -112,7 +120,7 @@ class ObservabilityTest(FleetTest):
         stack = cls.stack
         home = pathlib.Path(cls.directory.name) / "prometheus"
         home.mkdir()
-        services = [f"127.0.0.1:{stack.ports[name]}" for name in ("policy", "scheduler", "status")]
+        services = [f"127.0.0.1:{stack.ports[name]}" for name in PROGRAMS[:5]]
         agents = [{"targets": [f"127.0.0.1:{stack.ports[f'agent-{c.name}']}"],
                    "labels": {"cluster": c.name}} for c in cls.clusters]
         # As docker/prometheus/prometheus.yaml, with the addresses of this fleet; JSON is YAML.
@@ -130,12 +138,18 @@ class ObservabilityTest(FleetTest):
         stack.wait_for("prometheus", lambda: stack.http_ok(cls.port, "/-/ready"))
         # Every series has a value from before anything happens.
         wait_until("everything was scraped twice", lambda: len(
-            ask(cls.port, "query", query="count_over_time(up[1m]) >= 2 and up == 1")["result"]) == 6)
+            ask(cls.port, "query", query="count_over_time(up[1m]) >= 2 and up == 1")["result"]) == 8)
 
     @classmethod
     def do_what_a_fleet_does(cls):
         stack = cls.stack
         stack.sealane("apply", "-f", CLASSROOM)
+        cls.write_to_the_gateway()
+        cls.repository.write("notes/notes.json", {
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "notes", "namespace": "classroom"}, "data": {"from": "git"}})
+        cls.repository.commit("notes")
+        stack.sealane("gitops", "add", "notes", "--repo", cls.repository.bare, "--path", "notes")
         stack.sealane("status", "deployment/classroom", "-n", "classroom", "--wait", "--timeout", "60s")
         cls.first = json.loads(stack.sealane("trace", "deployment/classroom", "-n", "classroom",
                                              "-o", "json"))
@@ -144,6 +158,17 @@ class ObservabilityTest(FleetTest):
         changed.write_text(text.replace("web:1.4.2", "web:1.5.0"), "utf-8")
         stack.sealane("apply", "-f", changed)
         stack.sealane("status", "deployment/classroom", "-n", "classroom", "--wait", "--timeout", "60s")
+
+    @classmethod
+    def write_to_the_gateway(cls):
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "from-the-gateway"}}
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{cls.stack.ports['gateway-api']}/api/v1/namespaces/classroom/configmaps",
+            data=json.dumps(body).encode(), headers={
+                "Authorization": f"Bearer {cls.stack.admin_token}", "Content-Type": "application/json"})
+        trusted = ssl.create_default_context(cafile=str(cls.stack.authority))
+        with urllib.request.urlopen(request, timeout=30, context=trusted) as answer:
+            assert answer.status == 201, answer.status
 
     def test_every_panel_has_data(self):
         silent = dict(self.silent_panels())
@@ -244,7 +269,7 @@ class ObservabilityTest(FleetTest):
         self.assertIn("Accepted  Deployment classroom/classroom", text)
 
     def expositions(self):
-        names = {p: p for p in PROGRAMS[:4]} | {"agent": f"agent-{self.clusters[0].name}"}
+        names = {p: p for p in PROGRAMS[:5]} | {"agent": f"agent-{self.clusters[0].name}"}
         return {p: Exposition(self.stack.metrics(name)) for p, name in names.items()}
 
     def test_the_page_of_metrics_lists_what_processes_expose(self):
