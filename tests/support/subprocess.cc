@@ -117,7 +117,10 @@ int Subprocess::Kill(int signal) {
 }
 
 void Subprocess::Signal(int signal) const {
-  if (pid_ > 0) kill(pid_, signal);
+  if (pid_ <= 0 || kill(pid_, signal) != 0 || signal != SIGSTOP) return;
+  // Its threads stop one after the other, after kill has returned.
+  siginfo_t info = {};
+  waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT);
 }
 
 bool Subprocess::Running() {

@@ -36,7 +36,7 @@ class Subprocess {
 
   // Sends a signal and, for SIGTERM, SIGINT and SIGKILL, waits for the end. Returns the exit code.
   int Kill(int signal);
-  // Sends a signal without waiting (SIGSTOP, SIGCONT, SIGHUP).
+  // Sends a signal (SIGSTOP, SIGCONT, SIGHUP). Waits for SIGSTOP only, until all of it stands.
   void Signal(int signal) const;
   [[nodiscard]] bool Running();
   [[nodiscard]] pid_t pid() const { return pid_; }
