@@ -257,8 +257,9 @@ void Observer::OnPut(const KindKey& kind_key, const Json& object) {
   const auto it = items_.find(key);
   if (it == items_.end()) return;
   Item& item = it->second;
-  // The echo of our own write: the answer to it told the same.
-  if (item.observed && item.observed->resource_version != 0 &&
+  // The echo of our own write: the answer to it told the same. A list is taken as it is: after a
+  // restore of the API server a version may stand for another state.
+  if (!kind.listing && item.observed && item.observed->resource_version != 0 &&
       item.observed->resource_version == ResourceVersionOf(object) &&
       item.observed->uid == GetString(object, {"metadata", "uid"})) {
     return;
