@@ -60,7 +60,6 @@ std::string ReasonOf(const v1::ClusterAppStatus& part) {
   return reason.empty() ? "unhealthy" : reason.substr(0, kMaxReason);
 }
 
-// Keeps the earliest of the times.
 class Judge {
  public:
   explicit Judge(const FailoverInput& input)
