@@ -9,6 +9,7 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/json_text.h"
 #include "lib/kubeapi/request.h"
 
 namespace sealane::kubeapi {
@@ -35,11 +36,6 @@ std::string Lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return out;
-}
-
-std::string Text(const Json& object, const char* field) {
-  const auto it = object.find(field);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
 // What a review asks about; the two parts exclude each other.

@@ -11,6 +11,7 @@
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/json_text.h"
 #include "lib/kubeapi/typed.h"
 
 namespace sealane::kubeapi {
@@ -62,11 +63,6 @@ Json WithoutManagedFields(const Json& object) {
     metadata->erase("managedFields");
   }
   return out;
-}
-
-std::string Text(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
 Owners Decode(const Json* entries) {

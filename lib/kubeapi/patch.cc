@@ -10,6 +10,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/json_text.h"
 #include "lib/kubeapi/typed.h"
 
 namespace sealane::kubeapi {
@@ -31,10 +32,7 @@ bool StartsWith(std::string_view text, std::string_view prefix) {
 }
 
 // The $patch directive of a list item; empty when it has none.
-std::string DirectiveOf(const Json& item) {
-  const auto it = item.find("$patch");
-  return it != item.end() && it->is_string() ? it->get<std::string>() : "";
-}
+std::string DirectiveOf(const Json& item) { return Text(item, "$patch"); }
 
 // Directives mean nothing where there is nothing to merge with.
 Json WithoutDirectives(const Json& patch) {

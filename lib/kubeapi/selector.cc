@@ -9,6 +9,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/json_text.h"
 #include "lib/kubeapi/validate_meta.h"
 
 namespace sealane::kubeapi {
@@ -187,13 +188,9 @@ absl::StatusOr<LabelQuery> LabelQuery::FromObject(const Json& selector) {
   }
   for (const Json& expression : expressions) {
     if (!expression.is_object()) return BadRequest("matchExpressions must hold objects");
-    const auto text = [&expression](const char* name) {
-      const auto it = expression.find(name);
-      return it == expression.end() || !it->is_string() ? "" : it->get<std::string>();
-    };
     Term term;
-    term.key = text("key");
-    const std::string op = text("operator");
+    term.key = Text(expression, "key");
+    const std::string op = Text(expression, "operator");
     if (op == "In") {
       term.op = Op::kIn;
     } else if (op == "NotIn") {

@@ -26,11 +26,6 @@ Json::json_pointer Pointer(std::string path) {
 
 }  // namespace
 
-std::string Text(const Json& object, const char* field) {
-  const auto it = object.is_object() ? object.find(field) : object.end();
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 const Json& MetadataOf(const Json& object) {
   static const Json* const empty = new Json(Json::object());
   const auto it = object.find("metadata");

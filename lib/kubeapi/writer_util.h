@@ -4,14 +4,13 @@
 
 #include "absl/status/status.h"
 #include "lib/core/json_fwd.h"
+#include "lib/kubeapi/json_text.h"
 #include "lib/kubeapi/writer.h"
 
 namespace sealane::kubeapi {
 
 // Shared by the two halves of Writer. Internal to lib/kubeapi.
 
-// A string member; empty when absent or of another type.
-[[nodiscard]] std::string Text(const Json& object, const char* field);
 // The metadata of an object; an empty object when absent.
 [[nodiscard]] const Json& MetadataOf(const Json& object);
 // Makes `to[field]` what `from[field]` is, also when that is nothing.

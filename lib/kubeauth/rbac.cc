@@ -4,11 +4,13 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/json_text.h"
 
 namespace sealane::kubeauth {
 namespace {
 
 using kubeapi::Attributes;
+using kubeapi::Text;
 using kubeapi::UserInfo;
 
 constexpr char kRoles[] = "rbac.authorization.k8s.io/roles";
@@ -32,11 +34,6 @@ std::vector<std::string> Strings(const Json& object, const char* field) {
     if (item.is_string()) out.push_back(item.get<std::string>());
   }
   return out;
-}
-
-std::string Text(const Json& object, const char* field) {
-  const auto it = object.find(field);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
 bool UrlMatches(std::string_view pattern, std::string_view path) {
