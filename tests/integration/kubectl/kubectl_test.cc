@@ -419,6 +419,10 @@ TEST_P(KubectlTest, CreatesAndDeletes) {
   Kubectl("apply -f app.yaml");
   EXPECT_THAT(Kubectl("delete all -l app=web"), AllOf(HasSubstr("deployment.apps \"web\" deleted"),
                                                       HasSubstr("service \"web\" deleted")));
+  // What the Deployment made goes after it.
+  EXPECT_TRUE(Eventually([&] {
+    return Kubectl("get all -l app=web").find("No resources found") != std::string::npos;
+  }));
   EXPECT_THAT(Kubectl("delete all -l app=web"), HasSubstr("No resources found"));
   EXPECT_THAT(Kubectl("get cm cfg -o name"), HasSubstr("cfg"));  // is not of "all"
 }
