@@ -8,6 +8,7 @@
 
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
+#include "lib/core/same_word.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/model/identity.h"
@@ -235,6 +236,7 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
   const int64_t since = IntOption(request, "since_micros");
   const std::string trace = Option(request, "trace");
   const std::string type = Option(request, "type");
+  const std::string kind = Option(request, "kind");
   const size_t limit = request.limit() == 0 ? 1000 : request.limit();
   struct Found {
     std::deque<v1::Event> events;
@@ -243,11 +245,12 @@ void Queries::Events(const v1::QueryRequest& request, const Answer& answer) {
   auto found = std::make_shared<Found>();
   reader_.Read(
       {.stream = std::string(kEventsLog), .filter = filter, .all = true},
-      [found, request, since, limit, trace, type](const BusMessage& message) {
+      [found, request, since, limit, trace, type, kind](const BusMessage& message) {
         v1::Event event;
         if (!event.ParseFromString(message.payload) || event.time_micros() < since) return;
         if (!IsAbout(event, request.cluster()) || !Passes(trace, event.trace_id())) return;
         if (!Passes(type, event.type())) return;
+        if (!kind.empty() && !SameWord(kind, event.ref().kind())) return;
         found->events.push_back(std::move(event));
         if (found->events.size() <= limit) return;
         found->events.pop_front();

@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "lib/core/same_word.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "tools/sealane/views.h"
@@ -16,12 +17,6 @@ bool IsWorkload(const v1::AppStatus& app) {
 }
 
 }  // namespace
-
-bool SameWord(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
 
 absl::StatusOr<AppName> ParseAppName(std::string_view text) {
   const size_t slash = text.find('/');

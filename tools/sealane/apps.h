@@ -17,9 +17,6 @@ struct AppName {
 };
 [[nodiscard]] absl::StatusOr<AppName> ParseAppName(std::string_view text);
 
-// Equal but for the letters' case.
-[[nodiscard]] bool SameWord(std::string_view a, std::string_view b);
-
 // The one that `name` means among objects: workloads before everything else, then by kind. Errors
 // as of SelectApps.
 [[nodiscard]] absl::StatusOr<v1::ObjectRef> SelectRef(const std::vector<v1::ObjectRef>& refs,

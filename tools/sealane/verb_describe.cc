@@ -1,5 +1,6 @@
 // sealane describe, sealane top: all that is known of one thing; how full clusters are.
 #include "lib/core/json.h"
+#include "lib/core/same_word.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "tools/sealane/command.h"

@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
+#include "lib/core/same_word.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "tools/sealane/command.h"
@@ -48,6 +49,7 @@ struct Filter {
     request.set_cluster(cluster);
     request.set_limit(limit);
     auto& options = *request.mutable_options();
+    if (!object.kind.empty()) options["kind"] = object.kind;
     if (!service.empty()) options["service"] = service;
     if (!reason.empty()) options["reason"] = reason;
     if (warnings) options["type"] = "Warning";

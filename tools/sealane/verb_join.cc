@@ -155,7 +155,7 @@ absl::Status JoinCluster(const Invocation& invocation) {
   SEALANE_ASSIGN_OR_RETURN(const std::string text, AgentManifest(options));
   terminal.out << text;
   terminal.err << "cluster " << options.cluster
-               << " is registered; its owner runs: kubectl apply -f FILE\n";
+               << " is registered; its owner runs: kubectl apply --server-side -f FILE\n";
   return absl::OkStatus();
 }
 
@@ -225,8 +225,10 @@ absl::Status WaitUntilEmpty(Terminal& terminal, Fleet& fleet, const std::string&
     if (fleet.NowMicros() >= until) {
       return absl::DeadlineExceededError(
           ToAbsl(StrCat("cluster ", cluster,
-                        " still has works of the fleet; its login stays. Its agent "
-                        "must run for them to go. Run unjoin again, or see `sealane get works`")));
+                        " still has works of the fleet; its login stays. Its agent must run for "
+                        "them to go, and what runs nowhere else stays until another cluster has "
+                        "room for it. See `sealane get works --cluster ", cluster,
+                        "`, and `sealane explain` about what is left; then run unjoin again")));
     }
     Wait(fleet, kLook);
   }
@@ -284,7 +286,7 @@ Command JoinCommand() {
       "prints the same login. DIR is the directory of `sealane server-config`.\n\n"
       "  sealane join --name aws-virginia --provider aws --region us-east-1 --directory bus \\\n"
       "    --url tls://bus.example.com:4222 --ca ca.pem > agent.yaml\n"
-      "  kubectl apply -f agent.yaml\n",
+      "  kubectl apply --server-side -f agent.yaml\n",
       {{"name", 0, "CLUSTER", "the cluster's name"},
        {"directory", 'd', "DIR", "the bus' directory, as server-config wrote it"},
        {"provider", 0, "TEXT", "its provider, for policies"},

@@ -67,7 +67,7 @@ absl::Status RotateLogin(const Invocation& invocation) {
   SEALANE_ASSIGN_OR_RETURN(const std::string secret, AgentSecret(login));
   terminal.out << secret;
   terminal.err << "login " << login.user << " works beside the old one. The cluster's owner runs: "
-               << "kubectl apply -f FILE\nThen: sealane rotate --name " << cluster
+               << "kubectl apply --server-side -f FILE\nThen: sealane rotate --name " << cluster
                << " --directory " << request.directory << " --retire\n";
   return absl::OkStatus();
 }
@@ -88,7 +88,7 @@ Command RotateCommand() {
           "ends\n"
           "the old one; it refuses while the agent still uses that.\n\n"
           "  sealane rotate --name aws-virginia --directory bus > login.yaml\n"
-          "  kubectl apply -f login.yaml          # in the member cluster\n"
+          "  kubectl apply --server-side -f login.yaml   # in the member cluster\n"
           "  sealane rotate --name aws-virginia --directory bus --retire\n",
           {{"name", 0, "CLUSTER", "the cluster's name"},
            {"directory", 'd', "DIR", "the bus' directory, as server-config wrote it"},

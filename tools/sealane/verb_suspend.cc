@@ -1,5 +1,6 @@
 // sealane suspend, sealane resume: clusters keep what they have, whatever is published.
 #include "lib/core/json.h"
+#include "lib/core/same_word.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "tools/sealane/command.h"

@@ -297,7 +297,7 @@ std::string FormatEvent(const v1::Event& event, const Style& style) {
   const std::string reason =
       event.type() == "Warning" ? style.Red(event.reason()) : style.Bold(event.reason());
   return StrCat(time, "  ", event.service(), "  ", reason, "  ", subject,
-                message.empty() ? "" : StrCat(": ", message));
+                message.empty() || subject.empty() ? "" : ": ", message);
 }
 
 }  // namespace sealane::cli
