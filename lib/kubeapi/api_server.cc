@@ -33,19 +33,6 @@ std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
 
 http::Headers JsonHeaders() { return {{"Content-Type", "application/json"}}; }
 
-absl::Status Translate(const absl::Status& status, const Resource& resource,
-                       std::string_view name) {
-  if (status.code() == absl::StatusCode::kAlreadyExists) {
-    return AlreadyExists(resource.Target(name));
-  }
-  if (status.code() == absl::StatusCode::kAborted) {
-    return ConflictError(resource.Target(name),
-                         "the object has been modified; please apply your changes to the latest "
-                         "version and try again");
-  }
-  return status;
-}
-
 }  // namespace
 
 ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
@@ -97,7 +84,7 @@ void ApiServer::OnChange(const Change& change) {
 void ApiServer::Fail(Request& request, const absl::Status& status) {
   const int code = StatusCodeOf(status);
   http::Headers headers = JsonHeaders();
-  if (code == 429) headers.Add("Retry-After", "1");
+  if (code == 429 || code == 503) headers.Add("Retry-After", "1");
   request.writer->Send({code, std::move(headers), WriteJson(StatusObject(status)) + "\n"});
 }
 
@@ -142,14 +129,35 @@ void ApiServer::Handle(const http::HttpRequest& http, std::shared_ptr<http::Resp
       http.headers.Get("Authorization") != StrCat("Bearer ", options_.token)) {
     return Fail(request, ApiError(401, "Unauthorized", "Unauthorized"));
   }
-  // Bodies are checked against their types before they are used. Should a strange one slip through,
-  // reading it throws, and the request fails here rather than the server.
+  Guard(request, &ApiServer::Enter);
+}
+
+// Bodies are checked against their types before they are used. Should a strange one slip through,
+// reading it throws, and the request fails here rather than the server.
+void ApiServer::Guard(Request& request, void (ApiServer::*step)(Request&)) {
   try {
-    if (!options_.access.authenticate || Admit(request)) Dispatch(request);
+    (this->*step)(request);
   } catch (const Json::exception& error) {
     Fail(request, BadRequest(StrCat("the request has an unexpected shape: ",
                                     std::string_view(error.what()))));
   }
+}
+
+void ApiServer::Later(const Request& request, absl::Duration pause,
+                      void (ApiServer::*step)(Request&)) {
+  const auto kept = request.kept != nullptr
+                        ? request.kept
+                        : std::make_shared<const http::HttpRequest>(request.http);
+  auto later = std::make_shared<Request>(Request{*kept, request.writer, request.target,
+                                                 request.path, request.resource, request.output});
+  later->user = request.user;
+  later->kept = kept;
+  later->attempt = request.attempt + 1;
+  executor_.After(pause, [this, later, step] { Guard(*later, step); });
+}
+
+void ApiServer::Enter(Request& request) {
+  if (!options_.access.authenticate || Admit(request)) Dispatch(request);
 }
 
 void ApiServer::Dispatch(Request& request) {
@@ -259,13 +267,6 @@ void ApiServer::Update(const WriteTarget& target, const Json& object, const Writ
   Commit(*std::move(plan), std::move(done));
 }
 
-void ApiServer::Delete(const WriteTarget& target, const Json& delete_options,
-                       const WriteOptions& options, Store::Done done) {
-  auto plan = writer_.Delete(target, delete_options, options);
-  if (!plan.ok()) return done ? done(plan.status()) : void();
-  Commit(*std::move(plan), std::move(done));
-}
-
 const Resource* ApiServer::Stored(std::string_view storage_name) const {
   for (const Resource* resource : registry_.Stored()) {
     if (resource->StorageName() == storage_name) return resource;
@@ -274,29 +275,19 @@ const Resource* ApiServer::Stored(std::string_view storage_name) const {
 }
 
 // Somebody else wrote between the plan and the store. What does not name the version that it was
-// made for is planned anew from the newest, as the real server does, a few times.
-bool ApiServer::Again(const Request& request) {
+// made for is planned anew from the newest, as the real server does, a few times; the plan of what
+// does name it fails then.
+bool ApiServer::Again(const Request& request, const absl::Status& failure) {
   constexpr int kAttempts = 5;
   constexpr absl::Duration kPause = absl::Milliseconds(20);
   if (request.kept == nullptr || request.attempt >= kAttempts) return false;
-  auto again = std::make_shared<Request>(Request{*request.kept, request.writer, request.target,
-                                                 request.path, request.resource, request.output});
-  again->user = request.user;
-  again->kept = request.kept;
-  again->attempt = request.attempt + 1;
-  executor_.After(kPause * again->attempt, [this, again] {
-    try {
-      Write(*again);
-    } catch (const Json::exception& error) {
-      Fail(*again, BadRequest(StrCat("the request has an unexpected shape: ",
-                                     std::string_view(error.what()))));
-    }
-  });
+  if (!IsLostRace(failure)) return false;
+  Later(request, kPause * (request.attempt + 1), &ApiServer::Write);
   return true;
 }
 
 void ApiServer::Write(Request& request) {
-  if (request.http.method == "PATCH" && request.kept == nullptr) {
+  if (request.http.method != "POST" && request.kept == nullptr) {
     request.kept = std::make_shared<const http::HttpRequest>(request.http);
   }
   const Resource& resource = *request.resource;
@@ -357,28 +348,9 @@ void ApiServer::Write(Request& request) {
   } else if (method == "DELETE") {
     if (path.name.empty()) return DeleteCollection(request);
     if (!path.subresource.empty()) return Fail(request, MethodNotAllowed());
-    Json delete_options;
-    if (!request.http.body.empty()) {
-      auto object = body();
-      if (!object.ok()) return Fail(request, object.status());
-      delete_options = *std::move(object);
-      if (!delete_options.is_object()) {
-        return Fail(request, BadRequest("the object provided is unrecognized (must be of type "
-                                        "DeleteOptions): couldn't get version/kind"));
-      }
-      if (delete_options.value("dryRun", Json::array()) == Json::array({"All"})) {
-        options.dry_run = true;
-      }
-    } else {
-      delete_options = Json::object();
-      for (const char* field : {"propagationPolicy"}) {
-        if (const std::string v = request.Query(field); !v.empty()) delete_options[field] = v;
-      }
-      if (const std::string v = request.Query("gracePeriodSeconds"); !v.empty()) {
-        delete_options["gracePeriodSeconds"] = std::atoi(v.c_str());
-      }
-    }
-    plan = writer_.Delete(target, delete_options, options);
+    const auto delete_options = DeleteOptionsOf(request, options);
+    if (!delete_options.ok()) return Fail(request, delete_options.status());
+    plan = writer_.Delete(target, *delete_options, options);
   }
   if (!plan.ok()) return Fail(request, plan.status());
   if (request.user && options_.access.may_write && method != "DELETE") {
@@ -398,7 +370,7 @@ void ApiServer::Write(Request& request) {
   const bool named = request.user.has_value() && options_.access.writing;
   if (named) options_.access.writing(&*request.user);
   Commit(*std::move(plan), [this, later, gone, code, name, uid](absl::StatusOr<ObjectPtr> written) {
-    if (!written.ok() && absl::IsAborted(written.status()) && Again(*later)) return;
+    if (!written.ok() && Again(*later, written.status())) return;
     if (!written.ok()) return Fail(*later, Translate(written.status(), *later->resource, name));
     if (later->path.subresource == "scale") {
       return Answer(*later, code, Writer::ScaleOf(*later->resource, (*written)->value()));

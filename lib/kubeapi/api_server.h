@@ -61,7 +61,8 @@ class ApiServer {
               std::optional<UserInfo> user = std::nullopt);
 
   // The same writes without HTTP, for controllers that live with the server. Each goes through
-  // defaulting, validation and field ownership. `done` gives the written object and may be null.
+  // defaulting, validation and field ownership. `done` gives the written object and may be null. A
+  // deletion that somebody else's write interferes with is decided again, a few times.
   void Create(const WriteTarget& target, const Json& object, const WriteOptions& options,
               Store::Done done);
   void Update(const WriteTarget& target, const Json& object, const WriteOptions& options,
@@ -82,18 +83,30 @@ class ApiServer {
  private:
   struct Request;  // one parsed request
 
+  void Enter(Request& request);
   // False when the request was refused.
   bool Admit(Request& request);
   bool Allow(Request& request, const Attributes& attributes);
   void Dispatch(Request& request);
   void Read(Request& request);
+  // Whether that revision has not come yet: then the read is begun again later, or refused.
+  bool Await(Request& request, uint64_t revision, void (ApiServer::*read)(Request&));
   void List(Request& request);
   void StartWatch(Request& request);
   void TickBookmarks(uint64_t watch);
   void Write(Request& request);
   // True: the request will be tried again.
-  bool Again(const Request& request);
+  bool Again(const Request& request, const absl::Status& failure);
+  void Guard(Request& request, void (ApiServer::*step)(Request&));
+  // Goes on with the request after a pause.
+  void Later(const Request& request, absl::Duration pause, void (ApiServer::*step)(Request&));
+  // What a deletion is to do: the body, or else the query.
+  static absl::StatusOr<Json> DeleteOptionsOf(const Request& request, WriteOptions& options);
+  struct Deletion;
+  void Delete(std::shared_ptr<Deletion> deletion);
   void DeleteCollection(Request& request);
+  struct Clearing;
+  void Clear(const std::shared_ptr<Clearing>& clearing);
   // Ends a watch when its user is not known any more, or may not watch any more.
   void WatchRight(uint64_t id, const Request& request);
   void LookAgain(uint64_t id, std::function<bool()> still);

@@ -149,6 +149,8 @@ absl::Status MethodNotAllowed() {
 
 absl::Status Expired(std::string_view message) { return ApiError(410, "Expired", message); }
 
+bool IsApiError(const absl::Status& status) { return status.GetPayload(kPayload).has_value(); }
+
 Json StatusObject(const absl::Status& status) {
   if (const auto payload = status.GetPayload(kPayload)) {
     return Json::parse(std::string(*payload));

@@ -52,6 +52,8 @@ struct ErrorTarget {
 [[nodiscard]] absl::Status MethodNotAllowed();
 [[nodiscard]] absl::Status Expired(std::string_view message);
 
+// Whether it has the form of the API already: what it says is meant for the client.
+[[nodiscard]] bool IsApiError(const absl::Status& status);
 // The Status object of a failed status; statuses without the payload become InternalError (500).
 [[nodiscard]] Json StatusObject(const absl::Status& status);
 // Its HTTP code.

@@ -11,6 +11,9 @@
 namespace sealane::kubeapi {
 namespace {
 
+// Before what has failed is tried again.
+constexpr absl::Duration kRetryPause = absl::Seconds(1);
+
 const Json& MetadataOf(const StoredObject& object) { return object.value().at("metadata"); }
 
 std::vector<std::string> OwnersOf(const StoredObject& object) {
@@ -143,7 +146,15 @@ void Lifecycle::Check(const ObjectKey& key) {
   server_.Delete({resource, key.ns, key.name, ""},
                  {{"propagationPolicy", waiting && has_dependents ? "Foreground" : "Background"},
                   {"preconditions", {{"uid", MetadataOf(*object).value("uid", "")}}}},
-                 {}, nullptr);
+                 {}, OrElse([this, key] { Enqueue(key); }));
+}
+
+Store::Done Lifecycle::OrElse(std::function<void()> again) {
+  return [this, again = std::move(again),
+          alive = executor_.alive()](const absl::StatusOr<ObjectPtr>& written) {
+    if (alive.expired() || written.ok() || StatusCodeOf(written.status()) == 404) return;
+    executor_.After(kRetryPause, again);
+  };
 }
 
 void Lifecycle::FinishForeground(const ObjectPtr& owner) {
@@ -153,10 +164,14 @@ void Lifecycle::FinishForeground(const ObjectPtr& owner) {
   for (const ObjectKey& key : keys) Check(key);
 }
 
+// The owner goes only when no dependent names it any more: those that do would go with it.
 void Lifecycle::Orphan(const ObjectPtr& owner) {
+  const ObjectKey owner_key = owner->key();
+  if (!orphaning_.insert(owner_key).second) return;
   const std::string uid = MetadataOf(*owner).value("uid", "");
   const auto it = dependents_.find(uid);
   const KeySet keys = it == dependents_.end() ? KeySet() : it->second;
+  std::vector<std::pair<WriteTarget, Json>> writes;
   for (const ObjectKey& key : keys) {
     const ObjectPtr dependent = server_.store().Get(key);
     const Resource* resource = server_.Stored(key.resource);
@@ -168,11 +183,27 @@ void Lifecycle::Orphan(const ObjectPtr& owner) {
       if (reference.value("uid", "") != uid) kept.push_back(reference);
     }
     owners = std::move(kept);
-    WriteOptions options;
-    options.manager = "kube-controller-manager";
-    server_.Update({resource, key.ns, key.name, ""}, object, options, nullptr);
+    writes.emplace_back(WriteTarget{resource, key.ns, key.name, ""}, std::move(object));
   }
-  DropFinalizer(owner, "orphan");
+  const auto left = std::make_shared<size_t>(writes.size() + 1);
+  const auto failed = std::make_shared<bool>(false);
+  const Store::Done end = [this, owner_key, left, failed,
+                           alive = executor_.alive()](const absl::StatusOr<ObjectPtr>& written) {
+    if (alive.expired()) return;
+    if (!written.ok() && StatusCodeOf(written.status()) != 404) *failed = true;
+    if (--*left != 0) return;
+    orphaning_.erase(owner_key);
+    const ObjectPtr now = server_.store().Get(owner_key);
+    if (*failed) {
+      executor_.After(kRetryPause, [this, owner_key] { Enqueue(owner_key); });
+    } else if (now != nullptr) {
+      DropFinalizer(now, "orphan");
+    }
+  };
+  WriteOptions options;
+  options.manager = "kube-controller-manager";
+  for (const auto& [target, object] : writes) server_.Update(target, object, options, end);
+  end(owner);
 }
 
 void Lifecycle::DropFinalizer(const ObjectPtr& object, const char* finalizer) {
@@ -186,7 +217,8 @@ void Lifecycle::DropFinalizer(const ObjectPtr& object, const char* finalizer) {
   value["metadata"]["finalizers"] = std::move(kept);
   WriteOptions options;
   options.manager = "kube-controller-manager";
-  server_.Update({resource, object->key().ns, object->key().name, ""}, value, options, nullptr);
+  server_.Update({resource, object->key().ns, object->key().name, ""}, value, options,
+                 OrElse([this, key = object->key()] { Enqueue(key); }));
 }
 
 void Lifecycle::EmptyNamespace(const std::string& name) {
@@ -213,7 +245,7 @@ void Lifecycle::EmptyNamespace(const std::string& name) {
                     [this, name] { EmptyNamespace(name); });
     return;
   }
-  server_.store().Remove(ns->key(), ns->revision(), [](auto) {});
+  server_.store().Remove(ns->key(), ns->revision(), OrElse([this, name] { EmptyNamespace(name); }));
 }
 
 void Lifecycle::RemoveCustomObjects(const Json& crd) {

@@ -45,6 +45,8 @@ class Lifecycle {
   }
   void Index(const StoredObject& object, bool present);
   void Enqueue(const ObjectKey& key);
+  // What to do some time after a write that fails.
+  [[nodiscard]] Store::Done OrElse(std::function<void()> again);
   void Run();
   void Check(const ObjectKey& key);
   void FinishForeground(const ObjectPtr& owner);
@@ -60,6 +62,7 @@ class Lifecycle {
   std::map<std::string, ObjectKey> by_uid_;
   std::map<std::string, KeySet> dependents_;  // of an owner's uid
   KeySet queue_;
+  KeySet orphaning_;  // owners whose dependents are being written
   bool scheduled_ = false;
 };
 

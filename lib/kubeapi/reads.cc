@@ -1,4 +1,4 @@
-// The reading half of ApiServer: get, list, watch, and the deletion of a listed collection.
+// The reading half of ApiServer: get, list, watch.
 
 #include <algorithm>
 #include <utility>
@@ -9,10 +9,8 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/api_server.h"
-#include "lib/kubeapi/body.h"
 #include "lib/kubeapi/continue_token.h"
 #include "lib/kubeapi/errors.h"
-#include "lib/kubeapi/protobuf.h"
 #include "lib/kubeapi/request.h"
 #include "lib/kubeapi/table.h"
 #include "lib/kubeapi/watch_set.h"
@@ -33,17 +31,37 @@ absl::StatusOr<uint64_t> ParseRevision(const std::string& text) {
   return std::stoull(text);
 }
 
-struct Selection {
-  LabelQuery labels;
-  FieldQuery fields;
+// Of which time a list is to be.
+struct Moment {
+  uint64_t revision = 0;  // 0: any
+  bool exact = false;     // of just that revision; else of that one or a later one
 };
 
-absl::StatusOr<Selection> ParseSelection(const Resource& resource, const std::string& labels,
-                                         const std::string& fields) {
-  Selection out;
-  SEALANE_ASSIGN_OR_RETURN(out.labels, LabelQuery::Parse(labels));
-  SEALANE_ASSIGN_OR_RETURN(out.fields, FieldQuery::Parse(fields, resource.field_selectors));
-  return out;
+absl::StatusOr<Moment> ParseMoment(const http::Target& target) {
+  const std::string text(target.Query("resourceVersion"));
+  const std::string_view match = target.Query("resourceVersionMatch");
+  const auto refuse = [](const FieldError& error) {
+    return InvalidObject({"meta.k8s.io", "ListOptions", ""}, {error});
+  };
+  const auto revision = ParseRevision(text);
+  if (!revision.ok()) return refuse(InvalidField("resourceVersion", text, "must be a number"));
+  if (!match.empty()) {
+    if (match != "Exact" && match != "NotOlderThan") {
+      return refuse(
+          UnsupportedField("resourceVersionMatch", std::string(match), {"Exact", "NotOlderThan"}));
+    }
+    if (text.empty()) {
+      return refuse(
+          ForbiddenField("resourceVersionMatch",
+                         "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+    }
+    if (match == "Exact" && *revision == 0) {
+      return refuse(
+          ForbiddenField("resourceVersionMatch",
+                         "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""));
+    }
+  }
+  return Moment{*revision, match == "Exact"};
 }
 
 }  // namespace
@@ -55,6 +73,9 @@ void ApiServer::Read(Request& request) {
     return request.Flag("watch") ? StartWatch(request) : List(request);
   }
   if (resource.namespaced && !path.namespaced) return Fail(request, NoSuchResource());
+  const auto revision = ParseRevision(request.Query("resourceVersion"));
+  if (!revision.ok()) return Fail(request, revision.status());
+  if (Await(request, *revision, &ApiServer::Read)) return;
   const ObjectPtr object =
       store_.Get({resource.StorageName(), resource.namespaced ? path.ns : "", path.name});
   if (object == nullptr) return Fail(request, NotFoundError(resource.Target(path.name)));
@@ -64,28 +85,57 @@ void ApiServer::Read(Request& request) {
   AnswerObject(request, 200, object);
 }
 
+// What another server has shown may not have arrived here yet.
+bool ApiServer::Await(Request& request, uint64_t revision, void (ApiServer::*read)(Request&)) {
+  constexpr absl::Duration kPause = absl::Milliseconds(20);
+  constexpr absl::Duration kLongest = absl::Seconds(3);
+  if (revision <= store_.revision()) return false;
+  if (request.attempt * kPause >= kLongest) {
+    const Json causes = Json::array(
+        {{{"reason", "ResourceVersionTooLarge"}, {"message", "Too large resource version"}}});
+    Fail(request, ApiError(504, "Timeout",
+                           StrCat("Timeout: Too large resource version: ", revision,
+                                  ", current: ", store_.revision()),
+                           {{"causes", causes}, {"retryAfterSeconds", 1}}));
+  } else {
+    Later(request, kPause, read);
+  }
+  return true;
+}
+
 void ApiServer::List(Request& request) {
   const Resource& resource = *request.resource;
   const auto selection =
       ParseSelection(resource, request.Query("labelSelector"), request.Query("fieldSelector"));
   if (!selection.ok()) return Fail(request, selection.status());
-  if (const auto version = ParseRevision(request.Query("resourceVersion")); !version.ok()) {
-    return Fail(request,
-                InvalidObject({"meta.k8s.io", "ListOptions", ""},
-                              {InvalidField("resourceVersion", request.Query("resourceVersion"),
-                                            "must be a number")}));
-  }
-  uint64_t revision = store_.revision();
+  auto moment = ParseMoment(request.target);
+  if (!moment.ok()) return Fail(request, moment.status());
   ContinueToken start;
   if (const std::string token = request.Query("continue"); !token.empty()) {
     const auto parsed = ContinueToken::Decode(token);
     if (!parsed.ok()) return Fail(request, BadRequest("continue key is not valid"));
+    if (moment->revision != 0) {
+      return Fail(request, BadRequest("specifying resource version is not allowed when using "
+                                      "continue"));
+    }
     start = *parsed;
-    revision = start.revision;
-    if (!store_.History(resource.StorageName(), revision).ok()) {
-      return Fail(request, Expired("The provided continue parameter is too old to display a "
-                                   "consistent list result. You can start a new list without the "
-                                   "continue parameter."));
+    moment->revision = start.revision;
+  }
+  if (Await(request, moment->revision, &ApiServer::List)) return;
+  uint64_t revision = store_.revision();
+  if (moment->exact || !start.name.empty()) {
+    // Only what is there now can be listed. It is exact as long as nothing has changed since; the
+    // later pages of a list show newer objects, whose changes a watch from its revision tells
+    // again.
+    revision = moment->revision;
+    const auto since = store_.History(resource.StorageName(), revision);
+    if (!since.ok() || (moment->exact && !since->empty())) {
+      return Fail(request, Expired(moment->exact
+                                       ? StrCat("the objects of resource version ", revision,
+                                                " are not kept any more")
+                                       : "The provided continue parameter is too old to display a "
+                                         "consistent list result. You can start a new list without "
+                                         "the continue parameter."));
     }
   }
   const std::string limit_text = request.Query("limit");
@@ -101,10 +151,7 @@ void ApiServer::List(Request& request) {
   const bool filtered = !selection->labels.empty() || !selection->fields.empty();
   store_.ForEach(resource.StorageName(), ns, {start.ns, start.name}, [&](const ObjectPtr& object) {
     const Json& value = object->value();
-    if (filtered &&
-        (!selection->labels.Matches(LabelsOf(value)) || !selection->fields.Matches(value))) {
-      return true;
-    }
+    if (filtered && !selection->Matches(value)) return true;
     if (limit != 0 && count == limit) {
       more = true;
       ++remaining;
@@ -240,42 +287,5 @@ void ApiServer::LookAgain(uint64_t id, std::function<bool()> still) {
 void ApiServer::EndWatches() { watches_->EndAll(); }
 
 size_t ApiServer::watches() const { return watches_->size(); }
-
-void ApiServer::DeleteCollection(Request& request) {
-  const Resource& resource = *request.resource;
-  if (!resource.HasVerb("deletecollection")) return Fail(request, MethodNotAllowed());
-  const auto selection =
-      ParseSelection(resource, request.Query("labelSelector"), request.Query("fieldSelector"));
-  if (!selection.ok()) return Fail(request, selection.status());
-  Json delete_options;
-  if (!request.http.body.empty()) {
-    auto body = IsProtobuf(request.http.body) ? DecodeProtobuf(request.http.body)
-                                              : ParseText(request.http.body, true);
-    if (!body.ok()) return Fail(request, BadRequest(ToStd(body.status().message())));
-    delete_options = *std::move(body);
-  }
-  WriteOptions options;
-  options.dry_run = request.Query("dryRun") == "All";
-  std::vector<ObjectPtr> chosen;
-  store_.ForEach(resource.StorageName(), request.path.ns, {}, [&](const ObjectPtr& object) {
-    if (selection->labels.Matches(LabelsOf(object->value())) &&
-        selection->fields.Matches(object->value())) {
-      chosen.push_back(object);
-    }
-    return true;
-  });
-  std::string items;
-  for (const ObjectPtr& object : chosen) {
-    Delete({&resource, object->key().ns, object->key().name, ""}, delete_options, options,
-           [](auto) {});
-    if (!items.empty()) items += ",";
-    items += resource.builtin ? object->Body() : ObjectText(resource, *object);
-  }
-  request.writer->Send({200,
-                        {{"Content-Type", "application/json"}},
-                        StrCat("{\"kind\":\"", resource.list_kind, "\",\"apiVersion\":\"",
-                               resource.ApiVersion(), "\",\"metadata\":{\"resourceVersion\":\"",
-                               store_.revision(), "\"},\"items\":[", items, "]}\n")});
-}
 
 }  // namespace sealane::kubeapi

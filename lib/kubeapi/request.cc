@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "lib/core/json.h"
+#include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/body.h"
 #include "lib/kubeapi/errors.h"
@@ -118,6 +119,32 @@ absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request) {
   if (IsProtobuf(request.body)) return DecodeProtobuf(request.body);
   const bool yaml = request.headers.Get("Content-Type").find("yaml") != std::string_view::npos;
   return ParseText(request.body, yaml);
+}
+
+absl::StatusOr<Selection> ParseSelection(const Resource& resource, const std::string& labels,
+                                         const std::string& fields) {
+  Selection out;
+  SEALANE_ASSIGN_OR_RETURN(out.labels, LabelQuery::Parse(labels));
+  SEALANE_ASSIGN_OR_RETURN(out.fields, FieldQuery::Parse(fields, resource.field_selectors));
+  return out;
+}
+
+bool IsLostRace(const absl::Status& status) {
+  return (absl::IsAborted(status) || absl::IsAlreadyExists(status)) && !IsApiError(status);
+}
+
+absl::Status Translate(const absl::Status& status, const Resource& resource,
+                       std::string_view name) {
+  if (IsApiError(status)) return status;
+  if (status.code() == absl::StatusCode::kAlreadyExists) {
+    return AlreadyExists(resource.Target(name));
+  }
+  if (status.code() == absl::StatusCode::kAborted) {
+    return ConflictError(resource.Target(name),
+                         "the object has been modified; please apply your changes to the latest "
+                         "version and try again");
+  }
+  return status;
 }
 
 }  // namespace sealane::kubeapi

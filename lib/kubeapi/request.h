@@ -52,7 +52,7 @@ struct ApiServer::Request {
   Output output = Output::kObject;
   std::vector<std::string> warnings = {};
   std::optional<UserInfo> user = {};  // who asks; only on servers that authenticate
-  // A patch, to be tried again when somebody else writes at the same time, and how often it was.
+  // The request itself where the answer may take longer than the call, and how often it was tried.
   std::shared_ptr<const http::HttpRequest> kept = nullptr;
   int attempt = 0;
 
@@ -64,6 +64,25 @@ struct ApiServer::Request {
 
 // metadata.labels of an object, or null.
 [[nodiscard]] const Json& LabelsOf(const Json& object);
+
+// Which objects of a list are meant.
+struct Selection {
+  LabelQuery labels;
+  FieldQuery fields;
+  [[nodiscard]] bool Matches(const Json& object) const {
+    return labels.Matches(LabelsOf(object)) && fields.Matches(object);
+  }
+};
+// Errors: a 400 that says what is wrong with a selector.
+[[nodiscard]] absl::StatusOr<Selection> ParseSelection(const Resource& resource,
+                                                       const std::string& labels,
+                                                       const std::string& fields);
+
+// Whether a store found another version of the object than the one that a write was decided for.
+[[nodiscard]] bool IsLostRace(const absl::Status& status);
+// The error of a store in the words of the API.
+[[nodiscard]] absl::Status Translate(const absl::Status& status, const Resource& resource,
+                                     std::string_view name);
 
 // The body of a request: JSON, YAML or Kubernetes' protobuf.
 [[nodiscard]] absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request);

@@ -16,6 +16,10 @@
 
 namespace sealane::kubeapi {
 
+// Namespaces that are always there: they cannot be deleted.
+inline constexpr std::string_view kSystemNamespaces[] = {"default", "kube-node-lease",
+                                                         "kube-public", "kube-system"};
+
 // How a write is to be made: the query parameters that all writes share.
 struct WriteOptions {
   std::string manager = "unknown";  // field manager

@@ -1,6 +1,8 @@
 // The parts of Writer that know particular endpoints and kinds: scale, deletion, and the addresses
 // of Services.
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -188,6 +190,11 @@ absl::StatusOr<WritePlan> Writer::Delete(const WriteTarget& target, const Json& 
   const Resource& resource = *target.resource;
   const ObjectPtr before = store_.Get(KeyOf(target));
   if (before == nullptr) return NotFoundError(resource.Target(target.name));
+  const bool is_namespace = resource.kind == "Namespace" && resource.builtin;
+  if (is_namespace && std::find(std::begin(kSystemNamespaces), std::end(kSystemNamespaces),
+                                target.name) != std::end(kSystemNamespaces)) {
+    return ForbiddenError(resource.Target(target.name), "this namespace may not be deleted");
+  }
   Json object = before->value();
   Json& metadata = object["metadata"];
   const Json given = delete_options.is_object() ? delete_options : Json::object();
@@ -229,7 +236,6 @@ absl::StatusOr<WritePlan> Writer::Delete(const WriteTarget& target, const Json& 
   };
   if (policy == "Orphan") add_finalizer("orphan");
   if (policy == "Foreground") add_finalizer("foregroundDeletion");
-  const bool is_namespace = resource.kind == "Namespace" && resource.builtin;
   int64_t grace = 0;
   if (resource.kind == "Pod" && resource.builtin) {
     const Json spec = object.value("spec", Json::object());

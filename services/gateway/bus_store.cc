@@ -1,6 +1,7 @@
 #include "services/gateway/bus_store.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/writer.h"
 #include "lib/model/identity.h"
 #include "services/gateway/admit.h"
 #include "services/gateway/object_view.h"
@@ -23,8 +25,6 @@ using kubeapi::ObjectPtr;
 
 constexpr char kNamespaces[] = "namespaces";
 constexpr char kCrdKind[] = "CustomResourceDefinition";
-constexpr const char* kSystemNamespaces[] = {"default", "kube-node-lease", "kube-public",
-                                             "kube-system"};
 // Of each row: a deletion is shown with the object as it was last, and watches that come back to a
 // gateway that was started again go on where nothing is missing since.
 constexpr int kKeptPerKey = 4;
@@ -101,7 +101,9 @@ void BusStore::OnEvent(const WatchEvent& event) {
       lost_ = true;
     }
     created_micros_ = event.stream_created_micros;
-    for (const char* name : kSystemNamespaces) ShowNamespace(name, created_micros_, 1);
+    for (const std::string_view name : kubeapi::kSystemNamespaces) {
+      ShowNamespace(std::string(name), created_micros_, 1);
+    }
     return;
   }
   if (event.type == WatchEvent::Type::kSynced) {
@@ -256,7 +258,7 @@ void BusStore::Show(const std::string& key, uint64_t revision) {
   unserved_.erase(key);
   // Nothing has to be withdrawn: it is as good as gone.
   if (entry.row.deleting() && entry.app.clusters().empty()) {
-    return view_.FollowRemoval(*mine, revision);
+    return FollowRemoval(*mine, revision);
   }
   const v1::ClusterStatus* cluster = nullptr;
   if (entry.row.ref().kind() == "Cluster") {
@@ -280,7 +282,22 @@ void BusStore::Hide(const Entry& entry, uint64_t revision) {
   const std::optional<ObjectKey> mine = KeyOf(entry.row.ref());
   if (!mine.has_value()) return;
   // The kind of a definition stays known: its objects are yet to be removed.
-  view_.FollowRemoval(*mine, revision);
+  FollowRemoval(*mine, revision);
+}
+
+void BusStore::FollowRemoval(const ObjectKey& key, uint64_t revision) {
+  if (key.resource != kNamespaces) return view_.FollowRemoval(key, revision);
+  const bool stays =
+      std::ranges::find(kubeapi::kSystemNamespaces, key.name) !=
+          std::end(kubeapi::kSystemNamespaces) ||
+      std::ranges::any_of(entries_, [&](const auto& row) {
+        const Entry& entry = row.second;
+        const bool gone = entry.row.deleting() && entry.app.clusters().empty();
+        return entry.row_revision != 0 && !gone && entry.row.ref().namespace_() == key.name;
+      });
+  if (!stays) return view_.FollowRemoval(key, revision);
+  // As if it was made anew at once, by nobody.
+  view_.Follow(key, ImpliedNamespace(key.name, FromMicros(created_micros_)), revision);
 }
 
 void BusStore::OnDefinition(uint64_t revision) {

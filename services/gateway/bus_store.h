@@ -92,6 +92,8 @@ class BusStore final : public kubeapi::Store {
   void Hide(const Entry& entry, uint64_t revision);
   // Objects that came before the definition of their kind are shown now.
   void OnDefinition(uint64_t revision);
+  // Namespaces that are always there, or that objects are in, stay without their row.
+  void FollowRemoval(const kubeapi::ObjectKey& key, uint64_t revision);
   void ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision);
   // Tells those whose write of this row has come round.
   void Wake(const std::string& key);
