@@ -15,18 +15,18 @@ bool ApiServer::Admit(Request& request) {
   if (!request.user) request.user = options_.access.authenticate(request.http);
   const Attributes attributes = AttributesOf(request.http.method, request.target);
   if (options_.access.audit) {
-    AuditRecord record{request.user.value_or(UserInfo()), attributes, 0, {}};
+    request.record = std::make_shared<AuditRecord>(
+        AuditRecord{request.user.value_or(UserInfo()), attributes, 0, {}});
     const std::string& verb = attributes.verb;
     const bool reads = verb == "get" || verb == "list" || verb == "watch" || verb == "head";
-    request.writer =
-        ObserveAnswer(std::move(request.writer),
-                      [audit = options_.access.audit, record = std::move(record), reads,
-                       &clock = env_.clock, start = env_.clock.Now()](int code) mutable {
-                        if (reads && code != 401 && code != 403) return;
-                        record.code = code;
-                        record.latency = clock.Now() - start;
-                        audit(record);
-                      });
+    request.writer = ObserveAnswer(std::move(request.writer),
+                                   [audit = options_.access.audit, record = request.record, reads,
+                                    &clock = env_.clock, start = env_.clock.Now()](int code) {
+                                     if (reads && code != 401 && code != 403) return;
+                                     record->code = code;
+                                     record->latency = clock.Now() - start;
+                                     audit(*record);
+                                   });
   }
   if (!request.user) {
     Fail(request, ApiError(401, "Unauthorized", "Unauthorized"));

@@ -151,6 +151,7 @@ void ApiServer::Later(const Request& request, absl::Duration pause,
   auto later = std::make_shared<Request>(Request{*kept, request.writer, request.target,
                                                  request.path, request.resource, request.output});
   later->user = request.user;
+  later->record = request.record;
   later->kept = kept;
   later->attempt = request.attempt + 1;
   executor_.After(pause, [this, later, step] { Guard(*later, step); });
@@ -364,6 +365,8 @@ void ApiServer::Write(Request& request) {
   const bool gone = plan->gone;
   const int code = plan->created ? 201 : 200;
   const std::string name = plan->key.name;
+  // The path of a creation does not name it.
+  if (request.record != nullptr) request.record->attributes.name = name;
   const std::string uid = gone ? plan->object->at("metadata").value("uid", "") : "";
   // The answer may come after this request object is gone.
   auto later = std::make_shared<Request>(request);

@@ -52,6 +52,8 @@ struct ApiServer::Request {
   Output output = Output::kObject;
   std::vector<std::string> warnings = {};
   std::optional<UserInfo> user = {};  // who asks; only on servers that authenticate
+  // What the audit will be told; nullptr where there is none.
+  std::shared_ptr<AuditRecord> record = nullptr;
   // The request itself where the answer may take longer than the call, and how often it was tried.
   std::shared_ptr<const http::HttpRequest> kept = nullptr;
   int attempt = 0;

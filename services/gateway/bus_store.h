@@ -44,6 +44,10 @@ class BusStore final : public kubeapi::Store {
   // The stream that counts revisions was lost and made anew. This process has to begin again.
   [[nodiscard]] bool lost() const { return lost_; }
   [[nodiscard]] size_t size() const { return entries_.size(); }
+  // The kind that is stored under that name ("apps/deployments"); nullptr: none.
+  [[nodiscard]] const Kind* KindOf(std::string_view storage_name) const {
+    return kinds_.Stored(storage_name);
+  }
   // In whose name the writes that follow are made: for history, and for people.
   void SetPublisher(std::string publisher) { publisher_ = std::move(publisher); }
 

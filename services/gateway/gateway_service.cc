@@ -243,9 +243,24 @@ void GatewayService::Audit(const kubeapi::AuditRecord& record) {
   if (!asked.ns.empty()) what += StrCat(" in ", asked.ns);
   if (!asked.name.empty()) what += StrCat(" ", asked.name);
   if (asked.resource_request && !asked.path.empty()) what += StrCat(" (", asked.path, ")");
-  events_.Emit(done ? "Normal" : "Warning", record.code == 403 ? "Denied" : "Audit",
-               StrCat(record.user.name, ": ", asked.verb, " ", what, ": ",
-                      record.code == 0 ? "not answered" : std::to_string(record.code)));
+  v1::Event event;
+  event.set_type(done ? "Normal" : "Warning");
+  event.set_reason(record.code == 403 ? "Denied" : "Audit");
+  event.set_message(StrCat(record.user.name, ": ", asked.verb, " ", what, ": ",
+                           record.code == 0 ? "not answered" : std::to_string(record.code)));
+  // Found by the object's name, too; what is in a member cluster is no object of the fleet.
+  const Kind* kind =
+      asked.path.empty() && !asked.name.empty()
+          ? store_.KindOf(asked.group.empty() ? asked.resource
+                                              : StrCat(asked.group, "/", asked.resource))
+          : nullptr;
+  if (kind != nullptr) {
+    event.mutable_ref()->set_api_version(kind->api_version);
+    event.mutable_ref()->set_kind(kind->kind);
+    event.mutable_ref()->set_namespace_(asked.ns);
+    event.mutable_ref()->set_name(asked.name);
+  }
+  events_.Emit(std::move(event));
 }
 
 void GatewayService::UpdateMetrics() {

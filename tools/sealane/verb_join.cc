@@ -223,12 +223,12 @@ absl::Status WaitUntilEmpty(Terminal& terminal, Fleet& fleet, const std::string&
       }
     }
     if (fleet.NowMicros() >= until) {
-      return absl::DeadlineExceededError(
-          ToAbsl(StrCat("cluster ", cluster,
-                        " still has works of the fleet; its login stays. Its agent must run for "
-                        "them to go, and what runs nowhere else stays until another cluster has "
-                        "room for it. See `sealane get works --cluster ", cluster,
-                        "`, and `sealane explain` about what is left; then run unjoin again")));
+      return absl::DeadlineExceededError(ToAbsl(
+          StrCat("cluster ", cluster,
+                 " still has works of the fleet; its login stays. Its agent must run for "
+                 "them to go, and what runs nowhere else stays until another cluster has "
+                 "room for it. See `sealane get works --cluster ",
+                 cluster, "`, and `sealane explain` about what is left; then run unjoin again")));
     }
     Wait(fleet, kLook);
   }

@@ -161,7 +161,7 @@ TEST_F(GuardedServerTest, TheAuditIsToldOfWritesAndDenials) {
   As("bob", "DELETE", StrCat(kMaps, "/m"));
   As("mallory", "GET", kMaps);
   As("ann", "GET", "/api/v1/secrets");
-  EXPECT_THAT(audit_, ElementsAre("ann create configmaps/ 201", "bob delete configmaps/m 403",
+  EXPECT_THAT(audit_, ElementsAre("ann create configmaps/m 201", "bob delete configmaps/m 403",
                                   " list configmaps/ 401", "ann list secrets/ 403"));
 }
 
