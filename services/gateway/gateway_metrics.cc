@@ -3,12 +3,7 @@
 namespace sealane::gateway {
 
 GatewayMetrics::GatewayMetrics(Registry& r)
-    : reads(r.AddCounter("sealane_gateway_requests_total", "Requests of known users, by kind.",
-                         {{"kind", "read"}})),
-      writes(r.AddCounter("sealane_gateway_requests_total", "Requests of known users, by kind.",
-                          {{"kind", "write"}})),
-      member_requests(r.AddCounter("sealane_gateway_requests_total",
-                                   "Requests of known users, by kind.", {{"kind", "member"}})),
+    : requests(std::make_shared<const RequestMetrics>(r)),
       unauthenticated(r.AddCounter("sealane_gateway_refused_total",
                                    "Requests refused before they were looked at, by reason.",
                                    {{"reason", "unauthenticated"}})),

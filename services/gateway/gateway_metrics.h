@@ -1,21 +1,20 @@
 #pragma once
 
-#include <map>
-#include <string>
+#include <memory>
 
 #include "lib/telemetry/metrics.h"
 #include "services/gateway/credentials.h"
+#include "services/gateway/request_metrics.h"
 
 namespace sealane::gateway {
 
+// What the gateway counts. All series exist from the start.
 struct GatewayMetrics {
   explicit GatewayMetrics(Registry& registry);
   // Files of credentials that were read again, and that were wrong.
   [[nodiscard]] static Credentials::Metrics ForCredentials(Registry& registry);
 
-  Counter& reads;
-  Counter& writes;
-  Counter& member_requests;
+  std::shared_ptr<const RequestMetrics> requests;
   Counter& unauthenticated;
   Counter& forbidden;
   Counter& too_many;

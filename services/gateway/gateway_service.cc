@@ -218,7 +218,6 @@ void GatewayService::HandleMember(const http::HttpRequest& request,
     metrics_.unauthenticated.Increment();
     return Refuse(*writer, kubeapi::ApiError(401, "Unauthorized", "Unauthorized"));
   }
-  metrics_.member_requests.Increment();
   MemberAsker asker{*user, nullptr};
   // The request without its body: what says who it is.
   http::HttpRequest proof = request;
@@ -301,12 +300,14 @@ void GatewayService::Handle(const http::HttpRequest& request,
   if (IsProbe(request) && (ready || request.path == "/livez")) {
     return writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
   }
+  const bool member = MemberProxy::IsMine(request.path);
+  writer = member ? RequestMetrics::ObserveMember(metrics_.requests, std::move(writer))
+                  : RequestMetrics::Observe(metrics_.requests, request, context_.env.clock,
+                                            std::move(writer));
   if (!ready) return Refuse(*writer, kubeapi::ApiError(503, "ServiceUnavailable", why));
   std::optional<kubeapi::UserInfo> user = authenticate_(request);
-  if (MemberProxy::IsMine(request.path)) return HandleMember(request, user, std::move(writer));
-  const bool read = IsRead(request);
-  (read ? metrics_.reads : metrics_.writes).Increment();
-  if (read) return Read(request, std::move(user), std::move(writer));
+  if (member) return HandleMember(request, user, std::move(writer));
+  if (IsRead(request)) return Read(request, std::move(user), std::move(writer));
   std::shared_ptr<void> place = TakePlace(user.has_value() ? user->name : "");
   if (place == nullptr) {
     metrics_.too_many.Increment();
