@@ -20,8 +20,10 @@ struct GatewayMetrics {
   Counter& too_many;
   Counter& too_many_reads;
   Counter& too_many_watches;
+  Counter& watches_expired;
   Counter& gave_way;
   Counter& no_room;
+  Counter& not_taken;
   Counter& handshakes_delayed;
   Counter& handshakes_refused;
   Histogram& write_seconds;

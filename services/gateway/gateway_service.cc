@@ -161,6 +161,7 @@ void GatewayService::Serve() {
   options.definitions = Kinds::FleetDefinitions();
   options.max_watches_per_user = static_cast<size_t>(options_.max_watches_per_user);
   options.on_watch_refused = [this] { metrics_.too_many_watches.Increment(); };
+  options.on_watch_expired = [this] { metrics_.watches_expired.Increment(); };
   options.access.authenticate = authenticate_;
   options.access.authorize = [this](const kubeapi::UserInfo& user,
                                     const kubeapi::Attributes& attributes) {
@@ -258,6 +259,7 @@ void GatewayService::UpdateMetrics() {
     };
     metrics_.gave_way.Increment(more(server_->gave_way(), gave_way_));
     metrics_.no_room.Increment(more(server_->refused(), no_room_));
+    metrics_.not_taken.Increment(more(server_->not_taken(), not_taken_));
     metrics_.handshakes_delayed.Increment(more(server_->handshakes_delayed(), delayed_));
     metrics_.handshakes_refused.Increment(more(server_->handshakes_refused(), not_begun_));
   }
