@@ -121,6 +121,7 @@ RATE = "$__rate_interval"
 PHASES = ["Pending", "Scheduled", "Applying", "Progressing", "Healthy", "Degraded", "Failed", "Deleting"]
 ZERO_IS_GOOD = [(None, "green"), (1, "red")]
 ZERO_IS_BETTER = [(None, "green"), (1, "orange")]
+DAY = 86400
 FULL = [(None, "green"), (0.75, "orange"), (0.9, "red")]
 AGE = [(None, "green"), (30, "orange"), (60, "red")]
 
@@ -426,6 +427,9 @@ API = [
     stat("Writes not answered yet", "sum(sealane_gateway_writes_waiting)"),
     stat("Answers of members", "sum(sealane_gateway_member_answers)",
          text="Under way from member clusters, watches and logs among them."),
+    stat("Certificate runs out in", "min(sealane_gateway_certificate_expiry_timestamp_seconds > 0) - time()", unit="s",
+         steps=[(None, "red"), (7 * DAY, "orange"), (14 * DAY, "green")],
+         text="The first of all gateways that serve. A new file is read within ten seconds."),
     lines("Requests", (f"sum by (verb) (rate(sealane_gateway_requests_total[{RATE}]))", "{{verb}}"),
           (f"sum(rate(sealane_gateway_member_requests_total[{RATE}]))", "passed on to members"), unit="reqps",
           text="By verb. other: discovery and the like."),

@@ -51,7 +51,9 @@ Credentials::Metrics GatewayMetrics::ForCredentials(Registry& r) {
   constexpr char kName[] = "sealane_gateway_credentials_reads_total";
   constexpr char kHelp[] = "Files of certificates, keys and tokens that changed, by outcome.";
   return {r.AddCounter(kName, kHelp, {{"result", "taken"}}),
-          r.AddCounter(kName, kHelp, {{"result", "refused"}})};
+          r.AddCounter(kName, kHelp, {{"result", "refused"}}),
+          r.AddGauge("sealane_gateway_certificate_expiry_timestamp_seconds",
+                     "When the certificate that is shown to clients runs out.")};
 }
 
 }  // namespace sealane::gateway

@@ -11,7 +11,7 @@ namespace sealane::gateway {
 // What the gateway counts. All series exist from the start.
 struct GatewayMetrics {
   explicit GatewayMetrics(Registry& registry);
-  // Files of credentials that were read again, and that were wrong.
+  // Files of credentials that were read again, and that were wrong; when the certificate ends.
   [[nodiscard]] static Credentials::Metrics ForCredentials(Registry& registry);
 
   std::shared_ptr<const RequestMetrics> requests;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "lib/kubeauth/jwt.h"
 #include "services/policy/policy_service.h"
 #include "tests/support/subprocess.h"
+#include "tests/unit/lib/http/test_certificate.h"
 #include "tests/unit/lib/kubeauth/test_keys.h"
 
 namespace sealane::gateway {
@@ -486,6 +488,22 @@ TEST_F(GatewayServiceTest, FilesOfCredentialsAreReadAgainAndBadOnesAreNotTaken) 
   sim_.RunFor(absl::Seconds(11));
   EXPECT_EQ(Code("newcomers-token-123"), 401);
   EXPECT_EQ(Code("0123456789abcdef"), 200);
+}
+
+TEST_F(GatewayServiceTest, TheEndOfTheCertificateIsToldAsTheFileHasItNow) {
+  const auto expiry = [this] {
+    const std::string text = registry_.Expose();
+    const std::string line = "\nsealane_gateway_certificate_expiry_timestamp_seconds ";
+    const size_t at = text.find(line);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
+  };
+  EXPECT_EQ(expiry(), 0) << "the file is no certificate";
+  WriteFile("cert", http::MakeCertificate(86400).certificate);
+  sim_.RunFor(absl::Seconds(11));
+  EXPECT_NEAR(expiry(), static_cast<double>(time(nullptr)) + 86400, 60);
+  WriteFile("cert", http::MakeCertificate(1000000).certificate);
+  sim_.RunFor(absl::Seconds(11));
+  EXPECT_NEAR(expiry(), static_cast<double>(time(nullptr)) + 1000000, 60);
 }
 
 TEST_F(GatewayServiceTest, AWatchEndsWithTheRightToIt) {
