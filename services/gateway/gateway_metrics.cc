@@ -39,6 +39,8 @@ GatewayMetrics::GatewayMetrics(Registry& r)
                                    "From a write of a client to its answer.")),
       rows_copied(r.AddCounter("sealane_gateway_rows_copied_total",
                                "Rows copied into the stream that all gateways read.")),
+      lag(r.AddHistogram("sealane_gateway_lag_seconds",
+                         "From the storing of a row on the bus to its showing here.")),
       leader(r.AddGauge("sealane_gateway_leader", "1 while this process copies rows.")),
       objects(r.AddGauge("sealane_gateway_objects", "Objects that the API shows.")),
       watches(r.AddGauge("sealane_gateway_watches", "Watches of clients that are open.")),

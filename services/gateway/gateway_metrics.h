@@ -28,6 +28,7 @@ struct GatewayMetrics {
   Counter& handshakes_refused;
   Histogram& write_seconds;
   Counter& rows_copied;
+  Histogram& lag;
   Gauge& leader;
   Gauge& objects;
   Gauge& watches;

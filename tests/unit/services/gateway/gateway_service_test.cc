@@ -490,6 +490,30 @@ TEST_F(GatewayServiceTest, FilesOfCredentialsAreReadAgainAndBadOnesAreNotTaken) 
   EXPECT_EQ(Code("0123456789abcdef"), 200);
 }
 
+TEST_F(GatewayServiceTest, HowFarBehindItShowsIsMeasuredFromTheRow) {
+  const auto lag = [this](const char* what) {
+    const std::string text = registry_.Expose();
+    const std::string line = StrCat("\nsealane_gateway_lag_seconds_", what, " ");
+    const size_t at = text.find(line);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
+  };
+  EXPECT_EQ(lag("count"), 0) << "what was there before it served is not late";
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  Call(201, "POST", kMaps, Map("one", "1"));
+  sim_.RunFor(absl::Seconds(1));
+  const double count = lag("count");
+  EXPECT_GE(count, 2);
+  EXPECT_LT(lag("sum"), count) << "less than a second each";
+  // Nobody copies for a while: what is shown then was late.
+  Begin(1);
+  End(0);
+  const double before = lag("sum");
+  const auto write = Ask("PUT", StrCat(kMaps, "/one"), Map("one", "2"), 1);
+  ASSERT_TRUE(sim_.RunUntil([&] { return write->answer.has_value(); }, absl::Seconds(40)));
+  EXPECT_EQ(write->answer->status, 200);
+  EXPECT_GT(lag("sum") - before, 1);
+}
+
 TEST_F(GatewayServiceTest, TheEndOfTheCertificateIsToldAsTheFileHasItNow) {
   const auto expiry = [this] {
     const std::string text = registry_.Expose();
