@@ -354,6 +354,10 @@ API = [
     stat("Sources that fail", "max(sealane_source_sources_failing)", steps=ZERO_IS_GOOD,
          text="The newest commit is not in force, or the repository cannot be read."),
     stat("Objects they own", "max(sealane_source_objects)"),
+    stat("Longest over its time", "clamp_min(time() - max(sealane_source_sync_due_timestamp_seconds > 0), 0)", unit="s",
+         steps=[(None, "green"), (300, "orange"), (1800, "red")],
+         text="Of the source that has not been in force for longest: since when it should have been looked at again. "
+              "Empty without sources, or while all are suspended."),
     lines("Reads of repositories", (f"sum by (result) (rate(sealane_source_fetches_total[{RATE}]))", "{{result}}"),
           unit="ops"),
     lines("Time of a read",
