@@ -13,130 +13,10 @@ import json
 import pathlib
 import sys
 
+from panels import (AGE, DAY, FULL, RATE, ZERO_IS_BETTER, ZERO_IS_GOOD, Panel, dashboard, lines, quantile, row,
+                    stat, variable)
+
 HERE = pathlib.Path(__file__).resolve().parent
-DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-WIDTH = 24
-
-
-class Panel:
-    """One panel: `queries` is a list of (PromQL, legend)."""
-
-    def __init__(self, kind, title, queries, *, unit="short", width=8, height=8, text="", stack=False,
-                 steps=None, mappings=None, columns=None):
-        self.kind, self.title, self.queries, self.unit = kind, title, queries, unit
-        self.width, self.height, self.text, self.stack = width, height, text, stack
-        self.steps, self.mappings, self.columns = steps, mappings, columns
-
-    def json(self, number, x, y):
-        table = self.kind == "table"
-        targets = [
-            {"datasource": DATASOURCE, "expr": expr, "legendFormat": legend, "refId": chr(65 + i),
-             **({"format": "table", "instant": True} if table else
-                {"instant": True} if self.kind in ("stat", "bargauge") else {"range": True})}
-            for i, (expr, legend) in enumerate(self.queries)]
-        defaults = {"unit": self.unit}
-        if self.steps:
-            defaults["thresholds"] = {"mode": "absolute", "steps": [
-                {"color": colour, "value": value} for value, colour in self.steps]}
-        if self.mappings:
-            defaults["mappings"] = [{"type": "value", "options": {
-                value: {"text": text, "color": colour}
-                for value, (text, colour) in self.mappings.items()}}]
-        options = {}
-        if self.kind == "stat":
-            options = {"colorMode": "background" if self.steps or self.mappings else "value",
-                       "reduceOptions": {"calcs": ["lastNotNull"]}, "textMode": "value_and_name"
-                       if any(legend for _, legend in self.queries) else "value"}
-        elif self.kind == "bargauge":
-            options = {"displayMode": "gradient", "orientation": "horizontal",
-                       "reduceOptions": {"calcs": ["lastNotNull"]}}
-        elif self.kind == "timeseries":
-            defaults["custom"] = {"fillOpacity": 25 if self.stack else 8, "showPoints": "never",
-                                  **({"stacking": {"mode": "normal"}} if self.stack else {})}
-            if self.unit in ("percentunit",):
-                defaults["min"] = 0
-            options = {"legend": {"displayMode": "list", "placement": "bottom"},
-                       "tooltip": {"mode": "multi", "sort": "desc"}}
-        panel = {
-            "id": number, "type": self.kind, "title": self.title, "description": self.text,
-            "datasource": DATASOURCE, "gridPos": {"x": x, "y": y, "w": self.width, "h": self.height},
-            "targets": targets, "options": options,
-            "fieldConfig": {"defaults": defaults, "overrides": []}}
-        if table:
-            # One row per label set; a column per query, named by its legend.
-            names = {f"Value #{t['refId']}": t["legendFormat"] for t in targets}
-            if len(targets) == 1:
-                names = {"Value": targets[0]["legendFormat"]}
-            panel["transformations"] = [
-                {"id": "merge", "options": {}},
-                {"id": "organize", "options": {
-                    "excludeByName": {"Time": True}, "renameByName": names}}]
-            units = self.columns or {}
-            panel["fieldConfig"]["overrides"] = [
-                {"matcher": {"id": "byName", "options": name},
-                 "properties": [{"id": "unit", "value": unit}]} for name, unit in units.items()]
-        return panel
-
-
-def row(title):
-    return title
-
-
-def variable(name, query, *, label, several=False):
-    return {"name": name, "label": label, "type": "query", "datasource": DATASOURCE,
-            "query": {"query": query, "refId": name}, "definition": query, "refresh": 2, "sort": 1,
-            "multi": several, "includeAll": several,
-            **({"allValue": ".*", "current": {"text": "All", "value": "$__all"}} if several else {})}
-
-
-def dashboard(uid, title, text, items, variables=()):
-    panels, number, x, y, height = [], 0, 0, 0, 0
-    for item in items:
-        number += 1
-        if isinstance(item, str):
-            y, x, height = y + height, 0, 0
-            panels.append({"id": number, "type": "row", "title": item, "collapsed": False,
-                           "gridPos": {"x": 0, "y": y, "w": WIDTH, "h": 1}, "panels": []})
-            y += 1
-            continue
-        if x + item.width > WIDTH:
-            y, x, height = y + height, 0, 0
-        panels.append(item.json(number, x, y))
-        x, height = x + item.width, max(height, item.height)
-    return {
-        "uid": uid, "title": title, "description": text, "tags": ["sealane"], "editable": True,
-        "schemaVersion": 39, "version": 1, "timezone": "browser", "refresh": "10s",
-        "time": {"from": "now-1h", "to": "now"}, "graphTooltip": 1,
-        "links": [{"type": "dashboards", "tags": ["sealane"], "title": "Sealane", "asDropdown": True,
-                   "includeVars": False, "keepTime": True}],
-        "templating": {"list": [
-            {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus",
-             "current": {}}, *variables]},
-        "annotations": {"list": []}, "panels": panels}
-
-
-# --- What several panels share --------------------------------------------------------------------
-
-RATE = "$__rate_interval"
-PHASES = ["Pending", "Scheduled", "Applying", "Progressing", "Healthy", "Degraded", "Failed", "Deleting"]
-ZERO_IS_GOOD = [(None, "green"), (1, "red")]
-ZERO_IS_BETTER = [(None, "green"), (1, "orange")]
-FULL = [(None, "green"), (0.75, "orange"), (0.9, "red")]
-AGE = [(None, "green"), (30, "orange"), (60, "red")]
-
-
-def quantile(q, metric, by="", where="", window=RATE):
-    labels = f"le{', ' + by if by else ''}"
-    return f"histogram_quantile({q}, sum by ({labels}) (rate({metric}_bucket{where}[{window}])))"
-
-
-def stat(title, expr, **kwargs):
-    return Panel("stat", title, [(expr, "")], **{"width": 4, "height": 4, **kwargs})
-
-
-def lines(title, *queries, **kwargs):
-    return Panel("timeseries", title, list(queries), **kwargs)
-
 
 # Metrics that are about the fleet are told by the leader of the status service alone. Its standbys
 # have none of them, so `max` over the processes is the leader's word.
@@ -426,19 +306,43 @@ API = [
     stat("Writes not answered yet", "sum(sealane_gateway_writes_waiting)"),
     stat("Answers of members", "sum(sealane_gateway_member_answers)",
          text="Under way from member clusters, watches and logs among them."),
-    lines("Requests", (f"sum by (kind) (rate(sealane_gateway_requests_total[{RATE}]))", "{{kind}}"), unit="reqps",
-          text="Of known users. member: passed on to a member cluster."),
+    stat("Certificate runs out in", "min(sealane_gateway_certificate_expiry_timestamp_seconds > 0) - time()", unit="s",
+         steps=[(None, "red"), (7 * DAY, "orange"), (14 * DAY, "green")],
+         text="The first of all gateways that serve. A new file is read within ten seconds."),
+    lines("Requests", (f"sum by (verb) (rate(sealane_gateway_requests_total[{RATE}]))", "{{verb}}"),
+          (f"sum(rate(sealane_gateway_member_requests_total[{RATE}]))", "passed on to members"), unit="reqps",
+          text="By verb. other: discovery and the like."),
+    lines("Answers that are no success",
+          (f'sum by (code) (rate(sealane_gateway_requests_total{{code!~"2.."}}[{RATE}]))', "{{code}}"), unit="reqps",
+          text="By code. 404 and 409 belong to daily life; 5.. are the server's own failures. none: the client left."),
+    lines("Share of failures",
+          (f'sum(rate(sealane_gateway_requests_total{{code=~"5.."}}[{RATE}]))'
+           f' / sum(rate(sealane_gateway_requests_total{{code!="401"}}[{RATE}]))', "of the API"),
+          (f'sum(rate(sealane_gateway_member_requests_total{{code=~"5.."}}[{RATE}]))'
+           f' / sum(rate(sealane_gateway_member_requests_total{{code!="401"}}[{RATE}]))', "of members"),
+          unit="percentunit", text="Answers with 5.. among those to known users. Members that are cut off fail, too."),
+    lines("From a read to its answer",
+          (quantile(0.5, "sealane_gateway_read_seconds", by="verb", window="$__range"), "{{verb}} half"),
+          (quantile(0.99, "sealane_gateway_read_seconds", by="verb", window="$__range"), "{{verb}} 99 of 100"),
+          unit="s", text="With its wait for its turn; watches left out. Over the chosen time."),
     lines("From a write to its answer",
           (quantile(0.5, "sealane_gateway_write_seconds", window="$__range"), "half"),
           (quantile(0.99, "sealane_gateway_write_seconds", window="$__range"), "99 of 100"),
           unit="s", text="A write is answered when it is durable. Over the chosen time."),
     lines("Refused", (f"sum by (reason) (rate(sealane_gateway_refused_total[{RATE}]))", "{{reason}}"), unit="reqps",
           text="unauthenticated: 401, forbidden: 403, too_many...: 429."),
+    lines("How far behind it shows",
+          (quantile(0.5, "sealane_gateway_lag_seconds", window="$__range"), "half"),
+          (quantile(0.99, "sealane_gateway_lag_seconds", window="$__range"), "99 of 100"),
+          unit="s", text="From a row's being stored on the bus to its showing in a gateway. Over the chosen time."),
     lines("Rows copied", (f"sum(rate(sealane_gateway_rows_copied_total[{RATE}]))", "rows"), unit="ops",
           text="Into the stream that all gateways read."),
     lines("Connections that gave way", (f"sum by (which) (rate(sealane_gateway_connections_closed_total[{RATE}]))",
                                         "{{which}}"), unit="ops",
           text="Closed because there were too many: the one that waited longest, or the new one."),
+    lines("Clients that read too slowly", (f"sum(rate(sealane_gateway_watches_expired_total[{RATE}]))", "watches that got 410"),
+          (f"sum(rate(sealane_gateway_answers_not_taken_total[{RATE}]))", "connections closed"), unit="ops",
+          text="A watch gets 410 when what its client missed is not kept any more; it lists again then."),
     lines("TLS handshakes held", (f"sum by (outcome) (rate(sealane_gateway_handshakes_held_total[{RATE}]))",
                                   "{{outcome}}"), unit="ops",
           text="Too many at once, all in all or from one address."),
@@ -450,6 +354,10 @@ API = [
     stat("Sources that fail", "max(sealane_source_sources_failing)", steps=ZERO_IS_GOOD,
          text="The newest commit is not in force, or the repository cannot be read."),
     stat("Objects they own", "max(sealane_source_objects)"),
+    stat("Longest over its time", "clamp_min(time() - max(sealane_source_sync_due_timestamp_seconds > 0), 0)", unit="s",
+         steps=[(None, "green"), (300, "orange"), (1800, "red")],
+         text="Of the source that has not been in force for longest: since when it should have been looked at again. "
+              "Empty without sources, or while all are suspended."),
     lines("Reads of repositories", (f"sum by (result) (rate(sealane_source_fetches_total[{RATE}]))", "{{result}}"),
           unit="ops"),
     lines("Time of a read",

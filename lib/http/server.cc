@@ -248,6 +248,7 @@ int HttpServer::port() const { return impl_->port(); }
 size_t HttpServer::connections() const { return impl_->core().connections; }
 uint64_t HttpServer::gave_way() const { return impl_->core().gave_way; }
 uint64_t HttpServer::refused() const { return impl_->core().refused; }
+uint64_t HttpServer::not_taken() const { return impl_->core().not_taken; }
 uint64_t HttpServer::handshakes_delayed() const { return impl_->core().handshakes_delayed; }
 uint64_t HttpServer::handshakes_refused() const { return impl_->core().handshakes_refused; }
 

@@ -74,6 +74,9 @@ class HttpServer {
   // since the start. Thread rule: any.
   [[nodiscard]] uint64_t gave_way() const;
   [[nodiscard]] uint64_t refused() const;
+  // Connections that were closed since the start because the client did not take an answer: not
+  // soon enough, or too much of it waited. Thread rule: any.
+  [[nodiscard]] uint64_t not_taken() const;
   // TLS handshakes that had to wait for their turn, and those whose connection ended before it
   // came: closed here, or by a client that had waited enough. Thread rule: any.
   [[nodiscard]] uint64_t handshakes_delayed() const;

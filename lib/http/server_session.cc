@@ -142,7 +142,10 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     const bool last = piece.last;
     queue_.push_back(std::move(piece));
     if (!last) {
-      if (answer_ && answer_->pending > core_->options.max_pending_bytes) return Close();
+      if (answer_ && answer_->pending > core_->options.max_pending_bytes) {
+        ++core_->not_taken;
+        return Close();
+      }
       WatchForClose();
     }
     if (!writing_) WriteNext();
@@ -314,6 +317,7 @@ class Session final : public SessionBase, public std::enable_shared_from_this<Se
     asio::async_write(stream_, buffers,
                       [self = this->shared_from_this()](error_code error, size_t size) {
                         self->writing_ = false;
+                        if (error == beast::error::timeout) ++self->core_->not_taken;
                         if (error || self->closed_) return self->Close();
                         self->Written(size);
                       });

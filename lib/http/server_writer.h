@@ -39,6 +39,7 @@ class ServerCore {
   std::atomic<size_t> body_bytes{0};  // of requests that no handler has seen yet
   std::atomic<uint64_t> gave_way{0};
   std::atomic<uint64_t> refused{0};
+  std::atomic<uint64_t> not_taken{0};
   std::atomic<bool> stopped{false};
   ConnectionLine line;  // I/O thread only
 };

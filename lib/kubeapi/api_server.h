@@ -41,6 +41,8 @@ struct ApiServerOptions {
   // Unread bytes of one watch: a client that leaves more is told the rest when it reads again.
   size_t max_watch_pending = 256 << 10;
   std::function<void()> on_watch_refused = nullptr;  // told of such a 429
+  // Told of a watch that ends with 410: what its client has not been told is not kept any more.
+  std::function<void()> on_watch_expired = nullptr;
 };
 
 // The server side of the Kubernetes API over a Store, without a transport: it can be driven through

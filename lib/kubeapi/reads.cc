@@ -229,7 +229,11 @@ void ApiServer::StartWatch(Request& request) {
   request.writer->StartStream(200, {{"Content-Type", "application/json"}});
   const auto id = std::make_shared<uint64_t>(0);
   const auto finish = [this, id] { watches_->End(*id); };
-  auto watch = std::make_shared<Watch>(env_, store_, std::move(options), request.writer, finish);
+  auto watch =
+      std::make_shared<Watch>(env_, store_, std::move(options), request.writer, [this, finish] {
+        if (options_.on_watch_expired) options_.on_watch_expired();
+        finish();
+      });
   *id = watches_->Add(watch);
   absl::Duration timeout = options_.watch_timeout;
   if (const int seconds = std::atoi(request.Query("timeoutSeconds").c_str()); seconds > 0) {

@@ -56,7 +56,8 @@ class Watch : public std::enable_shared_from_this<Watch> {
     size_t max_pending = 256 << 10;
   };
 
-  // `store` must outlive the watch. `on_end` is called when it ends by itself.
+  // `store` must outlive the watch. `on_end` is called when it ends by itself, with
+  // that 410.
   Watch(const Env& env, const Store& store, Options options,
         std::shared_ptr<http::ResponseWriter> writer, std::function<void()> on_end);
 

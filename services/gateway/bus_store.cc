@@ -60,9 +60,12 @@ absl::Status OnlyAView(const ObjectKey& key) {
 
 }  // namespace
 
-BusStore::BusStore(Bus& bus, Env env, Deploys& deploys, int bus_replicas, size_t history_limit)
+BusStore::BusStore(Bus& bus, Env env, Deploys& deploys, int bus_replicas, size_t history_limit,
+                   Histogram& lag)
     : bus_(bus),
+      clock_(env.clock),
       deploys_(deploys),
+      lag_(lag),
       bus_replicas_(bus_replicas),
       view_(history_limit),
       executor_(env.executor) {}
@@ -127,6 +130,15 @@ void BusStore::OnEvent(const WatchEvent& event) {
     OnCluster(message, gone);
   }
   view_.FollowTo(message.sequence);
+  MeasureLag(message);
+}
+
+// The clocks of the bus and of this process are compared: what they contradict counts as 0.
+void BusStore::MeasureLag(const BusMessage& message) {
+  const int64_t stored = OriginOf(message).stored_micros;
+  if (!synced_ || stored == 0) return;
+  const absl::Duration lag = clock_.Now() - FromMicros(stored);
+  lag_.Observe(absl::ToDoubleSeconds(std::max(lag, absl::ZeroDuration())));
 }
 
 void BusStore::OnObject(const std::string& key, const BusMessage& message, bool gone) {

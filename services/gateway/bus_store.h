@@ -17,6 +17,7 @@
 #include "lib/core/scoped_executor.h"
 #include "lib/kubeapi/store.h"
 #include "lib/telemetry/log.h"
+#include "lib/telemetry/metrics.h"
 #include "sealane/v1/app.pb.h"
 #include "sealane/v1/cluster.pb.h"
 #include "sealane/v1/deploy.pb.h"
@@ -35,8 +36,9 @@ namespace sealane::gateway {
 class BusStore final : public kubeapi::Store {
  public:
   // All borrowed. `history_limit`: changes that watches may resume from; `bus_replicas`: as
-  // StreamConfig::replicas.
-  BusStore(Bus& bus, Env env, Deploys& deploys, int bus_replicas, size_t history_limit);
+  // StreamConfig::replicas; `lag`: is told how long after the bus stored a row it is shown.
+  BusStore(Bus& bus, Env env, Deploys& deploys, int bus_replicas, size_t history_limit,
+           Histogram& lag);
   ~BusStore() override;
 
   // Begins to follow the bus; `on_synced` once, when everything that was there has been read.
@@ -89,6 +91,7 @@ class BusStore final : public kubeapi::Store {
   };
 
   void OnEvent(const WatchEvent& event);
+  void MeasureLag(const BusMessage& message);
   void OnObject(const std::string& key, const BusMessage& message, bool gone);
   void OnApp(const std::string& key, const BusMessage& message, bool gone);
   void OnCluster(const BusMessage& message, bool gone);
@@ -111,7 +114,9 @@ class BusStore final : public kubeapi::Store {
   void Write(const kubeapi::ObjectKey& key, v1::Operation operation, Done done);
 
   Bus& bus_;
+  const Clock& clock_;
   Deploys& deploys_;
+  Histogram& lag_;
   int bus_replicas_;
   kubeapi::MemoryStore view_;
   BindingViews bindings_;

@@ -7,6 +7,7 @@
 
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/http/certificate.h"
 #include "lib/http/curl_transport.h"
 #include "lib/kubeauth/oidc.h"
 #include "lib/telemetry/log.h"
@@ -88,6 +89,9 @@ absl::StatusOr<std::unique_ptr<Credentials>> Credentials::Load(Env env, const Op
     if (self.server_ != nullptr) {
       SEALANE_RETURN_IF_ERROR(self.server_->SetTls(texts[0], texts[1], authority));
     }
+    const auto expiry = http::CertificateExpiry(texts[0]);
+    self.metrics_.certificate_expiry.Set(
+        expiry.ok() ? static_cast<double>(absl::ToUnixSeconds(*expiry)) : 0);
     self.certificate_ = texts[0];
     self.key_ = texts[1];
     self.client_ca_ = authority;

@@ -31,6 +31,7 @@ class Credentials {
   struct Metrics {
     Counter& reloaded;
     Counter& failed;
+    Gauge& certificate_expiry;  // Unix time; 0: not known
   };
   // Reads the files that the options name. Errors name the flag.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Credentials>> Load(Env env,

@@ -86,7 +86,7 @@ GatewayService::GatewayService(ServiceContext context, const Options& options,
       events_(context_.bus, context_.env, "gateway"),
       deploys_(context_.bus, context_.env, options.write_timeout),
       store_(context_.bus, context_.env, deploys_, context_.bus_replicas,
-             static_cast<size_t>(options.history)),
+             static_cast<size_t>(options.history), metrics_.lag),
       members_(context_.bus, context_.env),
       executor_(context_.env.executor),
       reads_(context_.env.executor,
@@ -161,6 +161,7 @@ void GatewayService::Serve() {
   options.definitions = Kinds::FleetDefinitions();
   options.max_watches_per_user = static_cast<size_t>(options_.max_watches_per_user);
   options.on_watch_refused = [this] { metrics_.too_many_watches.Increment(); };
+  options.on_watch_expired = [this] { metrics_.watches_expired.Increment(); };
   options.access.authenticate = authenticate_;
   options.access.authorize = [this](const kubeapi::UserInfo& user,
                                     const kubeapi::Attributes& attributes) {
@@ -218,7 +219,6 @@ void GatewayService::HandleMember(const http::HttpRequest& request,
     metrics_.unauthenticated.Increment();
     return Refuse(*writer, kubeapi::ApiError(401, "Unauthorized", "Unauthorized"));
   }
-  metrics_.member_requests.Increment();
   MemberAsker asker{*user, nullptr};
   // The request without its body: what says who it is.
   http::HttpRequest proof = request;
@@ -274,6 +274,7 @@ void GatewayService::UpdateMetrics() {
     };
     metrics_.gave_way.Increment(more(server_->gave_way(), gave_way_));
     metrics_.no_room.Increment(more(server_->refused(), no_room_));
+    metrics_.not_taken.Increment(more(server_->not_taken(), not_taken_));
     metrics_.handshakes_delayed.Increment(more(server_->handshakes_delayed(), delayed_));
     metrics_.handshakes_refused.Increment(more(server_->handshakes_refused(), not_begun_));
   }
@@ -316,12 +317,14 @@ void GatewayService::Handle(const http::HttpRequest& request,
   if (IsProbe(request) && (ready || request.path == "/livez")) {
     return writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
   }
+  const bool member = MemberProxy::IsMine(request.path);
+  writer = member ? RequestMetrics::ObserveMember(metrics_.requests, std::move(writer))
+                  : RequestMetrics::Observe(metrics_.requests, request, context_.env.clock,
+                                            std::move(writer));
   if (!ready) return Refuse(*writer, kubeapi::ApiError(503, "ServiceUnavailable", why));
   std::optional<kubeapi::UserInfo> user = authenticate_(request);
-  if (MemberProxy::IsMine(request.path)) return HandleMember(request, user, std::move(writer));
-  const bool read = IsRead(request);
-  (read ? metrics_.reads : metrics_.writes).Increment();
-  if (read) return Read(request, std::move(user), std::move(writer));
+  if (member) return HandleMember(request, user, std::move(writer));
+  if (IsRead(request)) return Read(request, std::move(user), std::move(writer));
   std::shared_ptr<void> place = TakePlace(user.has_value() ? user->name : "");
   if (place == nullptr) {
     metrics_.too_many.Increment();

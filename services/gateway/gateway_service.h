@@ -84,6 +84,7 @@ class GatewayService final : public Service {
   GatewayMetrics metrics_;
   uint64_t gave_way_ = 0;  // as the server counted them when the metrics were last written
   uint64_t no_room_ = 0;
+  uint64_t not_taken_ = 0;
   uint64_t delayed_ = 0;
   uint64_t not_begun_ = 0;
   EventSink events_;

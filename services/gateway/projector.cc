@@ -10,7 +10,8 @@
 namespace sealane::gateway {
 namespace {
 
-constexpr std::string_view kOriginHeader = "Sealane-Origin";  // "<sequence> <created micros>"
+// "<sequence> <created micros> <stored micros>"; the last one may be missing.
+constexpr std::string_view kOriginHeader = "Sealane-Origin";
 
 bool Newer(const Origin& a, const Origin& b) {
   return a.created_micros != b.created_micros || a.sequence > b.sequence;
@@ -21,11 +22,15 @@ bool Newer(const Origin& a, const Origin& b) {
 Origin OriginOf(const BusMessage& copy) {
   const std::string_view text = copy.Header(kOriginHeader);
   Origin origin;
-  const char* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, origin.sequence);
-  if (first.ec == std::errc() && first.ptr != end) {
-    std::from_chars(first.ptr + 1, end, origin.created_micros);
-  }
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto next = [&](auto& number) {
+    const auto read = std::from_chars(at, end, number);
+    at = read.ec == std::errc() && read.ptr != end ? read.ptr + 1 : end;
+  };
+  next(origin.sequence);
+  next(origin.created_micros);
+  next(origin.stored_micros);
   return origin;
 }
 
@@ -89,7 +94,7 @@ void Projector::OnRow(Table& table, const WatchEvent& event) {
   const std::string subject = StrCat(kApiTable, ".", event.message.subject);
   if (table.replaying) table.seen.insert(subject);
   Row row;
-  row.origin = {event.message.sequence, table.created_micros};
+  row.origin = {event.message.sequence, table.created_micros, event.message.stored_micros};
   row.payload = event.message.payload;
   row.gone = event.type == WatchEvent::Type::kDelete;
   Offer(subject, std::move(row));
@@ -104,7 +109,7 @@ void Projector::RemoveUnseen(Table& table, uint64_t last_sequence) {
   table.seen.clear();
   for (const std::string& subject : unseen) {
     Row row;
-    row.origin = {last_sequence, table.created_micros};
+    row.origin = {last_sequence, table.created_micros, 0};
     row.gone = true;
     Offer(subject, std::move(row));
   }
@@ -129,8 +134,9 @@ void Projector::Write(const std::string& subject, Copy& copy, Row row) {
   request.subject = subject;
   request.remove = row.gone;
   request.payload = std::move(row.payload);
-  request.headers.emplace_back(kOriginHeader,
-                               StrCat(row.origin.sequence, " ", row.origin.created_micros));
+  request.headers.emplace_back(
+      kOriginHeader,
+      StrCat(row.origin.sequence, " ", row.origin.created_micros, " ", row.origin.stored_micros));
   // Nobody else may have written since: only one process copies.
   request.expected_last_sequence = copy.sequence;
   copied_.Increment();

@@ -24,6 +24,7 @@ inline constexpr std::string_view kApiTable = "api";
 struct Origin {
   uint64_t sequence = 0;       // of the row in its own table
   int64_t created_micros = 0;  // of that table: tells two lives of it apart
+  int64_t stored_micros = 0;   // when the bus stored the row there; 0: not known
 };
 [[nodiscard]] Origin OriginOf(const BusMessage& copy);
 

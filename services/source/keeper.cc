@@ -74,6 +74,9 @@ struct Keeper::Source {
   int conflicts = 0;
   absl::Duration read_began;
   int64_t checked_micros = 0;
+  // Since when it is to be in force: the last time that it was, or when this process came to know
+  // it; 0 while it is suspended or goes.
+  int64_t in_force_micros = 0;
   int64_t settled_generation = 0;  // with which the applied commit was compared with the fleet
 };
 
@@ -90,7 +93,11 @@ Keeper::Keeper(Env env, Bus& bus, GitReader& git, Table<v1::GitSourceState>& sta
   objects_.TrimRows(Trim);
 }
 
-Keeper::~Keeper() = default;
+Keeper::~Keeper() {
+  // Who leads next tells them.
+  sources_.clear();
+  UpdateGauges();
+}
 
 void Keeper::Start() {
   objects_.Start([this](const std::string& key) { OnObject(key); }, [this] { BeginIfSynced(); });
@@ -156,7 +163,10 @@ void Keeper::WakeAfter(Source& source, absl::Duration delay) {
 
 void Keeper::Work(Source& source) {
   const v1::StoredObject* object = Object(source.name);
-  if (object == nullptr) return Remove(source);
+  if (object == nullptr) {
+    source.in_force_micros = 0;
+    return Remove(source);
+  }
   const Json manifest = Json::parse(object->manifest(), nullptr, /*allow_exceptions=*/false);
   std::vector<v1::FieldError> errors;
   source.spec = kube::ReadGitSource(manifest, &errors);
@@ -174,6 +184,12 @@ void Keeper::Work(Source& source) {
   state.set_prune(source.spec.prune);
   source.busy = true;
   if (states_.Find(EncodeToken(source.name)) == nullptr) Write(source);  // it is known
+  if (source.spec.suspend) {
+    source.in_force_micros = 0;
+  } else if (source.in_force_micros == 0) {
+    source.in_force_micros = ToMicros(env_.clock.Now());
+  }
+  UpdateGauges();         // what follows may take long
   if (!errors.empty()) {  // intake has let it through: one of another version
     return FailedToRead(source, absl::InvalidArgumentError(ToAbsl(sealane::Describe(errors))));
   }
@@ -216,6 +232,7 @@ void Keeper::TookTree(Source& source, absl::StatusOr<GitTree> tree) {
   const LookUp stored = LookUpFor(source);
   if (source.state.applied_commit() == tree->commit && source.state.state() == "Applied" &&
       source.settled_generation == object->generation() && !Drifted(source.state, stored)) {
+    source.in_force_micros = source.checked_micros;
     return Rest(source, source.spec.interval);
   }
   Desired desired = ReadDesired(tree->files, source.name, TreeLimits());
@@ -336,6 +353,7 @@ void Keeper::Refuse(Source& source, std::vector<v1::GitProblem> problems) {
 void Keeper::Applied(Source& source, const Plan& plan) {
   v1::GitSourceState& state = source.state;
   source.conflicts = 0;
+  source.in_force_micros = ToMicros(env_.clock.Now());
   source.settled_generation = state.observed_generation();
   const bool is_new = state.applied_commit() != state.fetched_commit();
   if (is_new) {
@@ -454,13 +472,18 @@ void Keeper::Tell(const Source& source, std::string_view type, std::string_view 
 void Keeper::UpdateGauges() {
   int failing = 0;
   int objects = 0;
+  absl::Time due = absl::InfiniteFuture();
   for (const auto& [name, source] : sources_) {
     failing += source->state.state() == "Refused" || source->state.state() == "FetchFailed" ? 1 : 0;
     objects += source->state.objects_size();
+    if (source->in_force_micros == 0) continue;
+    due = std::min(due, FromMicros(source->in_force_micros) + source->spec.interval);
   }
   metrics_.sources.Set(static_cast<double>(sources_.size()));
   metrics_.sources_failing.Set(failing);
   metrics_.objects.Set(objects);
+  metrics_.sync_due.Set(
+      due == absl::InfiniteFuture() ? 0 : absl::ToDoubleSeconds(due - absl::UnixEpoch()));
 }
 
 }  // namespace sealane::source

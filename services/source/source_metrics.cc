@@ -25,6 +25,9 @@ SourceMetrics::SourceMetrics(Registry& r)
                                  "GitSources whose newest commit is not in force, or whose "
                                  "repository cannot be read")),
       objects(r.AddGauge("sealane_source_objects", "Objects that GitSources own")),
+      sync_due(r.AddGauge("sealane_source_sync_due_timestamp_seconds",
+                          "When the GitSource that waits longest should have been looked at and be "
+                          "in force again")),
       leader(r.AddGauge("sealane_source_leader", "1 while this process leads")) {}
 
 }  // namespace sealane::source

@@ -19,6 +19,7 @@ struct SourceMetrics {
   Gauge& sources;
   Gauge& sources_failing;  // refused, or their repository cannot be read
   Gauge& objects;
+  Gauge& sync_due;  // Unix time, the earliest of all sources; 0: none is to be in force
   Gauge& leader;
 };
 

@@ -4,6 +4,7 @@ in the clusters, what runs there is its status; watches go on over a restart; tw
 import json
 import socket
 import ssl
+import subprocess
 import threading
 import unittest
 import urllib.error
@@ -253,6 +254,54 @@ class GatewayTest(GatewayFleetTest):
         self.kubectl("delete", "namespace", "short", "--timeout=30s")
         self.assertNotEqual(
             self.kubectl("get", "configmap", "-n", "short", "x", check=False).returncode, 0)
+
+    def numbers(self):
+        """{series: value} of the gateway."""
+        return {series: float(value) for series, value in
+                (line.rsplit(" ", 1) for line in self.stack.metrics("gateway").splitlines()
+                 if not line.startswith("#"))}
+
+    def test_6_metrics_tell_what_was_asked_and_how_it_was_answered(self):
+        path = "/api/v1/namespaces/shop/configmaps"
+        before = self.numbers()
+        made = self.request(self.port, "POST", path, body={"metadata": {"name": "counted"}})
+        self.request(self.port, "GET", f"{path}/counted")
+        self.request(self.port, "GET", path)
+        watch = Watch(self, self.port, f"{path}?watch=1")
+        watch.close()
+        self.request(self.port, "PUT", f"{path}/counted", body=made)
+        self.request(self.port, "DELETE", f"{path}/counted")
+        self.request(self.port, "GET", "/apis")
+        strange = f"{path}/no-such-name"
+        for method, where, token, code in (("GET", strange, None, 404), ("POST", path, "x", 401),
+                                           ("GET", path, "viewer-token-0123456789", 403),
+                                           ("GET", "/clusters/nowhere/proxy/api", None, 404)):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                self.request(self.port, method, where, token=token, body={} if method == "POST" else None)
+            self.assertEqual(refused.exception.code, code)
+        after = self.numbers()
+        grown = {series: value - before[series] for series, value in after.items()
+                 if series.startswith(("sealane_gateway_requests_total", "sealane_gateway_member_requests"))
+                 and value != before[series]}
+        counted = 'sealane_gateway_requests_total{code="%s",verb="%s"}'
+        self.assertEqual(grown, {
+            counted % (201, "create"): 1, counted % (200, "get"): 1, counted % (200, "list"): 1,
+            counted % (200, "watch"): 1, counted % (200, "update"): 1, counted % (200, "delete"): 1,
+            counted % (200, "other"): 1, counted % (404, "get"): 1, counted % (401, "create"): 1,
+            counted % (403, "list"): 1, 'sealane_gateway_member_requests_total{code="404"}': 1})
+        for series, more in (('read_seconds_count{verb="get"}', 2), ('read_seconds_count{verb="list"}', 1),
+                             ("write_seconds_count", 4)):
+            self.assertEqual(after[f"sealane_gateway_{series}"] - before[f"sealane_gateway_{series}"], more)
+        # Each write that changed something came round, and soon.
+        rows = after["sealane_gateway_lag_seconds_count"] - before["sealane_gateway_lag_seconds_count"]
+        late = after["sealane_gateway_lag_seconds_sum"] - before["sealane_gateway_lag_seconds_sum"]
+        self.assertGreaterEqual(rows, 2)
+        self.assertLess(late / rows, 5)
+        end = subprocess.run(
+            ["openssl", "x509", "-noout", "-enddate", "-in", str(self.stack.state / "tls" / "server.pem")],
+            capture_output=True, text=True, check=True, timeout=10).stdout.strip().removeprefix("notAfter=")
+        self.assertEqual(after["sealane_gateway_certificate_expiry_timestamp_seconds"],
+                         ssl.cert_time_to_seconds(end))
 
 
 class DebiansKubectlTest(GatewayTest):

@@ -251,9 +251,11 @@ TEST_F(RawClientTest, AnAnswerThatNobodyReadsIsGivenUpAndItsTicketWithIt) {
   EXPECT_GT(ticket.use_count(), 1);
   WaitFor([&] { return ticket.use_count() == 1; });
   WaitFor([&] { return server_->connections() == 1; });
+  EXPECT_EQ(server_->not_taken(), 1U);
   // Who reads gets all of it.
   EXPECT_GT(Exchange("GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").size(),
             size_t{64} << 20);
+  EXPECT_EQ(server_->not_taken(), 1U);
 }
 
 TEST_F(RawClientTest, PipelinedRequestsAreAnsweredInTheirOrder) {

@@ -71,6 +71,7 @@ class WatchTest : public ::testing::Test {
     options.max_watches_per_user = 2;
     options.bookmark_period = absl::Seconds(1);
     options.on_watch_refused = [this] { ++refused_; };
+    options.on_watch_expired = [this] { ++expired_; };
     // The token is the name of the user.
     options.access.authenticate = [](const http::HttpRequest& request) {
       return UserInfo{std::string(request.headers.Get("Authorization").substr(0, 20)), "", {}};
@@ -95,6 +96,7 @@ class WatchTest : public ::testing::Test {
   }
 
   int refused_ = 0;
+  int expired_ = 0;
   ApiHarness api_;
 };
 
@@ -180,9 +182,23 @@ TEST_F(ShortHistoryTest, WhoMissedMoreThanIsKeptIsToldThat) {
   const auto told = client->Read();
   EXPECT_EQ(told.back().substr(0, 6), "ADDED ");
   api_.sim.RunFor(absl::Milliseconds(300));
+  EXPECT_EQ(expired_, 1);
   EXPECT_THAT(client->Read(), ElementsAre("ERROR 410"));
   EXPECT_TRUE(client->ended);
   EXPECT_EQ(api_.server.watches(), 0U);
+}
+
+TEST_F(ShortHistoryTest, WhoComesFromTooLongAgoIsToldThatToo) {
+  for (int i = 0; i < 20; ++i) Make(StrCat("m", i));
+  const auto client = Open(StrCat(kMaps, "?watch=1&resourceVersion=2"));
+  EXPECT_THAT(client->Read(), ElementsAre("ERROR 410"));
+  EXPECT_EQ(expired_, 1);
+  // A watch that its client or the server ends is another matter.
+  const auto other = Open(StrCat(kMaps, "?watch=1"));
+  other->on_close();
+  Open(StrCat(kMaps, "?watch=1"));
+  api_.server.EndWatches();
+  EXPECT_EQ(expired_, 1);
 }
 
 TEST_F(WatchTest, AUserHasSoManyWatchesAndNoMore) {

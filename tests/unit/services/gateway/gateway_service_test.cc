@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <vector>
 
 #include "lib/core/json.h"
+#include "tests/unit/lib/http/test_certificate.h"
 #include "tests/unit/services/gateway/gateway_harness.h"
 
 namespace sealane::gateway {
@@ -335,6 +337,46 @@ TEST_F(GatewayServiceTest, FilesOfCredentialsAreReadAgainAndBadOnesAreNotTaken) 
   sim_.RunFor(absl::Seconds(11));
   EXPECT_EQ(Code("newcomers-token-123"), 401);
   EXPECT_EQ(Code("0123456789abcdef"), 200);
+}
+
+TEST_F(GatewayServiceTest, HowFarBehindItShowsIsMeasuredFromTheRow) {
+  const auto lag = [this](const char* what) {
+    const std::string text = registry_.Expose();
+    const std::string line = StrCat("\nsealane_gateway_lag_seconds_", what, " ");
+    const size_t at = text.find(line);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
+  };
+  EXPECT_EQ(lag("count"), 0) << "what was there before it served is not late";
+  Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});
+  Call(201, "POST", kMaps, Map("one", "1"));
+  sim_.RunFor(absl::Seconds(1));
+  const double count = lag("count");
+  EXPECT_GE(count, 2);
+  EXPECT_LT(lag("sum"), count) << "less than a second each";
+  // Nobody copies for a while: what is shown then was late.
+  Begin(1);
+  End(0);
+  const double before = lag("sum");
+  const auto write = Ask("PUT", StrCat(kMaps, "/one"), Map("one", "2"), 1);
+  ASSERT_TRUE(sim_.RunUntil([&] { return write->answer.has_value(); }, absl::Seconds(40)));
+  EXPECT_EQ(write->answer->status, 200);
+  EXPECT_GT(lag("sum") - before, 1);
+}
+
+TEST_F(GatewayServiceTest, TheEndOfTheCertificateIsToldAsTheFileHasItNow) {
+  const auto expiry = [this] {
+    const std::string text = registry_.Expose();
+    const std::string line = "\nsealane_gateway_certificate_expiry_timestamp_seconds ";
+    const size_t at = text.find(line);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
+  };
+  EXPECT_EQ(expiry(), 0) << "the file is no certificate";
+  WriteFile("cert", http::MakeCertificate(86400).certificate);
+  sim_.RunFor(absl::Seconds(11));
+  EXPECT_NEAR(expiry(), static_cast<double>(time(nullptr)) + 86400, 60);
+  WriteFile("cert", http::MakeCertificate(1000000).certificate);
+  sim_.RunFor(absl::Seconds(11));
+  EXPECT_NEAR(expiry(), static_cast<double>(time(nullptr)) + 1000000, 60);
 }
 
 TEST_F(GatewayServiceTest, AWatchEndsWithTheRightToIt) {

@@ -10,6 +10,7 @@
 #include "lib/bus/memory_bus.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/sim_executor.h"
+#include "lib/core/time.h"
 #include "lib/telemetry/metrics.h"
 #include "tests/support/status_matchers.h"
 
@@ -110,6 +111,43 @@ TEST_F(ProjectorTest, ATableThatBeginsAnewIsCopiedAnew) {
   sim_.RunFor(absl::Seconds(5));
   Put("objects.a", "new");
   EXPECT_THAT(Copies(), ElementsAre(Pair("api.objects.a", "new@1")));
+}
+
+TEST_F(ProjectorTest, ACopySaysWhenItsRowWasStored) {
+  Put("objects.a", "1");
+  sim_.RunFor(absl::Seconds(1));
+  projector_.reset();
+  const absl::Time stored = sim_.env().clock.Now();
+  Put("objects.a", "2");
+  sim_.RunFor(absl::Minutes(1));
+  Begin();
+  std::map<std::string, Origin> origins;
+  WatchOptions options;
+  options.stream = std::string(kApiTable);
+  const auto watch = bus_->Watch(options, [&](const WatchEvent& event) {
+    if (event.type == WatchEvent::Type::kPut) {
+      origins[event.message.payload] = OriginOf(event.message);
+    }
+  });
+  sim_.RunFor(absl::Seconds(1));
+  ASSERT_TRUE(origins.contains("2"));
+  EXPECT_EQ(origins["2"].sequence, 2U);
+  EXPECT_LE(absl::AbsDuration(FromMicros(origins["2"].stored_micros) - stored), absl::Seconds(1));
+}
+
+TEST_F(ProjectorTest, AnOriginMayLackWhatOthersDidNotWrite) {
+  const auto origin = [](std::string text) {
+    BusMessage message;
+    if (!text.empty()) message.headers.emplace_back("Sealane-Origin", std::move(text));
+    const Origin read = OriginOf(message);
+    return StrCat(read.sequence, "/", read.created_micros, "/", read.stored_micros);
+  };
+  EXPECT_EQ(origin(""), "0/0/0");
+  EXPECT_EQ(origin("7"), "7/0/0");
+  EXPECT_EQ(origin("7 8"), "7/8/0");
+  EXPECT_EQ(origin("7 8 9"), "7/8/9");
+  EXPECT_EQ(origin("7 8 9 10"), "7/8/9");
+  EXPECT_EQ(origin("x 8 9"), "0/0/0");
 }
 
 TEST_F(ProjectorTest, TwoThatCopyAtATimeDoNoHarm) {

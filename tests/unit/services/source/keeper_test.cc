@@ -23,6 +23,7 @@
 #include "sealane/v1/source.pb.h"
 #include "sealane/v1/tables.pb.h"
 #include "services/policy/policy_service.h"
+#include "services/source/keeper.h"
 #include "services/source/source_service.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/services/source/fake_git.h"
@@ -142,6 +143,16 @@ class KeeperTest : public ::testing::Test {
     static const v1::StoredObject none;
     const auto* row = objects_.Find(StrCat("=.ConfigMap.shop.", name));
     return row == nullptr ? none : row->value;
+  }
+  [[nodiscard]] double Now() {
+    return absl::ToDoubleSeconds(sim_.env().clock.Now() - absl::UnixEpoch());
+  }
+  // The value of a metric without labels; -1: there is none.
+  [[nodiscard]] double Metric(const std::string& name) const {
+    const std::string text = registry_->Expose();
+    const std::string line = StrCat("\n", name, " ");
+    const size_t at = text.find(line);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
   }
   v1::GitSourceState State(const std::string& name) const {
     const auto* row = states_.Find(EncodeToken(name));
@@ -358,6 +369,68 @@ TEST_F(KeeperTest, SuspendedItReadsNothingUntilItIsResumed) {
   EXPECT_THAT(ConfigMaps(), IsEmpty());
   AddSource("shop");
   EXPECT_THAT(ConfigMaps(), ElementsAre("a=1"));
+}
+
+TEST_F(KeeperTest, WhenASourceIsDueIsToldAlsoWhenItHangs) {
+  const auto overdue = [this] {
+    return Now() - Metric("sealane_source_sync_due_timestamp_seconds");
+  };
+  EXPECT_EQ(Metric("sealane_source_sync_due_timestamp_seconds"), 0) << "there is none";
+  world_.Push("shop", "a1", ConfigMap("a", "1"));
+  AddSource("shop");
+  EXPECT_LE(overdue(), -50) << "within a minute again";
+  Settle(absl::Minutes(30));
+  EXPECT_LE(overdue(), 2);
+  // Its repository cannot be read.
+  world_.trees.insert_or_assign("shop", absl::StatusOr<GitTree>(NotFound("no branch main")));
+  Settle(absl::Minutes(10));
+  EXPECT_NEAR(overdue(), 540, 61);
+  EXPECT_EQ(Metric("sealane_source_sources_failing"), 1);
+  // It can, and what it holds now is refused.
+  Push("shop", "b2", "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {}\n");
+  Settle(absl::Minutes(10));
+  EXPECT_GE(overdue(), 1100);
+  Push("shop", "c3", ConfigMap("a", "3"));
+  EXPECT_LE(overdue(), 2);
+  // Nobody answers what it publishes: nothing fails, and nothing goes on.
+  policy_.reset();
+  Push("shop", "d4", ConfigMap("a", "4"));
+  Settle(absl::Minutes(30));
+  EXPECT_GE(overdue(), 1700);
+  EXPECT_EQ(Metric("sealane_source_sources_failing"), 0);
+}
+
+TEST_F(KeeperTest, OnlySourcesThatAreToBeInForceAreDue) {
+  world_.Push("shop", "a1", ConfigMap("a", "1"));
+  AddSource("shop", ", suspend: true");
+  Settle(absl::Minutes(5));
+  EXPECT_EQ(Metric("sealane_source_sources"), 1);
+  EXPECT_EQ(Metric("sealane_source_sync_due_timestamp_seconds"), 0);
+  AddSource("shop");  // resumed: due from now on, not from before
+  EXPECT_GT(Metric("sealane_source_sync_due_timestamp_seconds"), Now());
+  RemoveSource("shop");
+  Settle(absl::Minutes(1));
+  EXPECT_EQ(Metric("sealane_source_sync_due_timestamp_seconds"), 0);
+  EXPECT_EQ(Metric("sealane_source_sources"), 0);
+}
+
+TEST_F(KeeperTest, WhoDoesNotLeadSaysNothingOfSources) {
+  Registry registry;
+  SourceMetrics metrics(registry);
+  FakeGit git(sim_, world_);
+  world_.Push("shop", "a1", ConfigMap("a", "1"));
+  AddSource("shop");
+  StopSource();
+  auto keeper = std::make_unique<Keeper>(sim_.env(), *hub_, git, states_, metrics);
+  keeper->Start();
+  Settle();
+  EXPECT_EQ(metrics.sources.Value(), 1);
+  EXPECT_EQ(metrics.objects.Value(), 1);
+  EXPECT_GT(metrics.sync_due.Value(), Now());
+  keeper.reset();
+  EXPECT_EQ(metrics.sources.Value(), 0);
+  EXPECT_EQ(metrics.objects.Value(), 0);
+  EXPECT_EQ(metrics.sync_due.Value(), 0);
 }
 
 TEST_F(KeeperTest, ALargeCommitGoesInPartsAllOfThemOrNone) {
