@@ -57,7 +57,7 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
       writer_(env_, store, registry_, options_.admit, options_.node_ports),
       watches_(std::make_unique<WatchSet>()) {
   if (options_.definitions != nullptr) {
-    for (const Json& crd : *options_.definitions) registry_.SetCustomResource(crd);
+    for (const Json& crd : *options_.definitions) registry_.ReserveCustomResource(crd);
   }
   store_.ForEach(kCrds, "", {}, [&](const ObjectPtr& crd) {
     registry_.SetCustomResource(crd->value());
@@ -75,8 +75,7 @@ void ApiServer::OnChange(const Change& change) {
   if (change.object->key().resource == kCrds) {
     const Json& crd = change.object->value();
     if (change.type == ChangeType::kDeleted) {
-      registry_.RemoveCustomResource(crd["spec"].value("group", ""),
-                                     crd["spec"]["names"].value("plural", ""));
+      registry_.RemoveCustomResource(crd);
     } else if (change.previous == nullptr ||
                change.previous->value().at("spec") != crd.at("spec")) {
       registry_.SetCustomResource(crd);

@@ -6,6 +6,7 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/custom.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -131,6 +132,7 @@ Registry::Registry(std::shared_ptr<const Schema> schema) : schema_(std::move(sch
                                  facts.group == "rbac.authorization.k8s.io" ||
                                  facts.kind == "LimitRange";
     found[key] = resource;
+    reserved_.insert(resource->StorageName());
     Add(resource);
   }
 }
@@ -203,11 +205,27 @@ std::vector<const Resource*> Registry::Stored() const {
 }
 
 void Registry::SetCustomResource(const Json& crd) {
+  if (Defines(crd)) Serve(crd);
+}
+
+void Registry::RemoveCustomResource(const Json& crd) {
+  const Json& spec = crd.at("spec");
+  if (Defines(crd)) Drop(spec.value("group", ""), spec.at("names").value("plural", ""));
+}
+
+void Registry::ReserveCustomResource(const Json& crd) {
+  reserved_.insert(StorageOfCrd(crd));
+  Serve(crd);
+}
+
+bool Registry::Defines(const Json& crd) const { return reserved_.count(StorageOfCrd(crd)) == 0; }
+
+void Registry::Serve(const Json& crd) {
   const Json& spec = crd.at("spec");
   const std::string group = spec.at("group");
   const Json& names = spec.at("names");
   const std::string plural = names.at("plural");
-  RemoveCustomResource(group, plural);
+  Drop(group, plural);
   std::string storage;
   for (const Json& version : spec.at("versions")) {
     if (version.value("storage", false)) storage = version.at("name");
@@ -266,7 +284,7 @@ void Registry::SetCustomResource(const Json& crd) {
   }
 }
 
-void Registry::RemoveCustomResource(std::string_view group, std::string_view plural) {
+void Registry::Drop(std::string_view group, std::string_view plural) {
   for (auto it = resources_.begin(); it != resources_.end();) {
     if (!it->second->builtin && it->second->group == group && it->second->plural == plural) {
       retired_.push_back(it->second);

@@ -195,6 +195,7 @@ absl::StatusOr<WritePlan> Writer::FinishCreate(const WriteTarget& target, Json o
   if (metadata["managedFields"].empty()) metadata.erase("managedFields");
   if (generate) metadata["name"] = GenerateName(Text(metadata, "generateName"));
   const std::string name = Text(metadata, "name");
+  SEALANE_RETURN_IF_ERROR(CheckDefinition(resource));
   SEALANE_RETURN_IF_ERROR(CheckNamespace(target, name));
   metadata["uid"] = NewUuid(env_.random);
   metadata["creationTimestamp"] = FormatKubeTime(env_.clock.Now());

@@ -84,6 +84,8 @@ class Writer {
                               const WriteOptions& options,
                               std::vector<std::string>& warnings) const;
   absl::Status Fit(const Resource& resource, Json& object, std::vector<std::string>& unknown) const;
+  // Whether objects may be made of a custom kind: not while its definition is being deleted.
+  absl::Status CheckDefinition(const Resource& resource) const;
   absl::Status CheckNamespace(const WriteTarget& target, std::string_view name) const;
   absl::StatusOr<WritePlan> FinishCreate(const WriteTarget& target, Json object,
                                          const WriteOptions& options, bool applied,

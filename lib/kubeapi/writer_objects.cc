@@ -8,6 +8,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
+#include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/selector.h"
 #include "lib/kubeapi/writer.h"
@@ -32,6 +33,10 @@ const Json& MetadataOf(const Json& object) {
   return it == object.end() || !it->is_object() ? *empty : *it;
 }
 
+bool IsCrd(const Resource& resource) {
+  return resource.builtin && resource.kind == "CustomResourceDefinition";
+}
+
 void Copy(const Json& from, Json& to, const char* field) {
   if (const auto it = from.find(field); it != from.end()) {
     to[field] = *it;
@@ -52,6 +57,18 @@ absl::Status CheckUrl(const WriteTarget& target, const Json& object) {
         "the namespace of the provided object does not match the namespace sent on the request");
   }
   return absl::OkStatus();
+}
+
+absl::Status Writer::CheckDefinition(const Resource& resource) const {
+  if (resource.builtin) return absl::OkStatus();
+  const ObjectPtr crd = store_.Get({"apiextensions.k8s.io/customresourcedefinitions", "",
+                                    StrCat(resource.plural, ".", resource.group)});
+  if (crd == nullptr || !MetadataOf(crd->value()).contains("deletionTimestamp") ||
+      !registry_.Defines(crd->value())) {
+    return absl::OkStatus();
+  }
+  return ApiError(405, "MethodNotAllowed",
+                  "create not allowed while custom resource definition is terminating");
 }
 
 Json Writer::ScaleOf(const Resource& resource, const Json& object) {
@@ -236,6 +253,12 @@ absl::StatusOr<WritePlan> Writer::Delete(const WriteTarget& target, const Json& 
     const std::string phase = Text(object.value("status", Json::object()), "phase");
     grace = given.value("gracePeriodSeconds", spec.value("terminationGracePeriodSeconds", 30));
     if (Text(spec, "nodeName").empty() || phase == "Succeeded" || phase == "Failed") grace = 0;
+  }
+  // A definition waits for its objects (Lifecycle).
+  if (IsCrd(resource) && registry_.Defines(object) &&
+      store_.Count(StorageOfCrd(object), "") != 0) {
+    add_finalizer(kCrdCleanup);
+    if (!deleting) TerminateCrd(object, env_.clock.Now());
   }
   if (finalizers.empty() && grace <= 0 && !is_namespace) {
     plan.action = WritePlan::Action::kRemove;

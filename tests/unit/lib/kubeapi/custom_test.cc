@@ -111,6 +111,7 @@ TEST(CustomTest, ServedFromCreationToDeletion) {
   // Without resourceVersion a custom object cannot be replaced.
   EXPECT_EQ(api.Put(widgets + "/w", widget).status, 422);
   EXPECT_EQ(api.Get("/apis/example.com/v1").body["resources"].size(), 3U);
+  ASSERT_EQ(api.Delete(widgets + "/w").status, 200);
   ASSERT_EQ(api.Delete(crds + "/widgets.example.com").status, 200);
   EXPECT_EQ(api.Get(widgets).status, 404);
   EXPECT_EQ(api.Get("/apis/example.com").status, 404);
@@ -131,6 +132,27 @@ TEST(CustomTest, DefinitionsThatCannotBeHonouredAreRefused) {
   Json untyped = Schema();
   untyped["properties"]["spec"].erase("type");
   EXPECT_EQ(api.Post(crds, Crd(untyped)).status, 422);
+}
+
+TEST(CustomTest, ABuiltInKindIsNotDefinedAnew) {
+  ApiServerOptions options;
+  Json own = Crd(Schema());
+  options.definitions = std::make_shared<const Json>(Json::array({own}));
+  ApiHarness api(options);
+  api.MakeNamespace("ns");
+  const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  const std::string widgets = "/apis/example.com/v1/namespaces/ns/widgets";
+  ASSERT_EQ(api.Post(widgets, {{"metadata", {{"name", "w"}}}, {"spec", {{"size", 2}}}}).status,
+            201);
+  Json other = Crd({{"type", "object"}});
+  other["spec"]["versions"][0]["name"] = "v2";
+  const ApiAnswer made = api.Post(crds, other);
+  ASSERT_EQ(made.status, 201) << made.text;
+  EXPECT_NE(made.headers.Get("Warning").find("has no effect"), std::string_view::npos);
+  EXPECT_EQ(api.Get("/apis/example.com/v2").status, 404);
+  ASSERT_EQ(api.Delete(crds + "/widgets.example.com").status, 200);
+  EXPECT_EQ(api.Get(crds + "/widgets.example.com").status, 404);
+  EXPECT_EQ(api.Get(widgets + "/w").status, 200);
 }
 
 TEST(CustomTest, PrinterColumnsReadWhatTheirPathsSay) {
