@@ -27,8 +27,13 @@ void TerminateCrd(Json& crd, absl::Time now);
 
 // Fills in what a CustomResourceDefinition may leave out (singular, listKind, conversion, status).
 void DefaultCrd(Json& crd);
-// Faults of a CRD itself, CEL rules included: they cannot be enforced, so they are refused.
+// Faults of a CRD itself.
 [[nodiscard]] std::vector<FieldError> ValidateCrd(const Json& crd);
+// What a valid CRD asks for that this server does not do: it evaluates no CEL rules, does not know
+// every regular expression, and asks no conversion webhook.
+[[nodiscard]] std::vector<std::string> CrdWarnings(const Json& crd);
+// Whether its versions differ, so that only the one in storage can be served.
+[[nodiscard]] bool ConvertsByWebhook(const Json& crd);
 // The status of an accepted CRD that is served.
 void EstablishCrd(Json& crd, absl::Time now);
 

@@ -1,49 +1,97 @@
 // CustomResourceDefinitions themselves; custom.cc is about their objects.
 
 #include <algorithm>
-#include <regex>
 #include <utility>
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "lib/kubeapi/custom.h"
+#include "lib/kubeapi/pattern.h"
 #include "lib/kubeapi/validate_meta.h"
 
 namespace sealane::kubeapi {
 namespace {
 
-void CheckSchema(const Json& schema, const std::string& path, std::vector<FieldError>& errors) {
+bool Flag(const Json& schema, const char* name) {
+  const auto it = schema.find(name);
+  return it != schema.end() && it->is_boolean() && it->get<bool>();
+}
+
+const Json* Member(const Json& schema, const char* name) {
+  const auto it = schema.find(name);
+  return it == schema.end() || it->is_null() ? nullptr : &*it;
+}
+
+// What a schema asks for that this server leaves to others.
+struct Unchecked {
+  size_t rules = 0;
+  std::string first_rule;  // its path
+  size_t patterns = 0;
+  std::string first_pattern;
+};
+
+// `typed`: the schema says what type its values have. Below allOf and the like only values are
+// told, of what was typed outside.
+void CheckSchema(const Json& schema, const std::string& path, bool typed,
+                 std::vector<FieldError>& errors, Unchecked& unchecked) {
   if (!schema.is_object()) return;
-  if (Member(schema, "x-kubernetes-validations") != nullptr) {
-    errors.push_back(ForbiddenField(StrCat(path, ".x-kubernetes-validations"),
-                                    "CEL validation rules are not supported by this server"));
-  }
-  if (const Json* pattern = Member(schema, "pattern"); pattern && pattern->is_string()) {
-    try {
-      const std::regex compiled(pattern->get<std::string>());
-    } catch (const std::regex_error&) {
-      errors.push_back(
-          InvalidField(StrCat(path, ".pattern"), *pattern, "must be a valid regular expression"));
+  if (const Json* rules = Member(schema, "x-kubernetes-validations")) {
+    const std::string at = StrCat(path, ".x-kubernetes-validations");
+    for (size_t i = 0; i < rules->size(); ++i) {
+      if ((*rules)[i].value("rule", "").empty()) {
+        errors.push_back(RequiredField(StrCat(at, "[", i, "].rule")));
+      }
+      if (unchecked.rules++ == 0) unchecked.first_rule = at;
     }
   }
-  const bool typed = Member(schema, "type") != nullptr ||
-                     Flag(schema, "x-kubernetes-preserve-unknown-fields") ||
-                     Flag(schema, "x-kubernetes-int-or-string");
-  if (!typed)
+  if (const Json* pattern = Member(schema, "pattern");
+      pattern && pattern->is_string() && !KnowsPattern(pattern->get<std::string>())) {
+    if (unchecked.patterns++ == 0) unchecked.first_pattern = StrCat(path, ".pattern");
+  }
+  if (typed && Member(schema, "type") == nullptr &&
+      !Flag(schema, "x-kubernetes-preserve-unknown-fields") &&
+      !Flag(schema, "x-kubernetes-int-or-string")) {
     errors.push_back(
         RequiredField(StrCat(path, ".type"), "must not be empty for specified object fields"));
+  }
   if (const Json* properties = Member(schema, "properties")) {
     for (const auto& [key, child] : properties->items()) {
       if (path.find("].schema.openAPIV3Schema") + 24 == path.size() && key == "metadata") continue;
-      CheckSchema(child, StrCat(path, ".properties[", key, "]"), errors);
+      CheckSchema(child, StrCat(path, ".properties[", key, "]"), typed, errors, unchecked);
     }
   }
   if (const Json* items = Member(schema, "items")) {
-    CheckSchema(*items, StrCat(path, ".items"), errors);
+    CheckSchema(*items, StrCat(path, ".items"), typed, errors, unchecked);
   }
   if (const Json* additional = Member(schema, "additionalProperties")) {
-    CheckSchema(*additional, StrCat(path, ".additionalProperties"), errors);
+    CheckSchema(*additional, StrCat(path, ".additionalProperties"), typed, errors, unchecked);
+  }
+  for (const char* field : {"allOf", "anyOf", "oneOf"}) {
+    const Json* list = Member(schema, field);
+    for (size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      CheckSchema((*list)[i], StrCat(path, ".", field, "[", i, "]"), false, errors, unchecked);
+    }
+  }
+  if (const Json* no = Member(schema, "not")) {
+    CheckSchema(*no, StrCat(path, ".not"), false, errors, unchecked);
+  }
+}
+
+void CheckConversion(const Json& conversion, std::vector<FieldError>& errors) {
+  const std::string strategy = conversion.value("strategy", "None");
+  if (strategy == "None") return;
+  if (strategy != "Webhook") {
+    errors.push_back(
+        UnsupportedField("spec.conversion.strategy", strategy, {"None", "Webhook"}));
+    return;
+  }
+  const Json webhook = conversion.value("webhook", Json::object());
+  if (!webhook.contains("clientConfig")) {
+    errors.push_back(RequiredField("spec.conversion.webhook.clientConfig"));
+  }
+  if (webhook.value("conversionReviewVersions", Json::array()).empty()) {
+    errors.push_back(RequiredField("spec.conversion.webhook.conversionReviewVersions"));
   }
 }
 
@@ -131,17 +179,52 @@ std::vector<FieldError> ValidateCrd(const Json& crd) {
           RequiredField(StrCat(path, ".schema.openAPIV3Schema"), "schemas are required"));
       continue;
     }
-    CheckSchema(schema.at("openAPIV3Schema"), StrCat(path, ".schema.openAPIV3Schema"), errors);
+    Unchecked unchecked;
+    CheckSchema(schema.at("openAPIV3Schema"), StrCat(path, ".schema.openAPIV3Schema"), true, errors,
+                unchecked);
   }
   if (stored != 1) {
     errors.push_back(InvalidField("spec.versions", versions,
                                   "must have exactly one version marked as storage version"));
   }
-  if (spec.value("conversion", Json::object()).value("strategy", "None") != "None") {
-    errors.push_back(UnsupportedField("spec.conversion.strategy",
-                                      spec.at("conversion").at("strategy"), {"None"}));
-  }
+  CheckConversion(spec.value("conversion", Json::object()), errors);
   return errors;
+}
+
+bool ConvertsByWebhook(const Json& crd) {
+  const Json::json_pointer strategy("/spec/conversion/strategy");
+  return crd.contains(strategy) && crd.at(strategy) == "Webhook";
+}
+
+std::vector<std::string> CrdWarnings(const Json& crd) {
+  std::vector<std::string> out;
+  std::vector<FieldError> errors;
+  Unchecked unchecked;
+  const Json versions = crd.value("spec", Json::object()).value("versions", Json::array());
+  std::string unserved;
+  for (size_t i = 0; i < versions.size(); ++i) {
+    const Json schema = versions[i].value("schema", Json::object());
+    CheckSchema(schema.value("openAPIV3Schema", Json::object()),
+                StrCat("spec.versions[", i, "].schema.openAPIV3Schema"), true, errors, unchecked);
+    if (versions[i].value("served", false) && !versions[i].value("storage", false)) {
+      unserved += StrCat(unserved.empty() ? "" : ", ", versions[i].value("name", ""));
+    }
+  }
+  if (unchecked.rules != 0) {
+    out.push_back(StrCat(unchecked.first_rule, ": ", unchecked.rules,
+                         " rules (CEL) are not evaluated by this server: an object that breaks "
+                         "one is taken here and refused where they are evaluated"));
+  }
+  if (unchecked.patterns != 0) {
+    out.push_back(StrCat(unchecked.first_pattern, ": ", unchecked.patterns,
+                         " regular expressions are not understood by this server and not checked"));
+  }
+  if (!unserved.empty() && ConvertsByWebhook(crd)) {
+    out.push_back(StrCat("spec.conversion: this server asks no webhook: only the storage version "
+                         "is served, not ",
+                         unserved));
+  }
+  return out;
 }
 
 void EstablishCrd(Json& crd, absl::Time now) {

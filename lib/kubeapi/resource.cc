@@ -232,6 +232,7 @@ void Registry::Serve(const Json& crd) {
   }
   for (const Json& version : spec.at("versions")) {
     if (!version.value("served", false)) continue;
+    if (ConvertsByWebhook(crd) && version.at("name") != storage) continue;
     auto resource = std::make_shared<Resource>();
     resource->builtin = false;
     resource->group = group;
