@@ -1,6 +1,7 @@
 #include "services/gateway/bus_store.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeauth/default_roles.h"
 #include "lib/model/identity.h"
 #include "services/gateway/admit.h"
 #include "services/gateway/object_view.h"
@@ -50,6 +52,21 @@ absl::Status ToStatus(const v1::OperationResult& result, const ObjectKey& key,
     errors.push_back(ToFieldError(error));
   }
   return kubeapi::InvalidObject({std::string(group), std::string(kind), key.name}, errors);
+}
+
+bool IsSystemNamespace(const ObjectKey& key) {
+  return key.resource == kNamespaces &&
+         std::find(std::begin(kSystemNamespaces), std::end(kSystemNamespaces), key.name) !=
+             std::end(kSystemNamespaces);
+}
+
+absl::Status Undeletable(const ObjectKey& key) {
+  const size_t slash = key.resource.find('/');
+  const bool core = slash == std::string::npos;
+  return kubeapi::ForbiddenError(
+      {core ? "" : key.resource.substr(0, slash), core ? key.resource : key.resource.substr(slash + 1),
+       key.name},
+      "it is there without anybody having made it and cannot be deleted");
 }
 
 absl::Status OnlyAView(const ObjectKey& key) {
@@ -101,7 +118,7 @@ void BusStore::OnEvent(const WatchEvent& event) {
       lost_ = true;
     }
     created_micros_ = event.stream_created_micros;
-    for (const char* name : kSystemNamespaces) ShowNamespace(name, created_micros_, 1);
+    ShowImplied();
     return;
   }
   if (event.type == WatchEvent::Type::kSynced) {
@@ -256,7 +273,7 @@ void BusStore::Show(const std::string& key, uint64_t revision) {
   unserved_.erase(key);
   // Nothing has to be withdrawn: it is as good as gone.
   if (entry.row.deleting() && entry.app.clusters().empty()) {
-    return view_.FollowRemoval(*mine, revision);
+    return ShowGone(*mine, revision);
   }
   const v1::ClusterStatus* cluster = nullptr;
   if (entry.row.ref().kind() == "Cluster") {
@@ -280,7 +297,7 @@ void BusStore::Hide(const Entry& entry, uint64_t revision) {
   const std::optional<ObjectKey> mine = KeyOf(entry.row.ref());
   if (!mine.has_value()) return;
   // The kind of a definition stays known: its objects are yet to be removed.
-  view_.FollowRemoval(*mine, revision);
+  ShowGone(*mine, revision);
 }
 
 void BusStore::OnDefinition(uint64_t revision) {
@@ -294,6 +311,25 @@ void BusStore::ShowNamespace(const std::string& name, int64_t since_micros, uint
   const ObjectKey key{kNamespaces, "", name};
   if (view_.Get(key) != nullptr) return;
   view_.Follow(key, ImpliedNamespace(name, FromMicros(since_micros)), revision);
+}
+
+void BusStore::ShowImplied() {
+  for (const char* name : kSystemNamespaces) ShowNamespace(name, created_micros_, 1);
+  for (const ObjectKey& key : kubeauth::DefaultRbacKeys()) {
+    if (view_.Get(key) != nullptr) continue;
+    view_.Follow(key, kubeauth::DefaultRbacObject(key, FromMicros(created_micros_)), 1);
+  }
+}
+
+void BusStore::ShowGone(const ObjectKey& key, uint64_t revision) {
+  const ObjectPtr last = view_.Get(key);
+  Json implied = IsSystemNamespace(key)
+                     ? ImpliedNamespace(key.name, FromMicros(created_micros_))
+                     : kubeauth::DefaultRbacObject(key, FromMicros(created_micros_));
+  if (implied.is_null()) return view_.FollowRemoval(key, revision);
+  // It may be told to have gone twice: while it is withdrawn, and when its row goes.
+  if (last != nullptr && last->value()["metadata"]["uid"] == implied["metadata"]["uid"]) return;
+  view_.Follow(key, std::move(implied), revision);
 }
 
 void BusStore::Wake(const std::string& key) {
@@ -341,6 +377,11 @@ void BusStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done do
                                          "\" is being withdrawn from the clusters and cannot be "
                                          "changed any more; create it again when it is gone")));
   }
+  // A namespace would be emptied, a role would be made in order to be deleted.
+  if (object["metadata"].contains("deletionTimestamp") &&
+      (IsSystemNamespace(key) || (!stored && key.resource != kNamespaces))) {
+    return done(Undeletable(key));
+  }
   // The version of its manifest is the one that its kind is stored in.
   std::string api_version = object.value("apiVersion", kind->api_version);
   Split split = SplitObject(std::move(object), api_version, kind->kind);
@@ -371,8 +412,7 @@ void BusStore::Remove(const ObjectKey& key, uint64_t expected, Done done) {
   }
   const auto entry = entries_.find(RowKeyOf(key));
   if (entry == entries_.end() || entry->second.row_revision == 0) {
-    return done(kubeapi::ForbiddenError({"", key.resource, key.name},
-                                        "every cluster has it: it cannot be deleted"));
+    return done(Undeletable(key));
   }
   if (entry->second.row.deleting()) return done(now);
   Json manifest = {{"apiVersion", kind->api_version}, {"kind", kind->kind}};

@@ -93,6 +93,10 @@ class BusStore final : public kubeapi::Store {
   // Objects that came before the definition of their kind are shown now.
   void OnDefinition(uint64_t revision);
   void ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision);
+  // Shows what every fleet has without anybody having made it: namespaces and roles.
+  void ShowImplied();
+  // The object is gone from the fleet; one of those is there again as it was.
+  void ShowGone(const kubeapi::ObjectKey& key, uint64_t revision);
   // Tells those whose write of this row has come round.
   void Wake(const std::string& key);
   void LetViewsRest();
