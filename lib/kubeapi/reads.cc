@@ -33,6 +33,12 @@ absl::StatusOr<uint64_t> ParseRevision(const std::string& text) {
   return std::stoull(text);
 }
 
+// Items of a built-in list leave out what they are.
+std::string ListedText(const Resource& resource, const StoredObject& object) {
+  return resource.builtin && resource.stored == nullptr ? object.Body()
+                                                        : ObjectText(resource, object);
+}
+
 struct Selection {
   LabelQuery labels;
   FieldQuery fields;
@@ -117,7 +123,7 @@ void ApiServer::List(Request& request) {
     } else if (request.output == Output::kMetadata) {
       items += WriteJson(PartialMetadata(value));
     } else {
-      items += resource.builtin ? object->Body() : ObjectText(resource, *object);
+      items += ListedText(resource, *object);
     }
     return true;
   });
@@ -269,7 +275,7 @@ void ApiServer::DeleteCollection(Request& request) {
     Delete({&resource, object->key().ns, object->key().name, ""}, delete_options, options,
            [](auto) {});
     if (!items.empty()) items += ",";
-    items += resource.builtin ? object->Body() : ObjectText(resource, *object);
+    items += ListedText(resource, *object);
   }
   request.writer->Send({200,
                         {{"Content-Type", "application/json"}},

@@ -5,6 +5,7 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/body.h"
+#include "lib/kubeapi/conversion.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/protobuf.h"
 
@@ -110,8 +111,12 @@ const Json& LabelsOf(const Json& object) {
 }
 
 std::string ObjectText(const Resource& resource, const StoredObject& object) {
-  return StrCat("{\"kind\":\"", resource.kind, "\",\"apiVersion\":\"", resource.ApiVersion(), "\",",
-                std::string_view(object.Body()).substr(1));
+  const std::string front =
+      StrCat("{\"kind\":\"", resource.kind, "\",\"apiVersion\":\"", resource.ApiVersion(), "\",");
+  if (resource.stored == nullptr) return front + object.Body().substr(1);
+  const StoredObject shown(object.key(), FromStorageForm(resource.ApiVersion(), object.value()),
+                           object.revision());
+  return front + shown.Body().substr(1);
 }
 
 absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request) {

@@ -64,12 +64,8 @@ std::vector<std::string> FieldSelectors(const ResourceFacts& facts) {
   return {};
 }
 
-// Resources whose other version would need conversion, which this server does not do: they are
-// served in one version only, and requests for the other are refused as unknown.
-bool Served(const ResourceFacts& facts) {
-  if (facts.group == "autoscaling" && facts.version == "v1") return false;
-  return facts.group != "events.k8s.io";
-}
+// Events are served in one version only; requests for the other are refused as unknown.
+bool Served(const ResourceFacts& facts) { return facts.group != "events.k8s.io"; }
 
 }  // namespace
 
@@ -135,14 +131,33 @@ Registry::Registry(std::shared_ptr<const Schema> schema) : schema_(std::move(sch
     reserved_.insert(resource->StorageName());
     Add(resource);
   }
+  AddForm("autoscaling", "v1", "horizontalpodautoscalers", "v2", /*hidden=*/false);
+  // What kubectl of before 1.21 makes.
+  AddForm("batch", "v1beta1", "cronjobs", "v1", /*hidden=*/true);
+  AddForm("policy", "v1beta1", "poddisruptionbudgets", "v1", /*hidden=*/true);
+}
+
+void Registry::AddForm(std::string_view group, std::string_view version, std::string_view plural,
+                       std::string_view stored_version, bool hidden) {
+  const Resource* stored = Find(group, stored_version, plural);
+  if (stored == nullptr) return;
+  const Resource* known = Find(group, version, plural);
+  auto form = std::make_shared<Resource>(known == nullptr ? *stored : *known);
+  form->version = std::string(version);
+  form->storage_version = std::string(stored_version);
+  form->stored = stored;
+  form->hidden = hidden;
+  if (!hidden) form->subresources.clear();  // a status is written as it is stored
+  Add(std::move(form));
 }
 
 void Registry::Add(std::shared_ptr<const Resource> resource) {
   auto group = std::find_if(groups_.begin(), groups_.end(),
                             [&](const Group& g) { return g.name == resource->group; });
   if (group == groups_.end()) group = groups_.insert(groups_.end(), {resource->group, {}});
-  if (std::find(group->versions.begin(), group->versions.end(), resource->version) ==
-      group->versions.end()) {
+  if (!resource->hidden &&
+      std::find(group->versions.begin(), group->versions.end(), resource->version) ==
+          group->versions.end()) {
     group->versions.push_back(resource->version);
   }
   auto& slot = resources_[Key(resource->group, resource->version, resource->plural)];
@@ -167,7 +182,8 @@ const Resource* Registry::FindKind(std::string_view api_version, std::string_vie
 
 bool Registry::HasGroupVersion(std::string_view group, std::string_view version) const {
   const std::vector<std::string> versions = Versions(group);
-  return std::find(versions.begin(), versions.end(), version) != versions.end();
+  return std::find(versions.begin(), versions.end(), version) != versions.end() ||
+         !InGroupVersion(group, version).empty();
 }
 
 std::vector<std::string> Registry::Groups() const {

@@ -38,6 +38,10 @@ struct Resource {
   std::shared_ptr<const Json> crd_version;
   std::shared_ptr<const CustomType> custom_type;
   std::string storage_version;
+  // Of a built-in version in another form than its objects are stored in (conversion.h): the one
+  // that they are stored in. nullptr: this one.
+  const Resource* stored = nullptr;
+  bool hidden = false;  // served to who asks for it, and not shown by discovery
 
   [[nodiscard]] std::string ApiVersion() const;
   // Key of its objects in the store, the same for all versions: "apps/deployments".
@@ -84,6 +88,9 @@ class Registry {
     std::vector<std::string> versions;
   };
   void Add(std::shared_ptr<const Resource> resource);
+  // Serves a built-in resource in an older version, too.
+  void AddForm(std::string_view group, std::string_view version, std::string_view plural,
+               std::string_view stored_version, bool hidden);
   void Serve(const Json& crd);
   void Drop(std::string_view group, std::string_view plural);
 

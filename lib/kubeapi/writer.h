@@ -83,6 +83,8 @@ class Writer {
   absl::StatusOr<Json> Decode(const Resource& resource, const Json& raw,
                               const WriteOptions& options,
                               std::vector<std::string>& warnings) const;
+  // Brings an object of the target's version into the form that it is stored in; the target of that.
+  absl::StatusOr<WriteTarget> ToStorage(const WriteTarget& target, Json& object) const;
   absl::Status Fit(const Resource& resource, Json& object, std::vector<std::string>& unknown) const;
   // Whether objects may be made of a custom kind: not while its definition is being deleted.
   absl::Status CheckDefinition(const Resource& resource) const;

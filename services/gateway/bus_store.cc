@@ -10,6 +10,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
+#include "lib/kubeapi/conversion.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/kubeauth/default_roles.h"
 #include "lib/model/identity.h"
@@ -286,6 +287,7 @@ void BusStore::Show(const std::string& key, uint64_t revision) {
     return;
   }
   if (!mine->ns.empty()) ShowNamespace(mine->ns, entry.row.created_micros(), revision);
+  kubeapi::ToStorageForm(*object);  // written through another door in another version
   // First, so that nobody sees the definition before its kind is known here.
   const bool defines = entry.row.ref().kind() == kCrdKind && kinds_.Define(*object);
   view_.Follow(*mine, *std::move(object), revision);
