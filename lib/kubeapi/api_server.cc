@@ -186,7 +186,9 @@ void ApiServer::Discovery(Request& request) {
   if (path == "/healthz" || path == "/livez" || path == "/readyz") {
     return request.writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
   }
-  if (path == "/version") {
+  if (path == "/") {
+    document = RootPaths(registry_);
+  } else if (path == "/version") {
     document = VersionDocument();
   } else if (path == "/api") {
     document =

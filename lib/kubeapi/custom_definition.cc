@@ -82,8 +82,7 @@ void CheckConversion(const Json& conversion, std::vector<FieldError>& errors) {
   const std::string strategy = conversion.value("strategy", "None");
   if (strategy == "None") return;
   if (strategy != "Webhook") {
-    errors.push_back(
-        UnsupportedField("spec.conversion.strategy", strategy, {"None", "Webhook"}));
+    errors.push_back(UnsupportedField("spec.conversion.strategy", strategy, {"None", "Webhook"}));
     return;
   }
   const Json webhook = conversion.value("webhook", Json::object());
@@ -220,9 +219,10 @@ std::vector<std::string> CrdWarnings(const Json& crd) {
                          " regular expressions are not understood by this server and not checked"));
   }
   if (!unserved.empty() && ConvertsByWebhook(crd)) {
-    out.push_back(StrCat("spec.conversion: this server asks no webhook: only the storage version "
-                         "is served, not ",
-                         unserved));
+    out.push_back(
+        StrCat("spec.conversion: this server asks no webhook: only the storage version "
+               "is served, not ",
+               unserved));
   }
   return out;
 }

@@ -249,9 +249,8 @@ void Lifecycle::EmptyDefinition(const std::string& name, absl::Duration wait) {
   }
   // Whatever holds them may take long; the last one that goes is noticed at once.
   terminating_[storage] = name;
-  executor_.After(wait, [this, name, wait] {
-    EmptyDefinition(name, std::min(2 * wait, kLongestWait));
-  });
+  executor_.After(wait,
+                  [this, name, wait] { EmptyDefinition(name, std::min(2 * wait, kLongestWait)); });
 }
 
 void Lifecycle::RemoveLeftovers(const Json& crd) {

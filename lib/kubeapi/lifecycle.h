@@ -24,7 +24,8 @@ struct LifecycleOptions {
 
 // What follows a deletion: dependents of a removed owner go (or are orphaned), owners deleted in
 // the foreground wait for them, terminating namespaces are emptied, custom objects go before
-// their CRD, by the ordinary deletion. The real system does this in controllers beside the server; so does this class.
+// their CRD, by the ordinary deletion. The real system does this in controllers beside the server;
+// so does this class.
 //
 // Thread rule: the server's executor. Must not outlive the server.
 class Lifecycle {
@@ -64,7 +65,7 @@ class Lifecycle {
   ScopedExecutor executor_;
   uint64_t subscription_ = 0;
   std::map<std::string, ObjectKey> by_uid_;
-  std::map<std::string, KeySet> dependents_;  // of an owner's uid
+  std::map<std::string, KeySet> dependents_;        // of an owner's uid
   std::map<std::string, std::string> terminating_;  // storage name -> CRD that is being deleted
   KeySet queue_;
   bool scheduled_ = false;

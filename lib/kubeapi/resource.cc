@@ -155,9 +155,8 @@ void Registry::Add(std::shared_ptr<const Resource> resource) {
   auto group = std::find_if(groups_.begin(), groups_.end(),
                             [&](const Group& g) { return g.name == resource->group; });
   if (group == groups_.end()) group = groups_.insert(groups_.end(), {resource->group, {}});
-  if (!resource->hidden &&
-      std::find(group->versions.begin(), group->versions.end(), resource->version) ==
-          group->versions.end()) {
+  if (!resource->hidden && std::find(group->versions.begin(), group->versions.end(),
+                                     resource->version) == group->versions.end()) {
     group->versions.push_back(resource->version);
   }
   auto& slot = resources_[Key(resource->group, resource->version, resource->plural)];

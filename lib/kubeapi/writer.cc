@@ -118,16 +118,6 @@ absl::StatusOr<Json> Writer::Decode(const Resource& resource, const Json& raw,
   return object;
 }
 
-absl::StatusOr<WriteTarget> Writer::ToStorage(const WriteTarget& target, Json& object) const {
-  WriteTarget stored = target;
-  if (target.resource->stored == nullptr) return stored;
-  stored.resource = target.resource->stored;
-  ToStorageForm(object);
-  std::vector<std::string> unknown;
-  SEALANE_RETURN_IF_ERROR(Fit(*stored.resource, object, unknown));
-  return stored;
-}
-
 absl::Status Writer::CheckNamespace(const WriteTarget& target, std::string_view name) const {
   if (!target.resource->namespaced) return absl::OkStatus();
   const ObjectPtr ns = store_.Get({"namespaces", "", target.ns});
@@ -149,13 +139,6 @@ absl::Status Writer::CheckNamespace(const WriteTarget& target, std::string_view 
                     details);
   }
   return absl::OkStatus();
-}
-
-std::string Writer::GenerateName(const std::string& base) {
-  static constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-  std::string name = base.substr(0, 58);
-  for (int i = 0; i < 5; ++i) name.push_back(kAlphabet[env_.random.Below(kAlphabet.size())]);
-  return name;
 }
 
 absl::StatusOr<WritePlan> Writer::Create(const WriteTarget& target, const Json& body,
@@ -214,7 +197,7 @@ absl::StatusOr<WritePlan> Writer::FinishCreate(const WriteTarget& target, Json o
     metadata["managedFields"] = std::move(fields);
   }
   if (metadata["managedFields"].empty()) metadata.erase("managedFields");
-  if (generate) metadata["name"] = GenerateName(Text(metadata, "generateName"));
+  if (generate) metadata["name"] = UnusedName(target, Text(metadata, "generateName"));
   const std::string name = Text(metadata, "name");
   SEALANE_RETURN_IF_ERROR(CheckDefinition(resource));
   SEALANE_RETURN_IF_ERROR(CheckNamespace(target, name));

@@ -1,5 +1,5 @@
-// The parts of Writer that know particular endpoints and kinds: scale, deletion, and the addresses
-// of Services.
+// The parts of Writer that know particular endpoints and kinds: scale, deletion, versions,
+// generated names and the addresses of Services.
 
 #include <set>
 #include <utility>
@@ -8,6 +8,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
+#include "lib/kubeapi/conversion.h"
 #include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/selector.h"
@@ -69,6 +70,33 @@ absl::Status Writer::CheckDefinition(const Resource& resource) const {
   }
   return ApiError(405, "MethodNotAllowed",
                   "create not allowed while custom resource definition is terminating");
+}
+
+absl::StatusOr<WriteTarget> Writer::ToStorage(const WriteTarget& target, Json& object) const {
+  WriteTarget stored = target;
+  if (target.resource->stored == nullptr) return stored;
+  stored.resource = target.resource->stored;
+  ToStorageForm(object);
+  std::vector<std::string> unknown;
+  SEALANE_RETURN_IF_ERROR(Fit(*stored.resource, object, unknown));
+  return stored;
+}
+
+std::string Writer::GenerateName(const std::string& base) {
+  static constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+  std::string name = base.substr(0, 58);
+  for (int i = 0; i < 5; ++i) name.push_back(kAlphabet[env_.random.Below(kAlphabet.size())]);
+  return name;
+}
+
+std::string Writer::UnusedName(const WriteTarget& target, const std::string& base) {
+  constexpr int kAttempts = 8;
+  ObjectKey key = KeyOf(target);
+  for (int i = 0; i < kAttempts; ++i) {
+    key.name = GenerateName(base);
+    if (store_.Get(key) == nullptr) break;
+  }
+  return key.name;
 }
 
 Json Writer::ScaleOf(const Resource& resource, const Json& object) {
@@ -255,8 +283,7 @@ absl::StatusOr<WritePlan> Writer::Delete(const WriteTarget& target, const Json& 
     if (Text(spec, "nodeName").empty() || phase == "Succeeded" || phase == "Failed") grace = 0;
   }
   // A definition waits for its objects (Lifecycle).
-  if (IsCrd(resource) && registry_.Defines(object) &&
-      store_.Count(StorageOfCrd(object), "") != 0) {
+  if (IsCrd(resource) && registry_.Defines(object) && store_.Count(StorageOfCrd(object), "") != 0) {
     add_finalizer(kCrdCleanup);
     if (!deleting) TerminateCrd(object, env_.clock.Now());
   }

@@ -17,10 +17,10 @@ Json Autoscaler(const char* version, Json spec) {
 }
 
 Json CpuMetric(int percent) {
-  return {{"type", "Resource"},
-          {"resource",
-           {{"name", "cpu"},
-            {"target", {{"type", "Utilization"}, {"averageUtilization", percent}}}}}};
+  return {
+      {"type", "Resource"},
+      {"resource",
+       {{"name", "cpu"}, {"target", {{"type", "Utilization"}, {"averageUtilization", percent}}}}}};
 }
 
 TEST(ConversionTest, WhatV1HasNoFieldsForComesBack) {
@@ -52,9 +52,9 @@ TEST(ConversionTest, WhatV1HasNoFieldsForComesBack) {
   stored["metadata"]["annotations"] = {{"mine", "kept"}};
   Json shown = FromStorageForm("autoscaling/v1", stored);
   EXPECT_EQ(shown["spec"], Autoscaler("", {{"targetCPUUtilizationPercentage", 60}})["spec"]);
-  const Json external = Json::parse(
-      shown["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/metrics"]
-          .get<std::string>())[4]["external"];
+  const Json external =
+      Json::parse(shown["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/metrics"]
+                      .get<std::string>())[4]["external"];
   EXPECT_EQ(external["metricName"], "queue");
   EXPECT_EQ(external["targetAverageValue"], "30");
   ToStorageForm(shown);
@@ -90,9 +90,9 @@ TEST(ConversionTest, AnAutoscalerIsOneObjectInBothVersions) {
   Json full = api.Get(v1 + "/web").body;
   full["spec"]["maxReplicas"] = 7;
   EXPECT_EQ(api.Put(v1 + "/web", full).status, 200);
-  const ApiAnswer applied = api.Apply(
-      v1 + "/web", "me", Autoscaler("autoscaling/v1", {{"targetCPUUtilizationPercentage", 70}}),
-      true);
+  const ApiAnswer applied =
+      api.Apply(v1 + "/web", "me",
+                Autoscaler("autoscaling/v1", {{"targetCPUUtilizationPercentage", 70}}), true);
   ASSERT_EQ(applied.status, 200) << applied.text;
   EXPECT_EQ(applied.body["spec"]["targetCPUUtilizationPercentage"], 70);
   EXPECT_EQ(api.Get(v1).body["items"][0]["spec"]["targetCPUUtilizationPercentage"], 70);
@@ -110,23 +110,23 @@ TEST(ConversionTest, OldClientsMakeWhatTheyKnow) {
   api.MakeNamespace("ns");
   const Json pod = {{"restartPolicy", "Never"},
                     {"containers", {{{"name", "c"}, {"image", "busybox"}}}}};
-  const ApiAnswer made = api.Post(
-      "/apis/batch/v1beta1/namespaces/ns/cronjobs",
-      {{"apiVersion", "batch/v1beta1"},
-       {"kind", "CronJob"},
-       {"metadata", {{"name", "tick"}}},
-       {"spec",
-        {{"schedule", "* * * * *"},
-         {"jobTemplate", {{"spec", {{"template", {{"spec", pod}}}}}}}}}});
+  const ApiAnswer made =
+      api.Post("/apis/batch/v1beta1/namespaces/ns/cronjobs",
+               {{"apiVersion", "batch/v1beta1"},
+                {"kind", "CronJob"},
+                {"metadata", {{"name", "tick"}}},
+                {"spec",
+                 {{"schedule", "* * * * *"},
+                  {"jobTemplate", {{"spec", {{"template", {{"spec", pod}}}}}}}}}});
   ASSERT_EQ(made.status, 201) << made.text;
   EXPECT_EQ(made.body["apiVersion"], "batch/v1beta1");
   const Json stored = api.Get("/apis/batch/v1/namespaces/ns/cronjobs/tick").body;
   EXPECT_EQ(stored["apiVersion"], "batch/v1");
   EXPECT_EQ(stored["spec"]["concurrencyPolicy"], "Allow");
-  const ApiAnswer budget = api.Post(
-      "/apis/policy/v1beta1/namespaces/ns/poddisruptionbudgets",
-      {{"metadata", {{"name", "some"}}},
-       {"spec", {{"minAvailable", 1}, {"selector", {{"matchLabels", {{"a", "b"}}}}}}}});
+  const ApiAnswer budget =
+      api.Post("/apis/policy/v1beta1/namespaces/ns/poddisruptionbudgets",
+               {{"metadata", {{"name", "some"}}},
+                {"spec", {{"minAvailable", 1}, {"selector", {{"matchLabels", {{"a", "b"}}}}}}}});
   ASSERT_EQ(budget.status, 201) << budget.text;
   EXPECT_EQ(api.Get("/apis/policy/v1/namespaces/ns/poddisruptionbudgets/some").status, 200);
   // They are not shown to those who ask what there is.
