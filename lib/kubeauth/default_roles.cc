@@ -97,8 +97,8 @@ Json AdminRules() {
 
 // The fleet's own kinds that have namespaces.
 Json FleetRules(const Json& verbs, bool decisions) {
-  Json rules = Json::array(
-      {Rule("policy.karmada.io", {"overridepolicies", "propagationpolicies"}, verbs)});
+  Json rules =
+      Json::array({Rule("policy.karmada.io", {"overridepolicies", "propagationpolicies"}, verbs)});
   if (decisions) {
     rules.push_back(
         Rule("work.karmada.io", {"resourcebindings", "resourcebindings/status"}, verbs));
@@ -174,10 +174,9 @@ const std::vector<ObjectKey>& DefaultRbacKeys() {
 
 Json DefaultRbacObject(const ObjectKey& key, absl::Time since) {
   if (key.resource == kBindings && key.name == "cluster-admin") {
-    return {
-        {"metadata", Metadata(key, since, {{"kubernetes.io/bootstrapping", "rbac-defaults"}})},
-        {"roleRef", {{"apiGroup", kGroup}, {"kind", "ClusterRole"}, {"name", "cluster-admin"}}},
-        {"subjects", {{{"apiGroup", kGroup}, {"kind", "Group"}, {"name", "system:masters"}}}}};
+    return {{"metadata", Metadata(key, since, {{"kubernetes.io/bootstrapping", "rbac-defaults"}})},
+            {"roleRef", {{"apiGroup", kGroup}, {"kind", "ClusterRole"}, {"name", "cluster-admin"}}},
+            {"subjects", {{{"apiGroup", kGroup}, {"kind", "Group"}, {"name", "system:masters"}}}}};
   }
   if (key.resource != kRoles) return nullptr;
   for (const Role& role : Roles()) {

@@ -65,8 +65,8 @@ absl::Status Undeletable(const ObjectKey& key) {
   const size_t slash = key.resource.find('/');
   const bool core = slash == std::string::npos;
   return kubeapi::ForbiddenError(
-      {core ? "" : key.resource.substr(0, slash), core ? key.resource : key.resource.substr(slash + 1),
-       key.name},
+      {core ? "" : key.resource.substr(0, slash),
+       core ? key.resource : key.resource.substr(slash + 1), key.name},
       "it is there without anybody having made it and cannot be deleted");
 }
 
