@@ -44,7 +44,7 @@ ApiServer::ApiServer(Env env, Store& store, ApiServerOptions options)
       writer_(env_, store, registry_, options_.admit, options_.node_ports),
       watches_(std::make_unique<WatchSet>()) {
   if (options_.definitions != nullptr) {
-    for (const Json& crd : *options_.definitions) registry_.SetCustomResource(crd);
+    for (const Json& crd : *options_.definitions) registry_.ReserveCustomResource(crd);
   }
   store_.ForEach(kCrds, "", {}, [&](const ObjectPtr& crd) {
     registry_.SetCustomResource(crd->value());
@@ -62,8 +62,7 @@ void ApiServer::OnChange(const Change& change) {
   if (change.object->key().resource == kCrds) {
     const Json& crd = change.object->value();
     if (change.type == ChangeType::kDeleted) {
-      registry_.RemoveCustomResource(crd["spec"].value("group", ""),
-                                     crd["spec"]["names"].value("plural", ""));
+      registry_.RemoveCustomResource(crd);
     } else if (change.previous == nullptr ||
                change.previous->value().at("spec") != crd.at("spec")) {
       registry_.SetCustomResource(crd);
@@ -196,7 +195,9 @@ void ApiServer::Discovery(Request& request) {
   if (path == "/healthz" || path == "/livez" || path == "/readyz") {
     return request.writer->Send({200, {{"Content-Type", "text/plain; charset=utf-8"}}, "ok"});
   }
-  if (path == "/version") {
+  if (path == "/") {
+    document = RootPaths(registry_);
+  } else if (path == "/version") {
     document = VersionDocument();
   } else if (path == "/api") {
     document =

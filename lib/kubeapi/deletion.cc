@@ -150,7 +150,7 @@ void ApiServer::Clear(const std::shared_ptr<Clearing>& clearing) {
   std::string items;
   for (const ObjectPtr& object : clearing->objects) {
     if (!items.empty()) items += ",";
-    items += resource.builtin ? object->Body() : ObjectText(resource, *object);
+    items += ListedText(resource, *object);
   }
   request.writer->Send({200,
                         {{"Content-Type", "application/json"}},

@@ -1,5 +1,6 @@
 #include "lib/kubeapi/discovery.h"
 
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -51,6 +52,19 @@ Json AggregatedResource(const Resource& resource) {
 }
 
 }  // namespace
+
+Json RootPaths(const Registry& registry) {
+  std::set<std::string> paths = {"/api",        "/apis",       "/healthz", "/livez",
+                                 "/openapi/v2", "/openapi/v3", "/readyz",  "/version"};
+  for (const std::string& group : registry.Groups()) {
+    const std::string base = group.empty() ? "/api" : StrCat("/apis/", group);
+    paths.insert(base);
+    for (const std::string& version : registry.Versions(group)) {
+      paths.insert(StrCat(base, "/", version));
+    }
+  }
+  return {{"paths", paths}};
+}
 
 Json VersionDocument() {
   return {{"major", "1"},

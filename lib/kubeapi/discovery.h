@@ -10,6 +10,7 @@ namespace sealane::kubeapi {
 
 // The discovery documents of a registry, as kube-apiserver shapes them. Null when the group or
 // version does not exist.
+[[nodiscard]] Json RootPaths(const Registry& registry);                              // /
 [[nodiscard]] Json VersionDocument();                                                // /version
 [[nodiscard]] Json CoreVersions(std::string_view server_address);                    // /api
 [[nodiscard]] Json GroupList(const Registry& registry);                              // /apis

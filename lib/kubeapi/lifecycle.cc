@@ -6,6 +6,7 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/errors.h"
 
 namespace sealane::kubeapi {
@@ -13,6 +14,10 @@ namespace {
 
 // Before what has failed is tried again.
 constexpr absl::Duration kRetryPause = absl::Seconds(1);
+constexpr char kCrds[] = "apiextensions.k8s.io/customresourcedefinitions";
+// How often the objects of a definition are looked at that is being deleted.
+constexpr absl::Duration kFirstWait = absl::Seconds(1);
+constexpr absl::Duration kLongestWait = absl::Seconds(30);
 
 const Json& MetadataOf(const StoredObject& object) { return object.value().at("metadata"); }
 
@@ -48,10 +53,7 @@ Lifecycle::Lifecycle(ApiServer& server, LifecycleOptions options)
       Index(*object, true);
       Enqueue(object->key());
       // Begun by somebody who did not come to its end.
-      if (object->key().resource == "namespaces" && Deleting(*object)) {
-        executor_.After(options_.namespace_delay,
-                        [this, name = object->key().name] { EmptyNamespace(name); });
-      }
+      if (Deleting(*object)) BeginEmptying(*object);
       return true;
     });
   }
@@ -85,10 +87,8 @@ void Lifecycle::OnChange(const Change& change) {
     Index(object, true);
     const bool owned = MetadataOf(object).contains("ownerReferences");
     if (Deleting(object) || (owned && change.type == ChangeType::kAdded)) Enqueue(object.key());
-    if (object.key().resource == "namespaces" && Deleting(object) &&
-        (change.previous == nullptr || !Deleting(*change.previous))) {
-      executor_.After(options_.namespace_delay,
-                      [this, name = object.key().name] { EmptyNamespace(name); });
+    if (Deleting(object) && (change.previous == nullptr || !Deleting(*change.previous))) {
+      BeginEmptying(object);
     }
     return;
   }
@@ -99,8 +99,10 @@ void Lifecycle::OnChange(const Change& change) {
   for (const std::string& owner : OwnersOf(object)) {
     if (const auto it = by_uid_.find(owner); it != by_uid_.end()) Enqueue(it->second);
   }
-  if (object.key().resource == "apiextensions.k8s.io/customresourcedefinitions") {
-    RemoveCustomObjects(object.value());
+  if (object.key().resource == kCrds) return RemoveLeftovers(object.value());
+  if (const auto it = terminating_.find(object.key().resource); it != terminating_.end()) {
+    if (server_.store().Count(it->first, "") != 0) return;
+    executor_.Post([this, name = it->second] { EmptyDefinition(name, kFirstWait); });
   }
 }
 
@@ -218,7 +220,19 @@ void Lifecycle::DropFinalizer(const ObjectPtr& object, const char* finalizer) {
   WriteOptions options;
   options.manager = "kube-controller-manager";
   server_.Update({resource, object->key().ns, object->key().name, ""}, value, options,
-                 OrElse([this, key = object->key()] { Enqueue(key); }));
+                 OrElse([this, key = object->key()] {
+                   Enqueue(key);
+                   if (key.resource == kCrds) EmptyDefinition(key.name, kFirstWait);
+                 }));
+}
+
+void Lifecycle::BeginEmptying(const StoredObject& object) {
+  const std::string& name = object.key().name;
+  if (object.key().resource == "namespaces") {
+    executor_.After(options_.namespace_delay, [this, name] { EmptyNamespace(name); });
+  } else if (object.key().resource == kCrds && server_.registry().Defines(object.value())) {
+    executor_.After(options_.namespace_delay, [this, name] { EmptyDefinition(name, kFirstWait); });
+  }
 }
 
 void Lifecycle::EmptyNamespace(const std::string& name) {
@@ -248,10 +262,34 @@ void Lifecycle::EmptyNamespace(const std::string& name) {
   server_.store().Remove(ns->key(), ns->revision(), OrElse([this, name] { EmptyNamespace(name); }));
 }
 
-void Lifecycle::RemoveCustomObjects(const Json& crd) {
-  const std::string resource = StrCat(crd["spec"]["names"].value("plural", ""), "");
-  const std::string storage = StrCat(crd["spec"].value("group", ""), "/", resource);
-  executor_.Post([this, storage] {
+void Lifecycle::EmptyDefinition(const std::string& name, absl::Duration wait) {
+  const ObjectPtr crd = server_.store().Get({kCrds, "", name});
+  if (crd == nullptr || !Deleting(*crd)) return;
+  const std::string storage = StorageOfCrd(crd->value());
+  const Resource* resource = server_.Stored(storage);
+  std::vector<ObjectPtr> objects;
+  server_.store().ForEach(storage, "", {}, [&](const ObjectPtr& object) {
+    objects.push_back(object);
+    return true;
+  });
+  for (const ObjectPtr& object : objects) {
+    if (resource == nullptr || Deleting(*object)) continue;
+    server_.Delete({resource, object->key().ns, object->key().name, ""}, Json(), {}, nullptr);
+  }
+  if (server_.store().Count(storage, "") == 0) {
+    terminating_.erase(storage);
+    if (HasFinalizer(*crd, kCrdCleanup)) DropFinalizer(crd, kCrdCleanup);
+    return;
+  }
+  // Whatever holds them may take long; the last one that goes is noticed at once.
+  terminating_[storage] = name;
+  executor_.After(wait,
+                  [this, name, wait] { EmptyDefinition(name, std::min(2 * wait, kLongestWait)); });
+}
+
+void Lifecycle::RemoveLeftovers(const Json& crd) {
+  if (!server_.registry().Defines(crd)) return;
+  executor_.Post([this, storage = StorageOfCrd(crd)] {
     std::vector<ObjectPtr> objects;
     server_.store().ForEach(storage, "", {}, [&](const ObjectPtr& object) {
       objects.push_back(object);

@@ -15,15 +15,17 @@
 namespace sealane::kubeapi {
 
 struct LifecycleOptions {
-  // How long after its deletion a namespace is emptied: clients see it terminating for a while.
+  // How long after its deletion a namespace or definition is emptied: clients see it terminating
+  // for a while.
   absl::Duration namespace_delay = absl::Milliseconds(500);
   // Resources (by storage name) that are somebody else's to keep and to remove; may be empty.
   std::function<bool(std::string_view resource)> leaves = nullptr;
 };
 
 // What follows a deletion: dependents of a removed owner go (or are orphaned), owners deleted in
-// the foreground wait for them, terminating namespaces are emptied, custom objects go with their
-// CRD. The real system does this in controllers beside the server; so does this class.
+// the foreground wait for them, terminating namespaces are emptied, custom objects go before
+// their CRD, by the ordinary deletion. The real system does this in controllers beside the server;
+// so does this class.
 //
 // Thread rule: the server's executor. Must not outlive the server.
 class Lifecycle {
@@ -52,15 +54,21 @@ class Lifecycle {
   void FinishForeground(const ObjectPtr& owner);
   void Orphan(const ObjectPtr& owner);
   void DropFinalizer(const ObjectPtr& object, const char* finalizer);
+  void BeginEmptying(const StoredObject& object);
   void EmptyNamespace(const std::string& name);
-  void RemoveCustomObjects(const Json& crd);
+  // Deletes the objects of a CRD that is being deleted, and lets it go when there are none left.
+  void EmptyDefinition(const std::string& name, absl::Duration wait);
+  // Removes what is left of a CRD that went without waiting: through another door than this server.
+  // Nobody can reach it any more, also not to take away finalizers.
+  void RemoveLeftovers(const Json& crd);
 
   ApiServer& server_;
   LifecycleOptions options_;
   ScopedExecutor executor_;
   uint64_t subscription_ = 0;
   std::map<std::string, ObjectKey> by_uid_;
-  std::map<std::string, KeySet> dependents_;  // of an owner's uid
+  std::map<std::string, KeySet> dependents_;        // of an owner's uid
+  std::map<std::string, std::string> terminating_;  // storage name -> CRD that is being deleted
   KeySet queue_;
   KeySet orphaning_;  // owners whose dependents are being written
   bool scheduled_ = false;

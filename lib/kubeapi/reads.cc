@@ -164,7 +164,7 @@ void ApiServer::List(Request& request) {
     } else if (request.output == Output::kMetadata) {
       items += WriteJson(PartialMetadata(value));
     } else {
-      items += resource.builtin ? object->Body() : ObjectText(resource, *object);
+      items += ListedText(resource, *object);
     }
     return true;
   });

@@ -6,6 +6,7 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/body.h"
+#include "lib/kubeapi/conversion.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/protobuf.h"
 
@@ -111,8 +112,12 @@ const Json& LabelsOf(const Json& object) {
 }
 
 std::string ObjectText(const Resource& resource, const StoredObject& object) {
-  return StrCat("{\"kind\":\"", resource.kind, "\",\"apiVersion\":\"", resource.ApiVersion(), "\",",
-                std::string_view(object.Body()).substr(1));
+  const std::string front =
+      StrCat("{\"kind\":\"", resource.kind, "\",\"apiVersion\":\"", resource.ApiVersion(), "\",");
+  if (resource.stored == nullptr) return front + object.Body().substr(1);
+  const StoredObject shown(object.key(), FromStorageForm(resource.ApiVersion(), object.value()),
+                           object.revision());
+  return front + shown.Body().substr(1);
 }
 
 absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request) {
@@ -127,6 +132,11 @@ absl::StatusOr<Selection> ParseSelection(const Resource& resource, const std::st
   SEALANE_ASSIGN_OR_RETURN(out.labels, LabelQuery::Parse(labels));
   SEALANE_ASSIGN_OR_RETURN(out.fields, FieldQuery::Parse(fields, resource.field_selectors));
   return out;
+}
+
+std::string ListedText(const Resource& resource, const StoredObject& object) {
+  return resource.builtin && resource.stored == nullptr ? object.Body()
+                                                        : ObjectText(resource, object);
 }
 
 bool IsLostRace(const absl::Status& status) {

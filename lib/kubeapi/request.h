@@ -91,5 +91,7 @@ struct Selection {
 
 // The text of an object with kind and apiVersion of `resource` in front.
 [[nodiscard]] std::string ObjectText(const Resource& resource, const StoredObject& object);
+// Its text as an item of a list; those of a built-in list leave out what they are.
+[[nodiscard]] std::string ListedText(const Resource& resource, const StoredObject& object);
 
 }  // namespace sealane::kubeapi

@@ -6,6 +6,7 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/custom.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -63,12 +64,8 @@ std::vector<std::string> FieldSelectors(const ResourceFacts& facts) {
   return {};
 }
 
-// Resources whose other version would need conversion, which this server does not do: they are
-// served in one version only, and requests for the other are refused as unknown.
-bool Served(const ResourceFacts& facts) {
-  if (facts.group == "autoscaling" && facts.version == "v1") return false;
-  return facts.group != "events.k8s.io";
-}
+// Events are served in one version only; requests for the other are refused as unknown.
+bool Served(const ResourceFacts& facts) { return facts.group != "events.k8s.io"; }
 
 }  // namespace
 
@@ -131,16 +128,35 @@ Registry::Registry(std::shared_ptr<const Schema> schema) : schema_(std::move(sch
                                  facts.group == "rbac.authorization.k8s.io" ||
                                  facts.kind == "LimitRange";
     found[key] = resource;
+    reserved_.insert(resource->StorageName());
     Add(resource);
   }
+  AddForm("autoscaling", "v1", "horizontalpodautoscalers", "v2", /*hidden=*/false);
+  // What kubectl of before 1.21 makes.
+  AddForm("batch", "v1beta1", "cronjobs", "v1", /*hidden=*/true);
+  AddForm("policy", "v1beta1", "poddisruptionbudgets", "v1", /*hidden=*/true);
+}
+
+void Registry::AddForm(std::string_view group, std::string_view version, std::string_view plural,
+                       std::string_view stored_version, bool hidden) {
+  const Resource* stored = Find(group, stored_version, plural);
+  if (stored == nullptr) return;
+  const Resource* known = Find(group, version, plural);
+  auto form = std::make_shared<Resource>(known == nullptr ? *stored : *known);
+  form->version = std::string(version);
+  form->storage_version = std::string(stored_version);
+  form->stored = stored;
+  form->hidden = hidden;
+  if (!hidden) form->subresources.clear();  // a status is written as it is stored
+  Add(std::move(form));
 }
 
 void Registry::Add(std::shared_ptr<const Resource> resource) {
   auto group = std::find_if(groups_.begin(), groups_.end(),
                             [&](const Group& g) { return g.name == resource->group; });
   if (group == groups_.end()) group = groups_.insert(groups_.end(), {resource->group, {}});
-  if (std::find(group->versions.begin(), group->versions.end(), resource->version) ==
-      group->versions.end()) {
+  if (!resource->hidden && std::find(group->versions.begin(), group->versions.end(),
+                                     resource->version) == group->versions.end()) {
     group->versions.push_back(resource->version);
   }
   auto& slot = resources_[Key(resource->group, resource->version, resource->plural)];
@@ -165,7 +181,8 @@ const Resource* Registry::FindKind(std::string_view api_version, std::string_vie
 
 bool Registry::HasGroupVersion(std::string_view group, std::string_view version) const {
   const std::vector<std::string> versions = Versions(group);
-  return std::find(versions.begin(), versions.end(), version) != versions.end();
+  return std::find(versions.begin(), versions.end(), version) != versions.end() ||
+         !InGroupVersion(group, version).empty();
 }
 
 std::vector<std::string> Registry::Groups() const {
@@ -203,17 +220,34 @@ std::vector<const Resource*> Registry::Stored() const {
 }
 
 void Registry::SetCustomResource(const Json& crd) {
+  if (Defines(crd)) Serve(crd);
+}
+
+void Registry::RemoveCustomResource(const Json& crd) {
+  const Json& spec = crd.at("spec");
+  if (Defines(crd)) Drop(spec.value("group", ""), spec.at("names").value("plural", ""));
+}
+
+void Registry::ReserveCustomResource(const Json& crd) {
+  reserved_.insert(StorageOfCrd(crd));
+  Serve(crd);
+}
+
+bool Registry::Defines(const Json& crd) const { return reserved_.count(StorageOfCrd(crd)) == 0; }
+
+void Registry::Serve(const Json& crd) {
   const Json& spec = crd.at("spec");
   const std::string group = spec.at("group");
   const Json& names = spec.at("names");
   const std::string plural = names.at("plural");
-  RemoveCustomResource(group, plural);
+  Drop(group, plural);
   std::string storage;
   for (const Json& version : spec.at("versions")) {
     if (version.value("storage", false)) storage = version.at("name");
   }
   for (const Json& version : spec.at("versions")) {
     if (!version.value("served", false)) continue;
+    if (ConvertsByWebhook(crd) && version.at("name") != storage) continue;
     auto resource = std::make_shared<Resource>();
     resource->builtin = false;
     resource->group = group;
@@ -266,7 +300,7 @@ void Registry::SetCustomResource(const Json& crd) {
   }
 }
 
-void Registry::RemoveCustomResource(std::string_view group, std::string_view plural) {
+void Registry::Drop(std::string_view group, std::string_view plural) {
   for (auto it = resources_.begin(); it != resources_.end();) {
     if (!it->second->builtin && it->second->group == group && it->second->plural == plural) {
       retired_.push_back(it->second);

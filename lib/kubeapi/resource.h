@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,10 @@ struct Resource {
   std::shared_ptr<const Json> crd_version;
   std::shared_ptr<const CustomType> custom_type;
   std::string storage_version;
+  // Of a built-in version in another form than its objects are stored in (conversion.h): the one
+  // that they are stored in. nullptr: this one.
+  const Resource* stored = nullptr;
+  bool hidden = false;  // served to who asks for it, and not shown by discovery
 
   [[nodiscard]] std::string ApiVersion() const;
   // Key of its objects in the store, the same for all versions: "apps/deployments".
@@ -68,9 +73,14 @@ class Registry {
   [[nodiscard]] std::vector<const Resource*> Stored() const;
   [[nodiscard]] const Schema& schema() const { return *schema_; }
 
-  // Serves, updates or drops the custom resource that a CRD object defines.
+  // Serves, updates or drops the custom resource that a CRD object defines; nothing happens when it
+  // does not define one (Defines).
   void SetCustomResource(const Json& crd);
-  void RemoveCustomResource(std::string_view group, std::string_view plural);
+  void RemoveCustomResource(const Json& crd);
+  // Serves the custom resource of a CRD for good: no CRD object changes or drops it.
+  void ReserveCustomResource(const Json& crd);
+  // False: what a CRD object names is a built-in or reserved resource, so that it has no effect.
+  [[nodiscard]] bool Defines(const Json& crd) const;
 
  private:
   struct Group {
@@ -78,10 +88,16 @@ class Registry {
     std::vector<std::string> versions;
   };
   void Add(std::shared_ptr<const Resource> resource);
+  // Serves a built-in resource in an older version, too.
+  void AddForm(std::string_view group, std::string_view version, std::string_view plural,
+               std::string_view stored_version, bool hidden);
+  void Serve(const Json& crd);
+  void Drop(std::string_view group, std::string_view plural);
 
   std::shared_ptr<const Schema> schema_;
   std::vector<Group> groups_;
   std::map<std::string, std::shared_ptr<const Resource>, std::less<>> resources_;
+  std::set<std::string> reserved_;  // storage names that no CRD object defines
   std::vector<std::shared_ptr<const Resource>> retired_;  // requests may still point at them
 };
 

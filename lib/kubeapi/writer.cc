@@ -11,6 +11,7 @@
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "lib/kubeapi/body.h"
+#include "lib/kubeapi/conversion.h"
 #include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/defaults.h"
 #include "lib/kubeapi/errors.h"
@@ -60,7 +61,8 @@ absl::Status Writer::Fit(const Resource& resource, Json& object,
                          std::vector<std::string>& unknown) const {
   if (resource.builtin) {
     SEALANE_ASSIGN_OR_RETURN(object, FitBuiltin(*resource.type, object, unknown));
-    DefaultBuiltin(resource, object);
+    // Another form gets its defaults in the one that is stored.
+    if (resource.stored == nullptr) DefaultBuiltin(resource, object);
     return absl::OkStatus();
   }
   std::vector<std::string> unknown_meta;
@@ -139,22 +141,24 @@ absl::Status Writer::CheckNamespace(const WriteTarget& target, std::string_view 
   return absl::OkStatus();
 }
 
-std::string Writer::GenerateName(const std::string& base) {
-  static constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-  std::string name = base.substr(0, 58);
-  for (int i = 0; i < 5; ++i) name.push_back(kAlphabet[env_.random.Below(kAlphabet.size())]);
-  return name;
-}
-
 absl::StatusOr<WritePlan> Writer::Create(const WriteTarget& target, const Json& body,
                                          const WriteOptions& options) {
   std::vector<std::string> warnings;
   SEALANE_ASSIGN_OR_RETURN(Json object, Decode(*target.resource, body, options, warnings));
-  return FinishCreate(target, std::move(object), options, /*applied=*/false, std::move(warnings));
+  SEALANE_ASSIGN_OR_RETURN(const WriteTarget stored, ToStorage(target, object));
+  return FinishCreate(stored, std::move(object), options, /*applied=*/false, std::move(warnings));
 }
 
 absl::Status Writer::Admit(const WriteTarget& target, std::string_view name, Json& object,
                            std::vector<std::string>& warnings) const {
+  if (IsCrd(*target.resource) && target.subresource.empty()) {
+    for (std::string& warning : CrdWarnings(object)) warnings.push_back(std::move(warning));
+  }
+  if (IsCrd(*target.resource) && target.subresource.empty() && !registry_.Defines(object)) {
+    warnings.push_back(StrCat(StorageOfCrd(object),
+                              " is served by this server itself: the definition is kept, and has "
+                              "no effect here"));
+  }
   if (admit_ == nullptr || target.subresource == "status") return absl::OkStatus();
   Admitted admitted = admit_(*target.resource, object);
   std::move(admitted.warnings.begin(), admitted.warnings.end(), std::back_inserter(warnings));
@@ -193,8 +197,9 @@ absl::StatusOr<WritePlan> Writer::FinishCreate(const WriteTarget& target, Json o
     metadata["managedFields"] = std::move(fields);
   }
   if (metadata["managedFields"].empty()) metadata.erase("managedFields");
-  if (generate) metadata["name"] = GenerateName(Text(metadata, "generateName"));
+  if (generate) metadata["name"] = UnusedName(target, Text(metadata, "generateName"));
   const std::string name = Text(metadata, "name");
+  SEALANE_RETURN_IF_ERROR(CheckDefinition(resource));
   SEALANE_RETURN_IF_ERROR(CheckNamespace(target, name));
   metadata["uid"] = NewUuid(env_.random);
   metadata["creationTimestamp"] = FormatKubeTime(env_.clock.Now());
@@ -255,16 +260,17 @@ absl::StatusOr<WritePlan> Writer::Update(const WriteTarget& target, const Json& 
   }
   std::vector<std::string> warnings;
   SEALANE_ASSIGN_OR_RETURN(Json object, Decode(*target.resource, body, options, warnings));
+  SEALANE_ASSIGN_OR_RETURN(const WriteTarget stored, ToStorage(target, object));
   SEALANE_RETURN_IF_ERROR(CheckUrl(target, object));
   if (before == nullptr) {
     if (!target.resource->create_on_update || !target.subresource.empty()) {
       return NotFoundError(target.resource->Target(target.name));
     }
     object["metadata"]["name"] = target.name;
-    return FinishCreate(target, std::move(object), options, false, std::move(warnings));
+    return FinishCreate(stored, std::move(object), options, false, std::move(warnings));
   }
-  SEALANE_RETURN_IF_ERROR(CheckUpdate(target, before, object));
-  return FinishUpdate(target, before, std::move(object), options, false, std::move(warnings));
+  SEALANE_RETURN_IF_ERROR(CheckUpdate(stored, before, object));
+  return FinishUpdate(stored, before, std::move(object), options, false, std::move(warnings));
 }
 
 absl::StatusOr<WritePlan> Writer::FinishUpdate(const WriteTarget& target, const ObjectPtr& before,
@@ -365,7 +371,10 @@ absl::StatusOr<WritePlan> Writer::Patch(const WriteTarget& target, std::string_v
     return BadRequest(StrCat("error decoding patch: ", ToStd(patch.status().message())));
   }
   const bool scale = target.subresource == "scale";
-  const Json current = scale ? ScaleOf(resource, before->value()) : before->value();
+  const Json current = scale ? ScaleOf(resource, before->value())
+                       : resource.stored != nullptr
+                           ? FromStorageForm(resource.ApiVersion(), before->value())
+                           : before->value();
   absl::StatusOr<Json> patched = json_patch ? ApplyJsonPatch(current, *patch)
                                  : merge
                                      ? ApplyMergePatch(current, *patch)
@@ -393,9 +402,10 @@ absl::StatusOr<WritePlan> Writer::Patch(const WriteTarget& target, std::string_v
     return refuse(StrCat("strict decoding error: ", StrJoin(warnings, ", ")));
   }
   if (options.field_validation != "Warn") warnings.clear();
+  SEALANE_ASSIGN_OR_RETURN(const WriteTarget stored, ToStorage(target, fitted));
   SEALANE_RETURN_IF_ERROR(CheckUrl(target, fitted));
-  SEALANE_RETURN_IF_ERROR(CheckUpdate(target, before, fitted));
-  return FinishUpdate(target, before, std::move(fitted), options, false, std::move(warnings));
+  SEALANE_RETURN_IF_ERROR(CheckUpdate(stored, before, fitted));
+  return FinishUpdate(stored, before, std::move(fitted), options, false, std::move(warnings));
 }
 
 absl::StatusOr<WritePlan> Writer::Apply(const WriteTarget& target, const ObjectPtr& before,
@@ -412,6 +422,14 @@ absl::StatusOr<WritePlan> Writer::Apply(const WriteTarget& target, const ObjectP
     return BadRequest(StrCat("invalid object type: ", Text(*config, "apiVersion"),
                              ", Kind=", Text(*config, "kind"), "; expected ", resource.ApiVersion(),
                              ", Kind=", resource.kind));
+  }
+  if (resource.stored != nullptr) {
+    // Fields are owned as they are stored.
+    Json stored = *config;
+    WriteTarget stored_target = target;
+    stored_target.resource = resource.stored;
+    ToStorageForm(stored);
+    return Apply(stored_target, before, stored.dump(), options);
   }
   if (target.subresource == "scale" || (before == nullptr && !target.subresource.empty())) {
     return before == nullptr ? NotFoundError(resource.Target(target.name)) : MethodNotAllowed();

@@ -87,7 +87,12 @@ class Writer {
   absl::StatusOr<Json> Decode(const Resource& resource, const Json& raw,
                               const WriteOptions& options,
                               std::vector<std::string>& warnings) const;
+  // Brings an object of the target's version into the form that it is stored in; the target of
+  // that.
+  absl::StatusOr<WriteTarget> ToStorage(const WriteTarget& target, Json& object) const;
   absl::Status Fit(const Resource& resource, Json& object, std::vector<std::string>& unknown) const;
+  // Whether objects may be made of a custom kind: not while its definition is being deleted.
+  absl::Status CheckDefinition(const Resource& resource) const;
   absl::Status CheckNamespace(const WriteTarget& target, std::string_view name) const;
   absl::StatusOr<WritePlan> FinishCreate(const WriteTarget& target, Json object,
                                          const WriteOptions& options, bool applied,
@@ -105,6 +110,8 @@ class Writer {
                      std::vector<std::string>& warnings) const;
   absl::Status AllocateService(const Json& before, Json& service);
   std::string GenerateName(const std::string& base);
+  // A generated name that is free, unless several in a row were taken.
+  std::string UnusedName(const WriteTarget& target, const std::string& base);
   ObjectKey KeyOf(const WriteTarget& target) const;
 
   Env env_;

@@ -1,5 +1,5 @@
-// The parts of Writer that know particular endpoints and kinds: scale, deletion, and the addresses
-// of Services.
+// The parts of Writer that know particular endpoints and kinds: scale, deletion, versions,
+// generated names and the addresses of Services.
 
 #include <algorithm>
 #include <iterator>
@@ -10,6 +10,8 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
+#include "lib/kubeapi/conversion.h"
+#include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/selector.h"
 #include "lib/kubeapi/writer.h"
@@ -34,6 +36,10 @@ const Json& MetadataOf(const Json& object) {
   return it == object.end() || !it->is_object() ? *empty : *it;
 }
 
+bool IsCrd(const Resource& resource) {
+  return resource.builtin && resource.kind == "CustomResourceDefinition";
+}
+
 void Copy(const Json& from, Json& to, const char* field) {
   if (const auto it = from.find(field); it != from.end()) {
     to[field] = *it;
@@ -54,6 +60,45 @@ absl::Status CheckUrl(const WriteTarget& target, const Json& object) {
         "the namespace of the provided object does not match the namespace sent on the request");
   }
   return absl::OkStatus();
+}
+
+absl::Status Writer::CheckDefinition(const Resource& resource) const {
+  if (resource.builtin) return absl::OkStatus();
+  const ObjectPtr crd = store_.Get({"apiextensions.k8s.io/customresourcedefinitions", "",
+                                    StrCat(resource.plural, ".", resource.group)});
+  if (crd == nullptr || !MetadataOf(crd->value()).contains("deletionTimestamp") ||
+      !registry_.Defines(crd->value())) {
+    return absl::OkStatus();
+  }
+  return ApiError(405, "MethodNotAllowed",
+                  "create not allowed while custom resource definition is terminating");
+}
+
+absl::StatusOr<WriteTarget> Writer::ToStorage(const WriteTarget& target, Json& object) const {
+  WriteTarget stored = target;
+  if (target.resource->stored == nullptr) return stored;
+  stored.resource = target.resource->stored;
+  ToStorageForm(object);
+  std::vector<std::string> unknown;
+  SEALANE_RETURN_IF_ERROR(Fit(*stored.resource, object, unknown));
+  return stored;
+}
+
+std::string Writer::GenerateName(const std::string& base) {
+  static constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+  std::string name = base.substr(0, 58);
+  for (int i = 0; i < 5; ++i) name.push_back(kAlphabet[env_.random.Below(kAlphabet.size())]);
+  return name;
+}
+
+std::string Writer::UnusedName(const WriteTarget& target, const std::string& base) {
+  constexpr int kAttempts = 8;
+  ObjectKey key = KeyOf(target);
+  for (int i = 0; i < kAttempts; ++i) {
+    key.name = GenerateName(base);
+    if (store_.Get(key) == nullptr) break;
+  }
+  return key.name;
 }
 
 Json Writer::ScaleOf(const Resource& resource, const Json& object) {
@@ -242,6 +287,11 @@ absl::StatusOr<WritePlan> Writer::Delete(const WriteTarget& target, const Json& 
     const std::string phase = Text(object.value("status", Json::object()), "phase");
     grace = given.value("gracePeriodSeconds", spec.value("terminationGracePeriodSeconds", 30));
     if (Text(spec, "nodeName").empty() || phase == "Succeeded" || phase == "Failed") grace = 0;
+  }
+  // A definition waits for its objects (Lifecycle).
+  if (IsCrd(resource) && registry_.Defines(object) && store_.Count(StorageOfCrd(object), "") != 0) {
+    add_finalizer(kCrdCleanup);
+    if (!deleting) TerminateCrd(object, env_.clock.Now());
   }
   if (finalizers.empty() && grace <= 0 && !is_namespace) {
     plan.action = WritePlan::Action::kRemove;

@@ -18,4 +18,7 @@ void Copy(const Json& from, Json& to, const char* field);
 // Whether the body's name and namespace agree with the URL's.
 [[nodiscard]] absl::Status CheckUrl(const WriteTarget& target, const Json& object);
 
+// Whether its objects are CustomResourceDefinitions.
+[[nodiscard]] bool IsCrd(const Resource& resource);
+
 }  // namespace sealane::kubeapi

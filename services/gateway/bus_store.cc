@@ -10,8 +10,10 @@
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
+#include "lib/kubeapi/conversion.h"
 #include "lib/kubeapi/errors.h"
 #include "lib/kubeapi/writer.h"
+#include "lib/kubeauth/default_roles.h"
 #include "lib/model/identity.h"
 #include "services/gateway/admit.h"
 #include "services/gateway/object_view.h"
@@ -50,6 +52,20 @@ absl::Status ToStatus(const v1::OperationResult& result, const ObjectKey& key,
     errors.push_back(ToFieldError(error));
   }
   return kubeapi::InvalidObject({std::string(group), std::string(kind), key.name}, errors);
+}
+
+bool IsSystemNamespace(const ObjectKey& key) {
+  return key.resource == kNamespaces && std::ranges::find(kubeapi::kSystemNamespaces, key.name) !=
+                                            std::end(kubeapi::kSystemNamespaces);
+}
+
+absl::Status Undeletable(const ObjectKey& key) {
+  const size_t slash = key.resource.find('/');
+  const bool core = slash == std::string::npos;
+  return kubeapi::ForbiddenError(
+      {core ? "" : key.resource.substr(0, slash),
+       core ? key.resource : key.resource.substr(slash + 1), key.name},
+      "it is there without anybody having made it and cannot be deleted");
 }
 
 absl::Status OnlyAView(const ObjectKey& key) {
@@ -104,9 +120,7 @@ void BusStore::OnEvent(const WatchEvent& event) {
       lost_ = true;
     }
     created_micros_ = event.stream_created_micros;
-    for (const std::string_view name : kubeapi::kSystemNamespaces) {
-      ShowNamespace(std::string(name), created_micros_, 1);
-    }
+    ShowImplied();
     return;
   }
   if (event.type == WatchEvent::Type::kSynced) {
@@ -270,7 +284,7 @@ void BusStore::Show(const std::string& key, uint64_t revision) {
   unserved_.erase(key);
   // Nothing has to be withdrawn: it is as good as gone.
   if (entry.row.deleting() && entry.app.clusters().empty()) {
-    return FollowRemoval(*mine, revision);
+    return ShowGone(*mine, revision);
   }
   const v1::ClusterStatus* cluster = nullptr;
   if (entry.row.ref().kind() == "Cluster") {
@@ -283,6 +297,7 @@ void BusStore::Show(const std::string& key, uint64_t revision) {
     return;
   }
   if (!mine->ns.empty()) ShowNamespace(mine->ns, entry.row.created_micros(), revision);
+  kubeapi::ToStorageForm(*object);  // written through another door in another version
   // First, so that nobody sees the definition before its kind is known here.
   const bool defines = entry.row.ref().kind() == kCrdKind && kinds_.Define(*object);
   view_.Follow(*mine, *std::move(object), revision);
@@ -294,22 +309,7 @@ void BusStore::Hide(const Entry& entry, uint64_t revision) {
   const std::optional<ObjectKey> mine = KeyOf(entry.row.ref());
   if (!mine.has_value()) return;
   // The kind of a definition stays known: its objects are yet to be removed.
-  FollowRemoval(*mine, revision);
-}
-
-void BusStore::FollowRemoval(const ObjectKey& key, uint64_t revision) {
-  if (key.resource != kNamespaces) return view_.FollowRemoval(key, revision);
-  const bool stays =
-      std::ranges::find(kubeapi::kSystemNamespaces, key.name) !=
-          std::end(kubeapi::kSystemNamespaces) ||
-      std::ranges::any_of(entries_, [&](const auto& row) {
-        const Entry& entry = row.second;
-        const bool gone = entry.row.deleting() && entry.app.clusters().empty();
-        return entry.row_revision != 0 && !gone && entry.row.ref().namespace_() == key.name;
-      });
-  if (!stays) return view_.FollowRemoval(key, revision);
-  // As if it was made anew at once, by nobody.
-  view_.Follow(key, ImpliedNamespace(key.name, FromMicros(created_micros_)), revision);
+  ShowGone(*mine, revision);
 }
 
 void BusStore::OnDefinition(uint64_t revision) {
@@ -323,6 +323,35 @@ void BusStore::ShowNamespace(const std::string& name, int64_t since_micros, uint
   const ObjectKey key{kNamespaces, "", name};
   if (view_.Get(key) != nullptr) return;
   view_.Follow(key, ImpliedNamespace(name, FromMicros(since_micros)), revision);
+}
+
+void BusStore::ShowImplied() {
+  for (const std::string_view name : kubeapi::kSystemNamespaces) {
+    ShowNamespace(std::string(name), created_micros_, 1);
+  }
+  for (const ObjectKey& key : kubeauth::DefaultRbacKeys()) {
+    if (view_.Get(key) != nullptr) continue;
+    view_.Follow(key, kubeauth::DefaultRbacObject(key, FromMicros(created_micros_)), 1);
+  }
+}
+
+bool BusStore::IsInhabited(const ObjectKey& key) const {
+  return key.resource == kNamespaces && std::ranges::any_of(entries_, [&](const auto& row) {
+           const Entry& entry = row.second;
+           const bool gone = entry.row.deleting() && entry.app.clusters().empty();
+           return entry.row_revision != 0 && !gone && entry.row.ref().namespace_() == key.name;
+         });
+}
+
+void BusStore::ShowGone(const ObjectKey& key, uint64_t revision) {
+  const ObjectPtr last = view_.Get(key);
+  Json implied = IsSystemNamespace(key) || IsInhabited(key)
+                     ? ImpliedNamespace(key.name, FromMicros(created_micros_))
+                     : kubeauth::DefaultRbacObject(key, FromMicros(created_micros_));
+  if (implied.is_null()) return view_.FollowRemoval(key, revision);
+  // It may be told to have gone twice: while it is withdrawn, and when its row goes.
+  if (last != nullptr && last->value()["metadata"]["uid"] == implied["metadata"]["uid"]) return;
+  view_.Follow(key, std::move(implied), revision);
 }
 
 void BusStore::Wake(const std::string& key) {
@@ -370,6 +399,11 @@ void BusStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done do
                                          "\" is being withdrawn from the clusters and cannot be "
                                          "changed any more; create it again when it is gone")));
   }
+  // A namespace would be emptied, a role would be made in order to be deleted.
+  if (object["metadata"].contains("deletionTimestamp") &&
+      (IsSystemNamespace(key) || (!stored && key.resource != kNamespaces))) {
+    return done(Undeletable(key));
+  }
   // The version of its manifest is the one that its kind is stored in.
   std::string api_version = object.value("apiVersion", kind->api_version);
   Split split = SplitObject(std::move(object), api_version, kind->kind);
@@ -400,8 +434,7 @@ void BusStore::Remove(const ObjectKey& key, uint64_t expected, Done done) {
   }
   const auto entry = entries_.find(RowKeyOf(key));
   if (entry == entries_.end() || entry->second.row_revision == 0) {
-    return done(kubeapi::ForbiddenError({"", key.resource, key.name},
-                                        "every cluster has it: it cannot be deleted"));
+    return done(Undeletable(key));
   }
   if (entry->second.row.deleting()) return done(now);
   Json manifest = {{"apiVersion", kind->api_version}, {"kind", kind->kind}};

@@ -99,9 +99,14 @@ class BusStore final : public kubeapi::Store {
   void Hide(const Entry& entry, uint64_t revision);
   // Objects that came before the definition of their kind are shown now.
   void OnDefinition(uint64_t revision);
-  // Namespaces that are always there, or that objects are in, stay without their row.
-  void FollowRemoval(const kubeapi::ObjectKey& key, uint64_t revision);
   void ShowNamespace(const std::string& name, int64_t since_micros, uint64_t revision);
+  // Shows what every fleet has without anybody having made it: namespaces and roles.
+  void ShowImplied();
+  // Whether it is a namespace that objects are in.
+  [[nodiscard]] bool IsInhabited(const kubeapi::ObjectKey& key) const;
+  // The object is gone from the fleet; one of those, and a namespace that objects are in, is there
+  // again as if nobody had made it.
+  void ShowGone(const kubeapi::ObjectKey& key, uint64_t revision);
   // Tells those whose write of this row has come round.
   void Wake(const std::string& key);
   void LetViewsRest();

@@ -187,6 +187,13 @@ void GatewayService::Serve() {
                                      const kubeapi::StoredObject& account, const Json& request) {
       return accounts->Issue(account, request);
     };
+  } else {
+    options.access.issue_token = [](const kubeapi::StoredObject&,
+                                    const Json&) -> absl::StatusOr<Json> {
+      return kubeapi::ApiError(405, "MethodNotAllowed",
+                               "this gateway gives no tokens: it was started without "
+                               "--service-account-key, the key that signs them");
+    };
   }
   options.access.review_token = [this](std::string_view token) {
     return kubeauth::ReviewToken(authenticate_, token);

@@ -4,6 +4,7 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/schema.h"
 #include "services/gateway/binding_views.h"
 
@@ -95,6 +96,8 @@ Kinds::Kinds() {
     Add(facts.group, facts.version, facts.name, facts.kind);
   }
   for (const Json& crd : MakeDefinitions()) Define(crd);
+  for (const auto& entry : by_storage_) own_.insert(entry.first);
+  for (const Json& view : BindingViews::Definitions()) own_.insert(kubeapi::StorageOfCrd(view));
 }
 
 void Kinds::Add(std::string_view group, std::string_view version, std::string_view plural,
@@ -123,7 +126,7 @@ bool Kinds::Define(const Json& crd) {
   const Json names = spec.value("names", Json::object());
   const std::string kind = names.value("kind", "");
   const std::string plural = names.value("plural", "");
-  if (kind.empty() || plural.empty()) return false;
+  if (kind.empty() || plural.empty() || own_.contains(kubeapi::StorageOfCrd(crd))) return false;
   for (const Json& version : spec.value("versions", Json::array())) {
     if (!version.value("storage", false)) continue;
     Add(spec.value("group", ""), version.value("name", ""), plural, kind);

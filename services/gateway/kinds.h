@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,7 +41,8 @@ class Kinds {
   // nullptr: not served.
   [[nodiscard]] const Kind* Of(std::string_view group, std::string_view kind) const;
   [[nodiscard]] const Kind* Stored(std::string_view storage_name) const;
-  // A CustomResourceDefinition appeared or changed. False: it defines nothing.
+  // A CustomResourceDefinition appeared or changed. False: it defines nothing, also because what it
+  // names is one of Kubernetes' or the fleet's own kinds.
   bool Define(const Json& crd);
 
   // CustomResourceDefinitions of the fleet's own kinds: policies, Cluster, WorkloadRebalancer, and
@@ -51,6 +53,7 @@ class Kinds {
   void Add(std::string_view group, std::string_view version, std::string_view plural,
            std::string_view kind);
 
+  std::set<std::string> own_;  // storage names of the kinds that are served always
   std::map<std::pair<std::string, std::string>, Kind> by_kind_;
   std::map<std::string, std::pair<std::string, std::string>, std::less<>> by_storage_;
 };

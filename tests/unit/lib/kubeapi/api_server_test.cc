@@ -1,5 +1,7 @@
 #include "lib/kubeapi/api_server.h"
 
+#include <algorithm>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/core/strings.h"
@@ -202,7 +204,7 @@ TEST_F(ApiServerTest, ServicesKeepTheirAddresses) {
 }
 
 TEST_F(ApiServerTest, WhatIsNotSupportedIsRefused) {
-  EXPECT_EQ(api_.Get("/apis/autoscaling/v1/namespaces/ns/horizontalpodautoscalers").status, 404);
+  EXPECT_EQ(api_.Get("/apis/events.k8s.io/v1/namespaces/ns/events").status, 404);
   EXPECT_EQ(api_.Get("/api/v1/namespaces/ns/pods/p/exec").status, 404);
   EXPECT_EQ(api_.Post("/api/v1/componentstatuses", Json::object()).status, 405);
   EXPECT_EQ(api_.Post("/api/v1/configmaps", ConfigMap("c")).status, 405);
@@ -325,6 +327,33 @@ TEST_F(ApiServerTest, SurvivesStrangeBodies) {
     EXPECT_GE(api_.Call("DELETE", StrCat(kDeployments, "/none"), Json(body.dump())).status, 400);
   }
   EXPECT_EQ(api_.Get(StrCat(kDeployments, "/d")).status, 200);
+}
+
+TEST(GeneratedNameTest, AGeneratedNameThatIsTakenIsGeneratedAgain) {
+  const std::string path = "/api/v1/namespaces/ns/configmaps";
+  const Json object = {{"metadata", {{"generateName", "x-"}}}};
+  std::string first;
+  {
+    ApiHarness api;
+    api.MakeNamespace("ns");
+    first = api.Post(path, object).body["metadata"]["name"];
+  }
+  ApiHarness api;  // draws the same numbers
+  api.MakeNamespace("ns");
+  api.store.Put({"configmaps", "ns", first}, ConfigMap(first), 0, [](auto) {});
+  const ApiAnswer made = api.Post(path, object);
+  EXPECT_EQ(made.status, 201) << made.text;
+  EXPECT_NE(made.body["metadata"]["name"], first);
+}
+
+TEST(RootTest, TheRootListsWhatIsServed) {
+  ApiHarness api;
+  const Json paths = api.Get("/").body["paths"];
+  for (const char* path : {"/api/v1", "/apis", "/apis/apps/v1", "/apis/autoscaling/v1",
+                           "/apis/autoscaling/v2", "/healthz", "/openapi/v3", "/version"}) {
+    EXPECT_NE(std::find(paths.begin(), paths.end(), path), paths.end()) << path;
+    EXPECT_EQ(api.Get(path).status, 200) << path;
+  }
 }
 
 }  // namespace

@@ -111,6 +111,7 @@ TEST(CustomTest, ServedFromCreationToDeletion) {
   // Without resourceVersion a custom object cannot be replaced.
   EXPECT_EQ(api.Put(widgets + "/w", widget).status, 422);
   EXPECT_EQ(api.Get("/apis/example.com/v1").body["resources"].size(), 3U);
+  ASSERT_EQ(api.Delete(widgets + "/w").status, 200);
   ASSERT_EQ(api.Delete(crds + "/widgets.example.com").status, 200);
   EXPECT_EQ(api.Get(widgets).status, 404);
   EXPECT_EQ(api.Get("/apis/example.com").status, 404);
@@ -120,8 +121,11 @@ TEST(CustomTest, DefinitionsThatCannotBeHonouredAreRefused) {
   ApiHarness api;
   const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
   Json rules = Schema();
-  rules["properties"]["spec"]["x-kubernetes-validations"] = {{{"rule", "self.size > 1"}}};
+  rules["properties"]["spec"]["x-kubernetes-validations"] = {{{"message", "no rule"}}};
   EXPECT_EQ(api.Post(crds, Crd(rules)).status, 422);
+  Json hook = Crd(Schema());
+  hook["spec"]["conversion"] = {{"strategy", "Webhook"}};
+  EXPECT_EQ(api.Post(crds, hook).status, 422);
   Json name = Crd(Schema());
   name["metadata"]["name"] = "others.example.com";
   EXPECT_EQ(api.Post(crds, name).status, 422);
@@ -131,6 +135,89 @@ TEST(CustomTest, DefinitionsThatCannotBeHonouredAreRefused) {
   Json untyped = Schema();
   untyped["properties"]["spec"].erase("type");
   EXPECT_EQ(api.Post(crds, Crd(untyped)).status, 422);
+}
+
+TEST(CustomTest, ABuiltInKindIsNotDefinedAnew) {
+  ApiServerOptions options;
+  Json own = Crd(Schema());
+  options.definitions = std::make_shared<const Json>(Json::array({own}));
+  ApiHarness api(options);
+  api.MakeNamespace("ns");
+  const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  const std::string widgets = "/apis/example.com/v1/namespaces/ns/widgets";
+  ASSERT_EQ(api.Post(widgets, {{"metadata", {{"name", "w"}}}, {"spec", {{"size", 2}}}}).status,
+            201);
+  Json other = Crd({{"type", "object"}});
+  other["spec"]["versions"][0]["name"] = "v2";
+  const ApiAnswer made = api.Post(crds, other);
+  ASSERT_EQ(made.status, 201) << made.text;
+  EXPECT_NE(made.headers.Get("Warning").find("has no effect"), std::string_view::npos);
+  EXPECT_EQ(api.Get("/apis/example.com/v2").status, 404);
+  ASSERT_EQ(api.Delete(crds + "/widgets.example.com").status, 200);
+  EXPECT_EQ(api.Get(crds + "/widgets.example.com").status, 404);
+  EXPECT_EQ(api.Get(widgets + "/w").status, 200);
+}
+
+std::string WarningsOf(const ApiAnswer& answer) {
+  std::string out;
+  for (const auto& [name, value] : answer.headers.fields()) {
+    if (name == "Warning") out += value + "\n";
+  }
+  return out;
+}
+
+TEST(CustomTest, RulesOfDefinitionsAreTakenAndNotEvaluated) {
+  ApiHarness api;
+  api.MakeNamespace("ns");
+  const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  EXPECT_EQ(WarningsOf(api.Post(crds + "?dryRun=All", Crd(Schema()))), "");
+  Json schema = Schema();
+  Json& spec = schema["properties"]["spec"];
+  spec["x-kubernetes-validations"] = {{{"rule", "self.size > 1"}, {"message", "too small"}}};
+  spec["anyOf"] = Json::array({{{"required", {"size"}}}, {{"required", {"mode"}}}});
+  spec["properties"]["code"] = {{"type", "string"}, {"pattern", "^(?i)[a-z]+$"}};
+  spec["properties"]["slow"] = {{"type", "string"}, {"pattern", "^(a+)+$"}};
+  const ApiAnswer made = api.Post(crds, Crd(schema));
+  ASSERT_EQ(made.status, 201) << made.text;
+  const std::string warnings = WarningsOf(made);
+  EXPECT_NE(warnings.find("properties[spec].x-kubernetes-validations: 1 rules (CEL) are not"),
+            std::string::npos)
+      << warnings;
+  EXPECT_NE(warnings.find("properties[code].pattern: 1 regular expressions"), std::string::npos)
+      << warnings;
+  EXPECT_EQ(made.body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+                     ["x-kubernetes-validations"][0]["rule"],
+            "self.size > 1");
+  const std::string widgets = "/apis/example.com/v1/namespaces/ns/widgets";
+  const auto post = [&](const char* name, const Json& values) {
+    Json full = values;
+    full["size"] = 1;
+    return api.Post(widgets, {{"metadata", {{"name", name}}}, {"spec", full}}).status;
+  };
+  EXPECT_EQ(post("small", {{"code", "A1"}}), 201);
+  // Without backtracking this takes no time.
+  EXPECT_EQ(post("slow", {{"slow", std::string(4000, 'a') + "!"}}), 422);
+}
+
+TEST(CustomTest, OfVersionsThatAWebhookConvertsOnlyTheStoredOneIsServed) {
+  ApiHarness api;
+  api.MakeNamespace("ns");
+  const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  Json crd = Crd(Schema());
+  Json& spec = crd["spec"];
+  spec["versions"].push_back(spec["versions"][0]);
+  spec["versions"][1]["name"] = "v1beta1";
+  spec["versions"][1]["storage"] = false;
+  spec["conversion"] = {
+      {"strategy", "Webhook"},
+      {"webhook",
+       {{"conversionReviewVersions", {"v1"}},
+        {"clientConfig", {{"service", {{"namespace", "ns"}, {"name", "converter"}}}}}}}};
+  const ApiAnswer made = api.Post(crds, crd);
+  ASSERT_EQ(made.status, 201) << made.text;
+  EXPECT_NE(WarningsOf(made).find("not v1beta1"), std::string::npos) << WarningsOf(made);
+  EXPECT_EQ(api.Get("/apis/example.com/v1/namespaces/ns/widgets").status, 200);
+  EXPECT_EQ(api.Get("/apis/example.com/v1beta1/namespaces/ns/widgets").status, 404);
 }
 
 TEST(CustomTest, PrinterColumnsReadWhatTheirPathsSay) {

@@ -1,8 +1,11 @@
 #include "lib/kubeauth/rbac.h"
 
+#include <set>
+
 #include "gtest/gtest.h"
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeauth/default_roles.h"
 
 namespace sealane::kubeauth {
 namespace {
@@ -212,6 +215,75 @@ TEST_F(RbacTest, TheRulesReviewListsWhatAUserHas) {
   EXPECT_EQ(rbac_.RulesReview(User("ann"), "b")["resourceRules"], Json::array());
   EXPECT_EQ(rbac_.RulesReview(User("r", {"system:masters"}), "b")["nonResourceRules"][0]["verbs"],
             Json::array({"*"}));
+}
+
+TEST_F(RbacTest, DefaultRolesGiveWhatTheyGiveInEveryCluster) {
+  for (const kubeapi::ObjectKey& key : DefaultRbacKeys()) {
+    store_.Put(key, DefaultRbacObject(key, absl::UnixEpoch()), 0,
+               [](const auto& written) { ASSERT_TRUE(written.ok()); });
+  }
+  EXPECT_TRUE(
+      DefaultRbacObject({"rbac.authorization.k8s.io/clusterroles", "", "x"}, absl::UnixEpoch())
+          .is_null());
+  for (const char* role : {"admin", "edit", "view"}) {
+    Put("rolebindings", "shop", role,
+        Bind("ClusterRole", role, {{"kind", "User"}, {"name", role}}));
+  }
+  Put("clusterrolebindings", "", "root",
+      Bind("ClusterRole", "cluster-admin", {{"kind", "User"}, {"name", "root"}}));
+  const auto may = [&](const char* user, const Attributes& what) {
+    return rbac_.Allowed(User(user), what);
+  };
+  EXPECT_TRUE(may("view", Want("list", "apps", "deployments", "shop")));
+  EXPECT_FALSE(may("view", Want("list", "apps", "deployments", "other")));
+  EXPECT_FALSE(may("view", Want("get", "", "secrets", "shop", "s")));
+  EXPECT_FALSE(may("view", Want("create", "apps", "deployments", "shop")));
+  EXPECT_TRUE(may("view", Want("get", "policy.karmada.io", "propagationpolicies", "shop", "p")));
+  EXPECT_TRUE(may("edit", Want("create", "apps", "deployments", "shop")));
+  EXPECT_TRUE(may("edit", Want("get", "", "secrets", "shop", "s")));
+  EXPECT_TRUE(may("edit", Want("list", "apps", "deployments", "shop")));
+  EXPECT_TRUE(may("edit", Want("patch", "policy.karmada.io", "overridepolicies", "shop", "p")));
+  EXPECT_FALSE(may("edit", Want("create", "rbac.authorization.k8s.io", "roles", "shop")));
+  EXPECT_TRUE(may("admin", Want("create", "rbac.authorization.k8s.io", "roles", "shop")));
+  EXPECT_TRUE(may("admin", Want("delete", "apps", "deployments", "shop", "d")));
+  EXPECT_FALSE(may("admin", Want("get", "", "nodes", "", "n")));
+  EXPECT_TRUE(may("root", Want("get", "", "nodes", "", "n")));
+  EXPECT_TRUE(may("root", WantPath("get", "/metrics")));
+  // What the gathering roles tell is what they give.
+  for (const char* name : {"admin", "edit", "view"}) {
+    const Json role =
+        DefaultRbacObject({"rbac.authorization.k8s.io/clusterroles", "", name}, absl::UnixEpoch());
+    Put("roles", "told", name, {{"rules", role["rules"]}});
+    Put("rolebindings", "told", name, Bind("Role", name, {{"kind", "User"}, {"name", "told"}}));
+    const auto order = [](const Json& review) {
+      std::set<std::string> out;
+      for (const Json& rule : review["resourceRules"]) out.insert(rule.dump());
+      return out;
+    };
+    EXPECT_EQ(order(rbac_.RulesReview(User("told"), "told")),
+              order(rbac_.RulesReview(User(name), "shop")));
+    Remove("rolebindings", "told", name);
+  }
+  // An admin gives others what he has, and not more.
+  const auto gives = [&](const char* role) {
+    return rbac_
+        .MayWrite(User("admin"), "rolebindings", "shop",
+                  Bind("ClusterRole", role, {{"kind", "User"}, {"name", "x"}}))
+        .ok();
+  };
+  EXPECT_TRUE(gives("admin"));
+  EXPECT_TRUE(gives("view"));
+  EXPECT_FALSE(gives("cluster-admin"));
+  EXPECT_FALSE(rbac_
+                   .MayWrite(User("edit"), "rolebindings", "shop",
+                             Bind("ClusterRole", "admin", {{"kind", "User"}, {"name", "x"}}))
+                   .ok());
+  // A role that is labelled for it is gathered, too.
+  Json widgets = {{"rules", {Rule({"get"}, {"example.com"}, {"widgets"})}}};
+  widgets["metadata"]["labels"] = {{"rbac.authorization.k8s.io/aggregate-to-view", "true"}};
+  Put("clusterroles", "", "widgets", widgets);
+  EXPECT_TRUE(may("view", Want("get", "example.com", "widgets", "shop", "w")));
+  EXPECT_TRUE(may("admin", Want("get", "example.com", "widgets", "shop", "w")));
 }
 
 }  // namespace

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "lib/core/json.h"
-#include "tests/unit/services/gateway/gateway_harness.h"
+#include "tests/unit/services/gateway/gateway_fixture.h"
 
 namespace sealane::gateway {
 namespace {
 
 using ::testing::HasSubstr;
 
-class GatewayRacesTest : public GatewayHarness {
+class GatewayRacesTest : public GatewayServiceTest {
  protected:
   GatewayRacesTest() {
     Begin(1);

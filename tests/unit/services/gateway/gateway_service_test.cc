@@ -3,15 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <ctime>
-#include <fstream>
-#include <optional>
 #include <vector>
 
-#include "lib/core/json.h"
 #include "tests/unit/lib/http/test_certificate.h"
-#include "tests/unit/services/gateway/gateway_harness.h"
+#include "tests/unit/services/gateway/gateway_fixture.h"
 
 namespace sealane::gateway {
 namespace {
@@ -32,8 +28,6 @@ class Deaf final : public http::ResponseWriter {
   int status = 0;
   std::shared_ptr<void> ticket;
 };
-
-using GatewayServiceTest = GatewayHarness;
 
 TEST_F(GatewayServiceTest, WhatIsWrittenIsReadAndConflictsAreTold) {
   Call(201, "POST", "/api/v1/namespaces", {{"metadata", {{"name", "shop"}}}});

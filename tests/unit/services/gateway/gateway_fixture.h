@@ -1,4 +1,7 @@
+// Gateways beside a real policy service, on the bus in memory and virtual time.
 #pragma once
+
+#include <gtest/gtest.h>
 
 #include <array>
 #include <fstream>
@@ -7,8 +10,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/time/time.h"
-#include "gtest/gtest.h"
 #include "lib/bus/memory_bus.h"
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
@@ -40,10 +41,9 @@ class Answer final : public http::ResponseWriter {
   bool ended = false;
 };
 
-// Gateways beside a real policy service, on the bus in memory and virtual time.
-class GatewayHarness : public ::testing::Test {
+class GatewayServiceTest : public ::testing::Test {
  protected:
-  GatewayHarness() : sim_(7), server_(sim_.env()), policy_bus_(Connect()) {
+  GatewayServiceTest() : sim_(7), server_(sim_.env()), policy_bus_(Connect()) {
     for (std::string_view name :
          {kAppStatusTable, kClusterStatusTable, kPlacementsTable, kWorkStatusTable, kEventsLog}) {
       StreamConfig config;

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string_view>
+
+#include "lib/core/json_fwd.h"
+
+namespace sealane::kubeapi {
+
+// The forms of built-in kinds that are served in several versions and stored in one: autoscaling/v1
+// (stored as v2), and, as clients of before 1.25 write them, batch/v1beta1 and policy/v1beta1 (v1).
+// Pure functions.
+
+// Brings an object of such a version into the form that it is stored in; any other stays as it is.
+void ToStorageForm(Json& object);
+// A stored object in the form of another version of its kind.
+[[nodiscard]] Json FromStorageForm(std::string_view api_version, const Json& object);
+
+}  // namespace sealane::kubeapi
