@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "lib/core/json_depth.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/base64.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -115,6 +117,29 @@ bool OmitsZero(std::string_view field) {
   return names.count(field) != 0;
 }
 
+// Bytes in base64, which the real server decodes and encodes anew.
+absl::StatusOr<Json> FitBytes(Json value) {
+  auto& text = value.get_ref<std::string&>();
+  if (const auto fault = Base64Fault(text)) {
+    return InvalidArgument(StrCat("illegal base64 data at input byte ", *fault));
+  }
+  text.erase(
+      std::remove_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }),
+      text.end());
+  return value;
+}
+
+// The published types of these maps do not say that their values are bytes.
+absl::Status FitByteMap(Json& object, const char* field) {
+  const auto map = object.find(field);
+  if (map == object.end() || !map->is_object()) return absl::OkStatus();
+  for (auto& [key, value] : map->items()) {
+    if (!value.is_string()) continue;
+    SEALANE_ASSIGN_OR_RETURN(value, FitBytes(std::move(value)));
+  }
+  return absl::OkStatus();
+}
+
 bool IsEmptyContainer(const Json& value) { return value.is_structured() && value.empty(); }
 
 class Fitter {
@@ -137,6 +162,7 @@ class Fitter {
         return FitList(type, value, path, depth);
       case Type::Kind::kString:
         if (!value.is_string()) return Mismatch(value, path, "string");
+        if (type.format == "byte") return FitBytes(value);
         return value;
       case Type::Kind::kInteger:
         return FitInteger(type, value, path);
@@ -293,6 +319,8 @@ absl::StatusOr<Json> FitBuiltin(const Type& type, const Json& value,
   Fitter fitter;
   fitter.root = type.name;
   SEALANE_ASSIGN_OR_RETURN(Json fitted, fitter.Fit(type, value, "", 0));
+  if (type.name == "Secret") SEALANE_RETURN_IF_ERROR(FitByteMap(fitted, "data"));
+  if (type.name == "ConfigMap") SEALANE_RETURN_IF_ERROR(FitByteMap(fitted, "binaryData"));
   unknown.insert(unknown.end(), fitter.unknown.begin(), fitter.unknown.end());
   return fitted;
 }

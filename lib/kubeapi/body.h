@@ -16,7 +16,7 @@ namespace sealane::kubeapi {
 
 // Checks the JSON types of a built-in object and brings it into the form in which the real server
 // stores it: no nulls, no empty maps and lists, quantities canonical, structs held by value
-// present. Fields that the type lacks are dropped and their paths added to `unknown`. Error: the
+// present, bytes without line ends. Fields that the type lacks are dropped and their paths added to `unknown`. Error: the
 // text that follows "cannot be handled as a X: ".
 [[nodiscard]] absl::StatusOr<Json> FitBuiltin(const Type& type, const Json& value,
                                               std::vector<std::string>& unknown);
