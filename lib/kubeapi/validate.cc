@@ -9,7 +9,9 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/body.h"
 #include "lib/kubeapi/custom.h"
+#include "lib/kubeapi/defaults.h"
 #include "lib/kubeapi/json_text.h"
 #include "lib/kubeapi/validate_kinds.h"
 #include "lib/kubeapi/validate_meta.h"
@@ -123,11 +125,47 @@ FieldErrors Check(const Resource& resource, const Json& object, const Json& befo
   return errors;
 }
 
+// `before` as it would be had it come through this server: what others stored lacks the defaults.
+Json Completed(const Resource& resource, const Json& before) {
+  if (!resource.builtin || resource.type == nullptr) return before;
+  std::vector<std::string> unknown;
+  auto fitted = FitBuiltin(*resource.type, before, unknown);
+  if (!fitted.ok()) return before;
+  DefaultBuiltin(resource, *fitted);
+  return *std::move(fitted);
+}
+
+// A field without the positions of list items, which may have moved.
+std::string Place(const FieldError& error) {
+  std::string out;
+  bool skip = false;
+  for (const char c : error.field) {
+    if (c == '[') skip = true;
+    if (!skip) out.push_back(c);
+    if (c == ']') skip = false;
+  }
+  return StrCat(out, ": ", error.message);
+}
+
 }  // namespace
 
 std::vector<FieldError> ValidateObject(const Resource& resource, const Json& object,
                                        const Json& before) {
-  return Check(resource, object, before);
+  FieldErrors errors = Check(resource, object, before);
+  if (errors.empty() || before.is_null()) return errors;
+  const Json old = Completed(resource, before);
+  errors = Check(resource, object, old);
+  // Faults that were there before the update are not its own: rules are younger than some objects,
+  // and whoever removes a finalizer or scales need not mend them.
+  std::vector<std::string> known;
+  for (const FieldError& error : Check(resource, old, Json())) known.push_back(Place(error));
+  std::erase_if(errors, [&known](const FieldError& error) {
+    const auto found = std::find(known.begin(), known.end(), Place(error));
+    if (found == known.end()) return false;
+    known.erase(found);
+    return true;
+  });
+  return errors;
 }
 
 }  // namespace sealane::kubeapi

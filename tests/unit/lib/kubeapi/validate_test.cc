@@ -19,6 +19,7 @@ using Strings = std::vector<std::string>;
 
 constexpr char kMaps[] = "/api/v1/namespaces/ns/configmaps";
 constexpr char kSecrets[] = "/api/v1/namespaces/ns/secrets";
+constexpr char kDeployments[] = "/apis/apps/v1/namespaces/ns/deployments";
 
 class ValidateTest : public ::testing::Test {
  protected:
@@ -132,6 +133,35 @@ TEST_F(ValidateTest, NamesAreAsTheKindWantsThem) {
   EXPECT_EQ(Faults(budgets, named("PodDisruptionBudget", "Of_Mine")), Strings());
   EXPECT_EQ(Faults(kMaps, named("ConfigMap", "Of_Mine")).size(), 1U);
   EXPECT_EQ(Faults(kMaps, named("ConfigMap", "of.mine")), Strings());
+}
+
+// Objects may be older than a rule, or come through another door.
+TEST_F(ValidateTest, AnUpdateNeedNotMendWhatItDoesNotTouch) {
+  Json stored = Deployment("old");
+  stored["metadata"]["namespace"] = "ns";
+  stored["metadata"]["uid"] = "u";
+  stored["metadata"]["finalizers"] = {"example.com/hold"};
+  Json& pod = stored["spec"]["template"]["spec"];
+  pod["containers"][0]["resources"] = {{"requests", {{"cpu", "2"}}}, {"limits", {{"cpu", "1"}}}};
+  pod["containers"][0]["livenessProbe"] = Json::object();
+  bool done = false;
+  api_.store.Put({"apps/deployments", "ns", "old"}, stored, 0,
+                 [&](const absl::StatusOr<ObjectPtr>& put) { done = put.ok(); });
+  api_.sim.RunFor(absl::Milliseconds(10));
+  ASSERT_TRUE(done);
+  const std::string path = StrCat(kDeployments, "/old");
+  EXPECT_EQ(FaultsOf(api_.MergePatch(path, {{"spec", {{"replicas", 5}}}})), Strings());
+  EXPECT_EQ(FaultsOf(api_.MergePatch(path, {{"metadata", {{"labels", {{"a", "b"}}}}}})), Strings());
+  EXPECT_EQ(FaultsOf(api_.MergePatch(path + "/status", {{"status", {{"replicas", 1}}}})),
+            Strings());
+  // New faults are told, the old ones are not.
+  EXPECT_EQ(FaultsOf(api_.MergePatch(path, {{"spec", {{"replicas", -1}}}})),
+            Strings({"spec.replicas: Invalid value: -1: must be greater than or equal to 0"}));
+  EXPECT_EQ(
+      FaultsOf(api_.MergePatch(path, {{"spec", {{"selector", {{"matchLabels", {{"app", "x"}}}}}}}}))
+          .size(),
+      2U);
+  EXPECT_EQ(api_.MergePatch(path, {{"metadata", {{"finalizers", nullptr}}}}).status, 200);
 }
 
 }  // namespace
