@@ -114,10 +114,11 @@ std::string ObjectText(const Resource& resource, const StoredObject& object) {
                 std::string_view(object.Body()).substr(1));
 }
 
-absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request) {
+absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request,
+                                      std::vector<std::string>* doubled) {
   if (IsProtobuf(request.body)) return DecodeProtobuf(request.body);
   const bool yaml = request.headers.Get("Content-Type").find("yaml") != std::string_view::npos;
-  return ParseText(request.body, yaml);
+  return ParseText(request.body, yaml, doubled);
 }
 
 }  // namespace sealane::kubeapi

@@ -10,6 +10,7 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/kubeapi/base64.h"
+#include "lib/kubeapi/body.h"
 #include "tests/unit/lib/kubeapi/api_harness.h"
 
 namespace sealane::kubeapi {
@@ -162,6 +163,68 @@ TEST_F(ValidateTest, AnUpdateNeedNotMendWhatItDoesNotTouch) {
           .size(),
       2U);
   EXPECT_EQ(api_.MergePatch(path, {{"metadata", {{"finalizers", nullptr}}}}).status, 200);
+}
+
+TEST(ReadTest, FieldsGivenTwiceAreTold) {
+  const auto doubled = [](const std::string& text, bool yaml) {
+    Strings out;
+    EXPECT_TRUE(ParseText(text, yaml, &out).ok());
+    return out;
+  };
+  EXPECT_EQ(doubled(R"({"a":{"b":[1,{"c":1,"c":2,"c":3}],"b":2},"d":[[{"x":0,"x":1}]]})", false),
+            Strings({"duplicate field \"a.b[1].c\"", "duplicate field \"a.b\"",
+                     "duplicate field \"d[0][0].x\""}));
+  EXPECT_EQ(ParseText(R"({"a":{"x":1},"b":1,"a":[2,3]})", false).value(),
+            Json::parse(R"({"a":[2,3],"b":1})"));
+  EXPECT_EQ(doubled(R"({"a":[{"x":1},{"x":1}],"b":{"x":1}})", false), Strings());
+  EXPECT_EQ(doubled("a: 1\nb:\n  c: 1\n  c: 2\n", true),
+            Strings({"line 4: key \"c\" already set in map"}));
+  std::string many = "{";
+  for (int i = 0; i < 500; ++i) many += StrCat("\"k", i, "\":1,\"k", i, "\":1,");
+  many.back() = '}';
+  EXPECT_EQ(doubled(many, false).size(), 100U);
+  const std::string key(5000, 'k');
+  EXPECT_EQ(doubled(StrCat("{\"", key, "\":1,\"", key, "\":2}"), false), Strings());
+}
+
+TEST(ReadTest, ReadsAsTheLibraryDoes) {
+  for (const char* text :
+       {"null", "true", "-1", "18446744073709551615", "1.5e3", "\"a\\u00e9\\n\"", "[]", "{}",
+        "[1,[2,{\"a\":[]}],{}]", "{\"a\":{\"b\":null},\"c\":[\"x\"]}", " {\"a\" : 1 } "}) {
+    const auto read = ParseText(text, false);
+    ASSERT_TRUE(read.ok()) << text;
+    EXPECT_EQ(read->dump(), Json::parse(text).dump());
+  }
+  for (const char* text :
+       {"", "{", "[1,", "{\"a\":}", "{a:1}", "1 2", "\"\xff\"", "1e999", "tru"}) {
+    EXPECT_FALSE(ParseText(text, false).ok()) << text;
+  }
+}
+
+TEST_F(ValidateTest, FieldsGivenTwiceAreRefusedWarnedAboutOrTaken) {
+  std::string text = Deployment("d").dump();
+  text.insert(text.find("\"replicas\""), "\"replicas\":1,");
+  const ApiAnswer strict = api_.Call("POST", StrCat(kDeployments, "?fieldValidation=Strict"), text);
+  EXPECT_EQ(FaultsOf(strict),
+            Strings({"400 Deployment in version \"v1\" cannot be handled as a Deployment: strict "
+                     "decoding error: duplicate field \"spec.replicas\""}));
+  const ApiAnswer warned = api_.Call("POST", StrCat(kDeployments, "?dryRun=All"), text);
+  EXPECT_EQ(warned.status, 201);
+  EXPECT_EQ(warned.headers.Get("Warning"), "299 - \"duplicate field \\\"spec.replicas\\\"\"");
+  EXPECT_EQ(warned.body["spec"]["replicas"], 2);
+  const ApiAnswer ignored =
+      api_.Call("POST", StrCat(kDeployments, "?fieldValidation=Ignore"), text);
+  EXPECT_EQ(ignored.status, 201);
+  EXPECT_FALSE(ignored.headers.Has("Warning"));
+  const std::string patch = R"({"spec":{"replicas":3,"replicas":4}})";
+  const std::string path = StrCat(kDeployments, "/d");
+  EXPECT_EQ(
+      api_.Call("PATCH", path + "?fieldValidation=Strict", patch, "application/merge-patch+json")
+          .status,
+      422);
+  EXPECT_EQ(api_.Call("PATCH", path, patch, "application/strategic-merge-patch+json")
+                .headers.Get("Warning"),
+            "299 - \"duplicate field \\\"spec.replicas\\\"\"");
 }
 
 }  // namespace
