@@ -319,7 +319,7 @@ void ApiServer::Write(Request& request) {
   const std::string content_type(request.http.headers.Get("Content-Type"));
   absl::StatusOr<WritePlan> plan = MethodNotAllowed();
   const auto body = [&]() -> absl::StatusOr<Json> {
-    auto parsed = ParseRequestBody(request.http);
+    auto parsed = ParseRequestBody(request.http, &options.doubled);
     if (!parsed.ok()) {
       return BadRequest(StrCat("the object provided is unrecognized (must be of type ",
                                path.subresource == "scale" ? "Scale" : resource.kind,

@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -10,6 +11,8 @@
 #include "lib/core/json_depth.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/base64.h"
+#include "lib/kubeapi/json_reader.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -55,22 +58,34 @@ Json PlainScalar(const std::string& text) {
   return text;
 }
 
-absl::StatusOr<Json> FromYaml(const YAML::Node& node, int depth) {
+// As many doubled keys are told, and none that is longer than a line.
+constexpr size_t kMostDoubled = 100;
+constexpr size_t kLongestKey = 200;
+
+absl::StatusOr<Json> FromYaml(const YAML::Node& node, int depth,
+                              std::vector<std::string>* doubled) {
   if (depth > kMaxDepth) return InvalidArgument("the document is nested too deeply");
   switch (node.Type()) {
     case YAML::NodeType::Map: {
       Json out = Json::object();
       for (const auto& entry : node) {
         if (!entry.first.IsScalar()) return InvalidArgument("keys must be scalars");
-        SEALANE_ASSIGN_OR_RETURN(Json value, FromYaml(entry.second, depth + 1));
-        out[entry.first.Scalar()] = std::move(value);
+        SEALANE_ASSIGN_OR_RETURN(Json value, FromYaml(entry.second, depth + 1, doubled));
+        const std::string& key = entry.first.Scalar();
+        const bool added = out.emplace(key, Json()).second;
+        if (!added && doubled != nullptr && doubled->size() < kMostDoubled &&
+            key.size() <= kLongestKey) {
+          doubled->push_back(StrCat("line ", entry.first.Mark().line + 1, ": key \"", key,
+                                    "\" already set in map"));
+        }
+        out[key] = std::move(value);
       }
       return out;
     }
     case YAML::NodeType::Sequence: {
       Json out = Json::array();
       for (const auto& item : node) {
-        SEALANE_ASSIGN_OR_RETURN(Json value, FromYaml(item, depth + 1));
+        SEALANE_ASSIGN_OR_RETURN(Json value, FromYaml(item, depth + 1, doubled));
         out.push_back(std::move(value));
       }
       return out;
@@ -115,6 +130,29 @@ bool OmitsZero(std::string_view field) {
   return names.count(field) != 0;
 }
 
+// Bytes in base64, which the real server decodes and encodes anew.
+absl::StatusOr<Json> FitBytes(Json value) {
+  auto& text = value.get_ref<std::string&>();
+  if (const auto fault = Base64Fault(text)) {
+    return InvalidArgument(StrCat("illegal base64 data at input byte ", *fault));
+  }
+  text.erase(
+      std::remove_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }),
+      text.end());
+  return value;
+}
+
+// The published types of these maps do not say that their values are bytes.
+absl::Status FitByteMap(Json& object, const char* field) {
+  const auto map = object.find(field);
+  if (map == object.end() || !map->is_object()) return absl::OkStatus();
+  for (auto& [key, value] : map->items()) {
+    if (!value.is_string()) continue;
+    SEALANE_ASSIGN_OR_RETURN(value, FitBytes(std::move(value)));
+  }
+  return absl::OkStatus();
+}
+
 bool IsEmptyContainer(const Json& value) { return value.is_structured() && value.empty(); }
 
 class Fitter {
@@ -137,6 +175,7 @@ class Fitter {
         return FitList(type, value, path, depth);
       case Type::Kind::kString:
         if (!value.is_string()) return Mismatch(value, path, "string");
+        if (type.format == "byte") return FitBytes(value);
         return value;
       case Type::Kind::kInteger:
         return FitInteger(type, value, path);
@@ -266,23 +305,27 @@ class Fitter {
 
 }  // namespace
 
-absl::StatusOr<Json> ParseText(std::string_view text, bool yaml) {
-  try {
-    Json value = Json::parse(text);
+absl::StatusOr<Json> ParseText(std::string_view text, bool yaml,
+                               std::vector<std::string>* doubled) {
+  Json value;
+  std::vector<std::string> paths;
+  if (ReadJson(text, value, doubled == nullptr ? nullptr : &paths)) {
     // Of a text that is JSON the brackets tell; YAML has bounds of its own.
     if (NestedDeeperThan(text, kMaxDepth)) return InvalidArgument("json: nested too deeply");
-    return value;
-  } catch (const Json::exception& error) {
-    if (!yaml) {
-      const std::string shown = text.empty() ? "<empty>" : std::string(text.substr(0, 200));
-      const std::string why = text.find_first_not_of(" \t\r\n") == std::string_view::npos
-                                  ? "unexpected end of JSON input"
-                                  : "invalid JSON";
-      return InvalidArgument(StrCat("json parse error: ", why, " (", shown, ")"));
+    for (const std::string& path : paths) {
+      doubled->push_back(StrCat("duplicate field \"", path, "\""));
     }
+    return value;
+  }
+  if (!yaml) {
+    const std::string shown = text.empty() ? "<empty>" : std::string(text.substr(0, 200));
+    const std::string why = text.find_first_not_of(" \t\r\n") == std::string_view::npos
+                                ? "unexpected end of JSON input"
+                                : "invalid JSON";
+    return InvalidArgument(StrCat("json parse error: ", why, " (", shown, ")"));
   }
   try {
-    return FromYaml(YAML::Load(std::string(text)), 0);
+    return FromYaml(YAML::Load(std::string(text)), 0, doubled);
   } catch (const YAML::Exception& error) {
     return InvalidArgument(StrCat("error parsing YAML: ", std::string(error.what())));
   }
@@ -293,6 +336,8 @@ absl::StatusOr<Json> FitBuiltin(const Type& type, const Json& value,
   Fitter fitter;
   fitter.root = type.name;
   SEALANE_ASSIGN_OR_RETURN(Json fitted, fitter.Fit(type, value, "", 0));
+  if (type.name == "Secret") SEALANE_RETURN_IF_ERROR(FitByteMap(fitted, "data"));
+  if (type.name == "ConfigMap") SEALANE_RETURN_IF_ERROR(FitByteMap(fitted, "binaryData"));
   unknown.insert(unknown.end(), fitter.unknown.begin(), fitter.unknown.end());
   return fitted;
 }

@@ -4,9 +4,14 @@
 
 namespace sealane::kubeapi {
 
-std::string Text(const Json& object, const char* field) {
+std::string_view TextView(const Json& object, const char* field) {
   const auto it = object.find(field);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+  if (it == object.end() || !it->is_string()) return {};
+  return it->get_ref<const std::string&>();
+}
+
+std::string Text(const Json& object, const char* field) {
+  return std::string(TextView(object, field));
 }
 
 }  // namespace sealane::kubeapi

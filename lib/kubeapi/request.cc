@@ -120,10 +120,11 @@ std::string ObjectText(const Resource& resource, const StoredObject& object) {
   return front + shown.Body().substr(1);
 }
 
-absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request) {
+absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request,
+                                      std::vector<std::string>* doubled) {
   if (IsProtobuf(request.body)) return DecodeProtobuf(request.body);
   const bool yaml = request.headers.Get("Content-Type").find("yaml") != std::string_view::npos;
-  return ParseText(request.body, yaml);
+  return ParseText(request.body, yaml, doubled);
 }
 
 absl::StatusOr<Selection> ParseSelection(const Resource& resource, const std::string& labels,

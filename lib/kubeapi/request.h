@@ -86,8 +86,10 @@ struct Selection {
 [[nodiscard]] absl::Status Translate(const absl::Status& status, const Resource& resource,
                                      std::string_view name);
 
-// The body of a request: JSON, YAML or Kubernetes' protobuf.
-[[nodiscard]] absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request);
+// The body of a request: JSON, YAML or Kubernetes' protobuf. What is to be said of fields that it
+// has twice is added to `doubled`, if it is there.
+[[nodiscard]] absl::StatusOr<Json> ParseRequestBody(const http::HttpRequest& request,
+                                                    std::vector<std::string>* doubled = nullptr);
 
 // The text of an object with kind and apiVersion of `resource` in front.
 [[nodiscard]] std::string ObjectText(const Resource& resource, const StoredObject& object);

@@ -5,6 +5,7 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kubeapi/json_text.h"
 
 namespace sealane::kubeapi {
 namespace {
@@ -104,56 +105,108 @@ std::string WhyNotLabelValue(std::string_view value) {
          "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 }
 
-void CheckLabels(const Json& labels, std::string_view path, std::vector<FieldError>& errors) {
+void CheckLabelKey(const Json& object, const char* field, const FieldPath& path,
+                   FieldErrors& errors) {
+  const std::string_view key = TextView(object, field);
+  if (const std::string why = WhyNotLabelKey(key); !why.empty()) {
+    errors.push_back(InvalidField(path.Text(field), key, why));
+  }
+}
+
+void CheckLabels(const Json& labels, const FieldPath& path, FieldErrors& errors) {
   if (!labels.is_object()) return;
   for (const auto& [key, value] : labels.items()) {
     if (const std::string why = WhyNotLabelKey(key); !why.empty()) {
-      errors.push_back(InvalidField(path, key, why));
+      errors.push_back(InvalidField(path.Text(), key, why));
     }
     if (!value.is_string()) continue;
-    if (const std::string why = WhyNotLabelValue(value.get<std::string>()); !why.empty()) {
-      errors.push_back(InvalidField(path, value, why));
+    if (const std::string why = WhyNotLabelValue(value.get_ref<const std::string&>());
+        !why.empty()) {
+      errors.push_back(InvalidField(path.Text(), value, why));
     }
   }
 }
 
-void CheckMetadata(const Json& metadata, std::vector<FieldError>& errors) {
-  CheckLabels(metadata.value("labels", Json()), "metadata.labels", errors);
-  const Json annotations = metadata.value("annotations", Json::object());
+void CheckAnnotations(const Json& annotations, const FieldPath& path, FieldErrors& errors) {
+  if (!annotations.is_object()) return;
   size_t bytes = 0;
   for (const auto& [key, value] : annotations.items()) {
     std::string lower = key;
     std::transform(lower.begin(), lower.end(), lower.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (const std::string why = WhyNotLabelKey(lower); !why.empty()) {
-      errors.push_back(InvalidField("metadata.annotations", key, why));
+      errors.push_back(InvalidField(path.Text(), key, why));
     }
     bytes += key.size() + (value.is_string() ? value.get_ref<const std::string&>().size() : 0);
   }
   if (bytes > kMaxAnnotationBytes) {
-    errors.push_back({"FieldValueTooLong", "metadata.annotations",
-                      StrCat("Too long: may not be more than ", kMaxAnnotationBytes, " bytes")});
+    errors.push_back(TooLongField(path.Text(), kMaxAnnotationBytes));
   }
-  const Json finalizers = metadata.value("finalizers", Json::array());
-  for (const Json& finalizer : finalizers) {
+}
+
+void CheckTemplateMetadata(const Json& pod_template, const FieldPath& path, FieldErrors& errors) {
+  const Json& metadata = At(pod_template, "metadata");
+  // The real server leaves "metadata" out of these two paths.
+  CheckLabels(At(metadata, "labels"), path.Child("labels"), errors);
+  CheckAnnotations(At(metadata, "annotations"), path.Child("annotations"), errors);
+}
+
+void CheckLabelSelector(const Json& selector, const FieldPath& path, FieldErrors& errors) {
+  CheckLabels(At(selector, "matchLabels"), path.Child("matchLabels"), errors);
+  const Json& expressions = ListAt(selector, "matchExpressions");
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    const FieldPath at = path.Child("matchExpressions", i);
+    const Json& values = ListAt(expressions[i], "values");
+    const std::string_view op = TextView(expressions[i], "operator");
+    if (op == "In" || op == "NotIn") {
+      if (values.empty()) {
+        errors.push_back(RequiredField(at.Text("values"),
+                                       "must be specified when `operator` is 'In' or 'NotIn'"));
+      }
+    } else if (op == "Exists" || op == "DoesNotExist") {
+      if (!values.empty()) {
+        errors.push_back(
+            ForbiddenField(at.Text("values"),
+                           "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      }
+    } else {
+      errors.push_back(InvalidField(at.Text("operator"), op, "not a valid selector operator"));
+    }
+    CheckLabelKey(expressions[i], "key", at, errors);
+    for (size_t j = 0; j < values.size(); ++j) {
+      if (!values[j].is_string()) continue;
+      const std::string why = WhyNotLabelValue(values[j].get_ref<const std::string&>());
+      if (!why.empty()) {
+        errors.push_back(InvalidField(at.Child("values", j).Text(), values[j], why));
+      }
+    }
+  }
+}
+
+void CheckMetadata(const Json& metadata, FieldErrors& errors) {
+  const FieldPath path("metadata");
+  CheckLabels(At(metadata, "labels"), path.Child("labels"), errors);
+  CheckAnnotations(At(metadata, "annotations"), path.Child("annotations"), errors);
+  for (const Json& finalizer : ListAt(metadata, "finalizers")) {
     if (!finalizer.is_string()) continue;
-    if (const std::string why = WhyNotLabelKey(finalizer.get<std::string>()); !why.empty()) {
+    if (const std::string why = WhyNotLabelKey(finalizer.get_ref<const std::string&>());
+        !why.empty()) {
       errors.push_back(InvalidField("metadata.finalizers", finalizer, why));
     }
   }
   size_t controllers = 0;
-  const Json owners = metadata.value("ownerReferences", Json::array());
+  const Json& owners = ListAt(metadata, "ownerReferences");
   for (size_t i = 0; i < owners.size(); ++i) {
-    const std::string path = StrCat("metadata.ownerReferences[", i, "]");
+    const FieldPath at = path.Child("ownerReferences", i);
     for (const char* field : {"apiVersion", "kind", "name", "uid"}) {
-      if (owners[i].value(field, "").empty()) {
+      if (TextView(owners[i], field).empty()) {
         errors.push_back(
-            InvalidField(StrCat(path, ".", field), "",
+            InvalidField(at.Text(field), "",
                          StrCat(field == std::string_view("apiVersion") ? "version" : field,
                                 " must not be empty")));
       }
     }
-    if (owners[i].value("controller", false)) ++controllers;
+    if (BoolAt(owners[i], "controller")) ++controllers;
   }
   if (controllers > 1) {
     errors.push_back(InvalidField("metadata.ownerReferences", owners,

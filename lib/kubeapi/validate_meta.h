@@ -2,10 +2,9 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "lib/core/json_fwd.h"
-#include "lib/kubeapi/errors.h"
+#include "lib/kubeapi/validate_util.h"
 
 namespace sealane::kubeapi {
 
@@ -18,9 +17,18 @@ namespace sealane::kubeapi {
 [[nodiscard]] std::string WhyNotLabelKey(std::string_view key);
 [[nodiscard]] std::string WhyNotLabelValue(std::string_view value);
 
-// Faults of metadata.labels-like maps at `path`.
-void CheckLabels(const Json& labels, std::string_view path, std::vector<FieldError>& errors);
-// Faults of metadata itself (labels, annotations, finalizers, ownerReferences), without the name.
-void CheckMetadata(const Json& metadata, std::vector<FieldError>& errors);
+// Each of these adds the faults of the value at `path`; what is absent or of another type has none.
+
+// A member of `object` that is a key of a label.
+void CheckLabelKey(const Json& object, const char* field, const FieldPath& path,
+                   FieldErrors& errors);
+void CheckLabels(const Json& labels, const FieldPath& path, FieldErrors& errors);
+void CheckAnnotations(const Json& annotations, const FieldPath& path, FieldErrors& errors);
+// Labels and annotations of a pod template.
+void CheckTemplateMetadata(const Json& pod_template, const FieldPath& path, FieldErrors& errors);
+// A LabelSelector.
+void CheckLabelSelector(const Json& selector, const FieldPath& path, FieldErrors& errors);
+// Metadata itself (labels, annotations, finalizers, ownerReferences), without the name.
+void CheckMetadata(const Json& metadata, FieldErrors& errors);
 
 }  // namespace sealane::kubeapi

@@ -109,6 +109,7 @@ absl::StatusOr<Json> Writer::Decode(const Resource& resource, const Json& raw,
   }
   std::vector<std::string> texts;
   for (const std::string& path : unknown) texts.push_back(StrCat("unknown field \"", path, "\""));
+  texts.insert(texts.end(), options.doubled.begin(), options.doubled.end());
   if (!texts.empty() && options.field_validation == "Strict") {
     return BadRequest(StrCat(prefix, "strict decoding error: ", StrJoin(texts, ", ")));
   }
@@ -366,7 +367,8 @@ absl::StatusOr<WritePlan> Writer::Patch(const WriteTarget& target, std::string_v
     return ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", Json::object());
   }
   if (before == nullptr) return NotFoundError(resource.Target(target.name));
-  const auto patch = ParseText(body, /*yaml=*/false);
+  std::vector<std::string> warnings;
+  const auto patch = ParseText(body, /*yaml=*/false, &warnings);
   if (!patch.ok()) {
     return BadRequest(StrCat("error decoding patch: ", ToStd(patch.status().message())));
   }
@@ -395,7 +397,6 @@ absl::StatusOr<WritePlan> Writer::Patch(const WriteTarget& target, std::string_v
   if (absl::Status status = Fit(resource, fitted, unknown); !status.ok()) {
     return refuse(ToStd(status.message()));
   }
-  std::vector<std::string> warnings;
   for (const std::string& path : unknown)
     warnings.push_back(StrCat("unknown field \"", path, "\""));
   if (!warnings.empty() && options.field_validation == "Strict") {
@@ -411,7 +412,8 @@ absl::StatusOr<WritePlan> Writer::Patch(const WriteTarget& target, std::string_v
 absl::StatusOr<WritePlan> Writer::Apply(const WriteTarget& target, const ObjectPtr& before,
                                         std::string_view body, const WriteOptions& options) {
   const Resource& resource = *target.resource;
-  const auto config = ParseText(body, /*yaml=*/true);
+  std::vector<std::string> warnings;
+  const auto config = ParseText(body, /*yaml=*/true, &warnings);
   if (!config.ok() || !config->is_object()) {
     return BadRequest(
         StrCat("error decoding YAML: ", config.ok() ? std::string("not an object")
@@ -423,13 +425,19 @@ absl::StatusOr<WritePlan> Writer::Apply(const WriteTarget& target, const ObjectP
                              ", Kind=", Text(*config, "kind"), "; expected ", resource.ApiVersion(),
                              ", Kind=", resource.kind));
   }
+  if (!warnings.empty() && options.field_validation == "Strict") {
+    return BadRequest(StrCat("error strict decoding YAML: ", StrJoin(warnings, ", ")));
+  }
+  if (options.field_validation != "Warn") warnings.clear();
   if (resource.stored != nullptr) {
     // Fields are owned as they are stored.
     Json stored = *config;
     WriteTarget stored_target = target;
     stored_target.resource = resource.stored;
     ToStorageForm(stored);
-    return Apply(stored_target, before, stored.dump(), options);
+    auto plan = Apply(stored_target, before, stored.dump(), options);
+    if (plan.ok()) plan->warnings.insert(plan->warnings.end(), warnings.begin(), warnings.end());
+    return plan;
   }
   if (target.subresource == "scale" || (before == nullptr && !target.subresource.empty())) {
     return before == nullptr ? NotFoundError(resource.Target(target.name)) : MethodNotAllowed();
@@ -459,10 +467,11 @@ absl::StatusOr<WritePlan> Writer::Apply(const WriteTarget& target, const ObjectP
   }
   SEALANE_RETURN_IF_ERROR(CheckUrl(target, object));
   if (before == nullptr) {
-    return FinishCreate(target, std::move(object), options, /*applied=*/true, {});
+    return FinishCreate(target, std::move(object), options, /*applied=*/true, std::move(warnings));
   }
   SEALANE_RETURN_IF_ERROR(CheckUpdate(target, before, object));
-  return FinishUpdate(target, before, std::move(object), options, /*applied=*/true, {});
+  return FinishUpdate(target, before, std::move(object), options, /*applied=*/true,
+                      std::move(warnings));
 }
 
 }  // namespace sealane::kubeapi

@@ -23,8 +23,9 @@ inline constexpr std::string_view kSystemNamespaces[] = {"default", "kube-node-l
 // How a write is to be made: the query parameters that all writes share.
 struct WriteOptions {
   std::string manager = "unknown";  // field manager
-  // "Strict", "Warn" or "Ignore": what to do with unknown fields.
+  // "Strict", "Warn" or "Ignore": what to do with unknown fields, and with those given twice.
   std::string field_validation = "Warn";
+  std::vector<std::string> doubled;  // what reading the body said of fields given twice
   bool dry_run = false;
   bool force = false;  // server-side apply takes fields from others
 };

@@ -94,6 +94,17 @@ void ApiHarness::MakeNamespace(const std::string& name) {
   ASSERT_EQ(answer.status, 201) << answer.text;
 }
 
+std::vector<std::string> FaultsOf(const ApiAnswer& answer) {
+  std::vector<std::string> out;
+  if (answer.status < 300) return out;
+  const Json details = answer.body.value("details", Json::object());
+  for (const Json& cause : details.value("causes", Json::array())) {
+    out.push_back(StrCat(cause.value("field", ""), ": ", cause.value("message", "")));
+  }
+  if (out.empty()) out.push_back(StrCat(answer.status, " ", answer.body.value("message", "")));
+  return out;
+}
+
 Json ConfigMap(const std::string& name, const Json& data) {
   return {
       {"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", name}}}, {"data", data}};

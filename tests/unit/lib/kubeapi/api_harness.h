@@ -63,6 +63,10 @@ class ApiHarness {
   DirectTransport transport;
 };
 
+// What a refusal says: "FIELD: MESSAGE" of each cause, or "CODE MESSAGE" if it names none; nothing
+// when the request was granted.
+[[nodiscard]] std::vector<std::string> FaultsOf(const ApiAnswer& answer);
+
 // A small valid object of a kind.
 [[nodiscard]] Json ConfigMap(const std::string& name, const Json& data = Json::object());
 [[nodiscard]] Json Deployment(const std::string& name, int replicas = 2,
