@@ -274,7 +274,7 @@ class GatewayTest(GatewayFleetTest):
         self.request(self.port, "GET", "/apis")
         strange = f"{path}/no-such-name"
         for method, where, token, code in (("GET", strange, None, 404), ("POST", path, "x", 401),
-                                           ("GET", path, "viewer-token-0123456789", 403),
+                                           ("GET", "/api/v1/namespaces", "viewer-token-0123456789", 403),
                                            ("GET", "/clusters/nowhere/proxy/api", None, 404)):
             with self.assertRaises(urllib.error.HTTPError) as refused:
                 self.request(self.port, method, where, token=token, body={} if method == "POST" else None)
