@@ -320,7 +320,8 @@ API = [
            f' / sum(rate(sealane_gateway_requests_total{{code!="401"}}[{RATE}]))', "of the API"),
           (f'sum(rate(sealane_gateway_member_requests_total{{code=~"5.."}}[{RATE}]))'
            f' / sum(rate(sealane_gateway_member_requests_total{{code!="401"}}[{RATE}]))', "of members"),
-          unit="percentunit", text="Answers with 5.. among those to known users. Members that are cut off fail, too."),
+          unit="percentunit", text="Answers with 5.. among those to known users. Members that are cut off fail, too. "
+                                   "Empty while nobody asks."),
     lines("From a read to its answer",
           (quantile(0.5, "sealane_gateway_read_seconds", by="verb", window="$__range"), "{{verb}} half"),
           (quantile(0.99, "sealane_gateway_read_seconds", by="verb", window="$__range"), "{{verb}} 99 of 100"),

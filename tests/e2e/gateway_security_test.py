@@ -403,6 +403,7 @@ class GatewaySecurityTest(FleetTest):
             self.assertLess(max(times), 3)
             # Watches that nobody reads are given up.
             wait_until("they are cut off", lambda: self.metric("sealane_gateway_watches ") == 0)
+            wait_until("and counted", lambda: self.metric("sealane_gateway_answers_not_taken_total") > 0)
         finally:
             for one in deaf:
                 one.close()

@@ -144,7 +144,7 @@ class ObservabilityTest(FleetTest):
     def do_what_a_fleet_does(cls):
         stack = cls.stack
         stack.sealane("apply", "-f", CLASSROOM)
-        cls.write_to_the_gateway()
+        cls.use_the_gateway()
         cls.repository.write("notes/notes.json", {
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "notes", "namespace": "classroom"}, "data": {"from": "git"}})
@@ -160,15 +160,16 @@ class ObservabilityTest(FleetTest):
         stack.sealane("status", "deployment/classroom", "-n", "classroom", "--wait", "--timeout", "60s")
 
     @classmethod
-    def write_to_the_gateway(cls):
+    def use_the_gateway(cls):
+        maps = f"https://127.0.0.1:{cls.stack.ports['gateway-api']}/api/v1/namespaces/classroom/configmaps"
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "from-the-gateway"}}
-        request = urllib.request.Request(
-            f"https://127.0.0.1:{cls.stack.ports['gateway-api']}/api/v1/namespaces/classroom/configmaps",
-            data=json.dumps(body).encode(), headers={
-                "Authorization": f"Bearer {cls.stack.admin_token}", "Content-Type": "application/json"})
         trusted = ssl.create_default_context(cafile=str(cls.stack.authority))
-        with urllib.request.urlopen(request, timeout=30, context=trusted) as answer:
-            assert answer.status == 201, answer.status
+        for url, data, code in ((maps, json.dumps(body).encode(), 201), (maps, None, 200),
+                                (f"{maps}/from-the-gateway", None, 200)):
+            request = urllib.request.Request(url, data=data, headers={
+                "Authorization": f"Bearer {cls.stack.admin_token}", "Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=30, context=trusted) as answer:
+                assert answer.status == code, answer.status
 
     def test_every_panel_has_data(self):
         silent = dict(self.silent_panels())
