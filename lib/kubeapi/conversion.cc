@@ -172,8 +172,6 @@ void ToStorageForm(Json& object) {
     object["apiVersion"] = kV2;
   } else if (version == "batch/v1beta1" && kind == "CronJob") {
     object["apiVersion"] = "batch/v1";
-  } else if (version == "policy/v1beta1" && kind == "PodDisruptionBudget") {
-    object["apiVersion"] = "policy/v1";
   }
 }
 

@@ -7,7 +7,7 @@
 namespace sealane::kubeapi {
 
 // The forms of built-in kinds that are served in several versions and stored in one: autoscaling/v1
-// (stored as v2), and, as clients of before 1.25 write them, batch/v1beta1 and policy/v1beta1 (v1).
+// (stored as v2), and batch/v1beta1, as clients of before 1.21 write CronJobs (stored as v1).
 // Pure functions.
 
 // Brings an object of such a version into the form that it is stored in; any other stays as it is.

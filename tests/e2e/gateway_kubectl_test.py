@@ -51,6 +51,28 @@ metadata: {name: cfg, namespace: default}
 data: {k: %s}
 """
 
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, kind: Widget}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            x-kubernetes-validations: [{rule: "self.size > 0"}]
+            properties: {size: {type: integer}}
+"""
+
 AGE = r"(<invalid>|\d+s|\d+m\d*s?)"
 NOT_FOUND = r'Error from server \(NotFound\): .*deployments.apps "web" not found'
 WAITING = r"(Waiting for .*\n)*"
@@ -297,6 +319,50 @@ class KubectlTest(GatewayFleetTest):
         finally:
             watch.terminate()
             watch.wait(10)
+
+
+    def test_8_roles_that_every_cluster_has(self):
+        for role in ("cluster-admin", "admin", "edit", "view"):
+            self.ends(f"get clusterrole {role} -o name", 0,
+                      f"clusterrole.rbac.authorization.k8s.io/{role}")
+        self.ends("describe clusterrole view", 0, r"deployments.apps +\[\] +\[\] +\[get list watch\]")
+        self.ends("create rolebinding eve --clusterrole=view --user=eve", 0, "created")
+        self.ends("delete rolebinding eve", 0, "deleted")
+        self.ends("delete clusterrole view", 1, r"Forbidden.*cannot be deleted")
+        self.ends("delete ns default", 1, r"Forbidden.*cannot be deleted")
+        self.ends("get --raw /", 0, r'"/apis/apps/v1"')
+
+    def test_9_autoscalers_and_what_only_old_clients_make(self):
+        self.app()
+        percent = "--cpu-percent=60" if self.minor < 34 else "--cpu=60%"
+        self.ends(f"autoscale deploy web --min=1 --max=3 {percent}", 0, "autoscaled")
+        self.ends("get horizontalpodautoscalers.v1.autoscaling web -o jsonpath={.spec.targetCPUUtilizationPercentage}", 0,
+                  "^60$")
+        self.ends("get horizontalpodautoscalers.v2.autoscaling web -o jsonpath={.spec.metrics[0].resource.target}", 0,
+                  '"averageUtilization":60|averageUtilization:60')
+        self.ends("delete hpa web", 0, "deleted")
+        self.ends("create cronjob tick --image=busybox --schedule=@hourly", 0, "created")
+        self.ends("get cronjobs.v1.batch tick -o jsonpath={.spec.schedule}", 0, "^@hourly$")
+        self.ends("delete cronjob tick", 0, "deleted")
+        if not self.old:  # which asks for policy/v1beta1: another meaning of an empty selector
+            self.ends("create pdb some --selector=app=web --min-available=1", 0, "created")
+            self.ends("delete pdb some", 0, "deleted")
+
+    def test_a_definition_with_rules_and_objects(self):
+        self.file("crd.yaml").write_text(DEFINITION, "utf-8")
+        self.ends("apply -f crd.yaml", 0, r"(?s)Warning: .*rules \(CEL\) are not evaluated|created.*Warn")
+        self.ends("wait --for=condition=Established crd/widgets.example.com --timeout=20s", 0, "met")
+        self.kubectl("create", "-f", "-", text=json.dumps({
+            "apiVersion": "example.com/v1", "kind": "Widget",
+            "metadata": {"name": "w", "namespace": "default", "finalizers": ["example.com/hold"]},
+            "spec": {"size": 0}}))
+        self.ends("delete crd widgets.example.com --wait=false", 0, "deleted")
+        wait_until("the object is being deleted", lambda: self.kubectl(
+            "get", "widget", "w", "-o", "jsonpath={.metadata.deletionTimestamp}"))
+        self.ends("get crd widgets.example.com -o name", 0, "widgets.example.com")
+        self.ends('patch widget w --type=merge -p {"metadata":{"finalizers":null}}', 0, "patched")
+        wait_until("the definition is gone", lambda: self.kubectl(
+            "get", "crd", "widgets.example.com", check=False).returncode)
 
 
 class DebiansKubectlTest(KubectlTest):

@@ -123,13 +123,7 @@ TEST(ConversionTest, OldClientsMakeWhatTheyKnow) {
   const Json stored = api.Get("/apis/batch/v1/namespaces/ns/cronjobs/tick").body;
   EXPECT_EQ(stored["apiVersion"], "batch/v1");
   EXPECT_EQ(stored["spec"]["concurrencyPolicy"], "Allow");
-  const ApiAnswer budget =
-      api.Post("/apis/policy/v1beta1/namespaces/ns/poddisruptionbudgets",
-               {{"metadata", {{"name", "some"}}},
-                {"spec", {{"minAvailable", 1}, {"selector", {{"matchLabels", {{"a", "b"}}}}}}}});
-  ASSERT_EQ(budget.status, 201) << budget.text;
-  EXPECT_EQ(api.Get("/apis/policy/v1/namespaces/ns/poddisruptionbudgets/some").status, 200);
-  // They are not shown to those who ask what there is.
+  // It is not shown to those who ask what there is.
   EXPECT_EQ(api.Get("/apis/batch").body["versions"].size(), 1U);
 }
 
