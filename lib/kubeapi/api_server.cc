@@ -67,17 +67,25 @@ void ApiServer::OnChange(const Change& change) {
                change.previous->value().at("spec") != crd.at("spec")) {
       registry_.SetCustomResource(crd);
       // The status follows, as the real server's controller writes it.
-      env_.executor.Post([this, key = change.object->key()] {
-        const ObjectPtr now = store_.Get(key);
-        if (now == nullptr) return;
-        Json object = now->value();
-        EstablishCrd(object, env_.clock.Now());
-        if (object == now->value()) return;
-        store_.Put(key, std::move(object), now->revision(), [](auto) {});
-      });
+      env_.executor.Post([this, key = change.object->key()] { Establish(key); });
     }
   }
   watches_->Deliver(change);
+}
+
+void ApiServer::Establish(const ObjectKey& key) {
+  constexpr absl::Duration kPause = absl::Milliseconds(100);
+  const ObjectPtr now = store_.Get(key);
+  if (now == nullptr) return;
+  Json object = now->value();
+  EstablishCrd(object, env_.clock.Now());
+  if (object == now->value()) return;
+  store_.Put(key, std::move(object), now->revision(),
+             [this, key, alive = executor_.alive()](const absl::StatusOr<ObjectPtr>& written) {
+               // Somebody else wrote at the same time, or the store could not be reached.
+               if (alive.expired() || written.ok() || StatusCodeOf(written.status()) < 500) return;
+               executor_.After(kPause, [this, key] { Establish(key); });
+             });
 }
 
 void ApiServer::Fail(Request& request, const absl::Status& status) {

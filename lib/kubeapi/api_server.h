@@ -120,6 +120,8 @@ class ApiServer {
   void AnswerObject(Request& request, int code, const ObjectPtr& object);
   void Fail(Request& request, const absl::Status& status);
   void OnChange(const Change& change);
+  // Gives a definition the status that its kind is served, until that is written.
+  void Establish(const ObjectKey& key);
 
   ScopedExecutor executor_;
   Env env_;

@@ -34,7 +34,7 @@ void DefaultCrd(Json& crd);
 [[nodiscard]] std::vector<std::string> CrdWarnings(const Json& crd);
 // Whether its versions differ, so that only the one in storage can be served.
 [[nodiscard]] bool ConvertsByWebhook(const Json& crd);
-// The status of an accepted CRD that is served.
+// The status of an accepted CRD that is served; one that says so already keeps it.
 void EstablishCrd(Json& crd, absl::Time now);
 
 }  // namespace sealane::kubeapi

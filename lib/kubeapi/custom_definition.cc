@@ -229,7 +229,9 @@ std::vector<std::string> CrdWarnings(const Json& crd) {
 
 void EstablishCrd(Json& crd, absl::Time now) {
   Json& status = crd["status"];
-  status["acceptedNames"] = crd.at("spec").at("names");
+  const Json& names = crd.at("spec").at("names");
+  if (status.is_object() && status.value("acceptedNames", Json()) == names) return;
+  status["acceptedNames"] = names;
   const auto condition = [&](const char* type, const char* reason, const char* message) {
     return Json{{"type", type},
                 {"status", "True"},
