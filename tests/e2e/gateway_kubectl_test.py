@@ -329,7 +329,7 @@ class KubectlTest(GatewayFleetTest):
         self.ends("create rolebinding eve --clusterrole=view --user=eve", 0, "created")
         self.ends("delete rolebinding eve", 0, "deleted")
         self.ends("delete clusterrole view", 1, r"Forbidden.*cannot be deleted")
-        self.ends("delete ns default", 1, r"Forbidden.*cannot be deleted")
+        self.ends("delete ns default", 1, r"Forbidden.*may not be deleted")
         self.ends("get --raw /", 0, r'"/apis/apps/v1"')
 
     def test_9_autoscalers_and_what_only_old_clients_make(self):
