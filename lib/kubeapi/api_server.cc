@@ -98,7 +98,7 @@ void ApiServer::Fail(Request& request, const absl::Status& status) {
 void ApiServer::Answer(Request& request, int code, const Json& object) {
   http::Headers headers = JsonHeaders();
   for (const std::string& warning : request.warnings) {
-    headers.Add("Warning", StrCat("299 - ", Json(warning).dump()));
+    headers.Add("Warning", StrCat("299 - ", WriteJson(Json(warning))));
   }
   request.writer->Send({code, std::move(headers), WriteJson(object) + "\n"});
 }
@@ -109,7 +109,7 @@ void ApiServer::AnswerObject(Request& request, int code, const ObjectPtr& object
     case Output::kObject: {
       http::Headers headers = JsonHeaders();
       for (const std::string& warning : request.warnings) {
-        headers.Add("Warning", StrCat("299 - ", Json(warning).dump()));
+        headers.Add("Warning", StrCat("299 - ", WriteJson(Json(warning))));
       }
       request.writer->Send({code, std::move(headers), ObjectText(resource, *object) + "\n"});
       return;
