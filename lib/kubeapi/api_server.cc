@@ -22,8 +22,6 @@
 namespace sealane::kubeapi {
 namespace {
 
-constexpr char kCrds[] = "apiextensions.k8s.io/customresourcedefinitions";
-
 // The field manager a request means: its parameter, or the client's name from the user agent.
 std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
   if (!parameter.empty()) return std::string(parameter.substr(0, 128));

@@ -18,6 +18,8 @@ void DefaultCustom(const Json& schema, Json& object);
 // Checks the object's values. The validations of CEL rules are not evaluated.
 [[nodiscard]] std::vector<FieldError> ValidateCustom(const Json& schema, const Json& object);
 
+// Storage name of CustomResourceDefinitions themselves.
+inline constexpr char kCrds[] = "apiextensions.k8s.io/customresourcedefinitions";
 // The finalizer by which a CustomResourceDefinition that is being deleted waits for its objects.
 inline constexpr char kCrdCleanup[] = "customresourcecleanup.apiextensions.k8s.io";
 // Storage name of the objects that a CustomResourceDefinition defines ("example.com/widgets").

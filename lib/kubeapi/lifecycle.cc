@@ -14,7 +14,6 @@ namespace {
 
 // Before what has failed is tried again.
 constexpr absl::Duration kRetryPause = absl::Seconds(1);
-constexpr char kCrds[] = "apiextensions.k8s.io/customresourcedefinitions";
 // How often the objects of a definition are looked at that is being deleted.
 constexpr absl::Duration kFirstWait = absl::Seconds(1);
 constexpr absl::Duration kLongestWait = absl::Seconds(30);

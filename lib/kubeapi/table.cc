@@ -9,6 +9,7 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
+#include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/selector.h"
 
 namespace sealane::kubeapi {
@@ -306,9 +307,9 @@ Tables BuildTables() {
                      ContainersColumn(),
                      ImagesColumn(),
                      SelectorColumn()};
-  t["apiextensions.k8s.io/customresourcedefinitions"] = {
-      {"Created At", "date", 0,
-       [](const Json& o, absl::Time) { return Json(FieldText(o, "metadata.creationTimestamp")); }}};
+  t[kCrds] = {{"Created At", "date", 0, [](const Json& o, absl::Time) {
+                 return Json(FieldText(o, "metadata.creationTimestamp"));
+               }}};
   for (auto& entry : t) {
     Column name = {"Name", "string", 0,
                    [](const Json& o, absl::Time) { return Json(FieldText(o, "metadata.name")); }};

@@ -64,8 +64,7 @@ absl::Status CheckUrl(const WriteTarget& target, const Json& object) {
 
 absl::Status Writer::CheckDefinition(const Resource& resource) const {
   if (resource.builtin) return absl::OkStatus();
-  const ObjectPtr crd = store_.Get({"apiextensions.k8s.io/customresourcedefinitions", "",
-                                    StrCat(resource.plural, ".", resource.group)});
+  const ObjectPtr crd = store_.Get({kCrds, "", StrCat(resource.plural, ".", resource.group)});
   if (crd == nullptr || !MetadataOf(crd->value()).contains("deletionTimestamp") ||
       !registry_.Defines(crd->value())) {
     return absl::OkStatus();

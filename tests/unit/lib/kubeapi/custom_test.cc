@@ -2,6 +2,7 @@
 
 #include "gtest/gtest.h"
 #include "lib/core/json.h"
+#include "lib/kubeapi/pattern.h"
 #include "tests/unit/lib/kubeapi/api_harness.h"
 
 namespace sealane::kubeapi {
@@ -247,6 +248,17 @@ TEST(CustomTest, PrinterColumnsReadWhatTheirPathsSay) {
                               "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")
                          .body;
   EXPECT_EQ(table["rows"][0]["cells"], Json::array({"w", "x", "x", nullptr, "b", "v"}));
+}
+
+// Whoever may define kinds must not be able to end the server with an expression.
+TEST(PatternTest, ExpressionsThatAreTooLargeAreNotKnown) {
+  EXPECT_TRUE(KnowsPattern("^[a-z]{1,63}(\\.[a-z]{1,1000})*$"));
+  EXPECT_TRUE(KnowsPattern(std::string(200, '(') + "a" + std::string(200, ')')));
+  EXPECT_FALSE(KnowsPattern(std::string(20000, '(') + "a" + std::string(20000, ')')));
+  EXPECT_FALSE(KnowsPattern(std::string(1500, '(') + "a" + std::string(1500, ')')));
+  EXPECT_FALSE(KnowsPattern("(a?){1001}"));
+  EXPECT_FALSE(KnowsPattern(std::string(5000, 'a')));
+  EXPECT_TRUE(PatternFinds("(a?){1001}", "b"));
 }
 
 }  // namespace
