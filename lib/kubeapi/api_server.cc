@@ -22,6 +22,9 @@
 namespace sealane::kubeapi {
 namespace {
 
+// Before a definition's status is written again that could not be written.
+constexpr absl::Duration kEstablishPause = absl::Milliseconds(100);
+
 // The field manager a request means: its parameter, or the client's name from the user agent.
 std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
   if (!parameter.empty()) return std::string(parameter.substr(0, 128));
@@ -72,7 +75,6 @@ void ApiServer::OnChange(const Change& change) {
 }
 
 void ApiServer::Establish(const ObjectKey& key) {
-  constexpr absl::Duration kPause = absl::Milliseconds(100);
   const ObjectPtr now = store_.Get(key);
   if (now == nullptr) return;
   Json object = now->value();
@@ -82,7 +84,7 @@ void ApiServer::Establish(const ObjectKey& key) {
              [this, key, alive = executor_.alive()](const absl::StatusOr<ObjectPtr>& written) {
                // Somebody else wrote at the same time, or the store could not be reached.
                if (alive.expired() || written.ok() || StatusCodeOf(written.status()) < 500) return;
-               executor_.After(kPause, [this, key] { Establish(key); });
+               executor_.After(kEstablishPause, [this, key] { Establish(key); });
              });
 }
 
