@@ -32,7 +32,13 @@ std::string ManagerOf(std::string_view parameter, std::string_view user_agent) {
   return name.empty() ? "unknown" : std::string(name.substr(0, 128));
 }
 
-http::Headers JsonHeaders() { return {{"Content-Type", "application/json"}}; }
+http::Headers JsonHeaders(const std::vector<std::string>& warnings = {}) {
+  http::Headers headers = {{"Content-Type", "application/json"}};
+  for (const std::string& warning : warnings) {
+    headers.Add("Warning", StrCat("299 - ", WriteJson(Json(warning))));
+  }
+  return headers;
+}
 
 }  // namespace
 
@@ -96,22 +102,15 @@ void ApiServer::Fail(Request& request, const absl::Status& status) {
 }
 
 void ApiServer::Answer(Request& request, int code, const Json& object) {
-  http::Headers headers = JsonHeaders();
-  for (const std::string& warning : request.warnings) {
-    headers.Add("Warning", StrCat("299 - ", WriteJson(Json(warning))));
-  }
-  request.writer->Send({code, std::move(headers), WriteJson(object) + "\n"});
+  request.writer->Send({code, JsonHeaders(request.warnings), WriteJson(object) + "\n"});
 }
 
 void ApiServer::AnswerObject(Request& request, int code, const ObjectPtr& object) {
   const Resource& resource = *request.resource;
   switch (request.output) {
     case Output::kObject: {
-      http::Headers headers = JsonHeaders();
-      for (const std::string& warning : request.warnings) {
-        headers.Add("Warning", StrCat("299 - ", WriteJson(Json(warning))));
-      }
-      request.writer->Send({code, std::move(headers), ObjectText(resource, *object) + "\n"});
+      request.writer->Send(
+          {code, JsonHeaders(request.warnings), ObjectText(resource, *object) + "\n"});
       return;
     }
     case Output::kMetadata:
@@ -246,7 +245,6 @@ void ApiServer::Discovery(Request& request) {
   Answer(request, 200, document);
 }
 
-// Endpoints that are not plain storage. True when the request was answered.
 void ApiServer::Commit(WritePlan plan, Store::Done done) {
   if (!done) done = [](auto) {};
   switch (plan.action) {

@@ -9,20 +9,10 @@
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
 #include "lib/kubeapi/pattern.h"
+#include "lib/kubeapi/validate_util.h"
 
 namespace sealane::kubeapi {
 namespace {
-
-bool Flag(const Json& schema, const char* name) {
-  const auto it = schema.find(name);
-  return it != schema.end() && it->is_boolean() && it->get<bool>();
-}
-
-const Json* Member(const Json& schema, const char* name) {
-  if (!schema.is_object()) return nullptr;
-  const auto it = schema.find(name);
-  return it == schema.end() || it->is_null() ? nullptr : &*it;
-}
 
 std::string Join(const std::string& path, const std::string& key) {
   return path.empty() ? key : StrCat(path, ".", key);
@@ -30,7 +20,7 @@ std::string Join(const std::string& path, const std::string& key) {
 
 void Prune(const Json& schema, Json& value, const std::string& path, bool root, bool preserve,
            std::vector<std::string>& unknown) {
-  preserve = preserve || Flag(schema, "x-kubernetes-preserve-unknown-fields");
+  preserve = preserve || BoolAt(schema, "x-kubernetes-preserve-unknown-fields");
   if (value.is_array()) {
     const Json* items = Member(schema, "items");
     for (size_t i = 0; i < value.size(); ++i) {
@@ -43,7 +33,7 @@ void Prune(const Json& schema, Json& value, const std::string& path, bool root, 
   if (!value.is_object()) return;
   const Json* properties = Member(schema, "properties");
   const Json* additional = Member(schema, "additionalProperties");
-  const bool embedded = Flag(schema, "x-kubernetes-embedded-resource");
+  const bool embedded = BoolAt(schema, "x-kubernetes-embedded-resource");
   for (auto it = value.begin(); it != value.end();) {
     const std::string child_path = Join(path, it.key());
     const bool meta = it.key() == "apiVersion" || it.key() == "kind" || it.key() == "metadata";
@@ -71,7 +61,7 @@ class Validator {
 
   void Check(const Json& schema, const Json& value, const std::string& path, bool root) {
     if (value.is_null()) {
-      if (!Flag(schema, "nullable") && Member(schema, "type") != nullptr)
+      if (!BoolAt(schema, "nullable") && Member(schema, "type") != nullptr)
         TypeError(schema, value, path);
       return;
     }
@@ -86,7 +76,7 @@ class Validator {
 
  private:
   static bool TypeFits(const Json& schema, const Json& value) {
-    if (Flag(schema, "x-kubernetes-int-or-string")) {
+    if (BoolAt(schema, "x-kubernetes-int-or-string")) {
       return value.is_string() || value.is_number_integer();
     }
     const Json* type = Member(schema, "type");
@@ -178,7 +168,7 @@ class Validator {
           if (value[i].contains(name)) identity[name] = value[i].at(name);
         }
       }
-      const bool unique = list_type == "map" || list_type == "set" || Flag(schema, "uniqueItems");
+      const bool unique = list_type == "map" || list_type == "set" || BoolAt(schema, "uniqueItems");
       if (unique && !seen.insert(identity.dump()).second) {
         errors.push_back(DuplicateField(item_path, identity));
       }
@@ -214,14 +204,14 @@ class Validator {
   void CheckNumber(const Json& schema, const Json& value, const std::string& path) {
     const double number = value.get<double>();
     if (const Json* limit = Member(schema, "minimum")) {
-      const bool exclusive = Flag(schema, "exclusiveMinimum");
+      const bool exclusive = BoolAt(schema, "exclusiveMinimum");
       if (number < limit->get<double>() || (exclusive && number == limit->get<double>())) {
         Invalid(path, value,
                 StrCat("be greater than ", exclusive ? "" : "or equal to ", limit->dump()));
       }
     }
     if (const Json* limit = Member(schema, "maximum")) {
-      const bool exclusive = Flag(schema, "exclusiveMaximum");
+      const bool exclusive = BoolAt(schema, "exclusiveMaximum");
       if (number > limit->get<double>() || (exclusive && number == limit->get<double>())) {
         Invalid(path, value,
                 StrCat("be less than ", exclusive ? "" : "or equal to ", limit->dump()));
@@ -294,7 +284,7 @@ void DefaultCustom(const Json& schema, Json& value) {
       if (!property.is_object()) continue;
       const auto it = value.find(key);
       const bool null_to_default =
-          it != value.end() && it->is_null() && !Flag(property, "nullable");
+          it != value.end() && it->is_null() && !BoolAt(property, "nullable");
       if (const auto fallback = property.find("default");
           fallback != property.end() && (it == value.end() || null_to_default)) {
         value[key] = *fallback;

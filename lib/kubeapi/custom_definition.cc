@@ -9,19 +9,10 @@
 #include "lib/kubeapi/custom.h"
 #include "lib/kubeapi/pattern.h"
 #include "lib/kubeapi/validate_meta.h"
+#include "lib/kubeapi/validate_util.h"
 
 namespace sealane::kubeapi {
 namespace {
-
-bool Flag(const Json& schema, const char* name) {
-  const auto it = schema.find(name);
-  return it != schema.end() && it->is_boolean() && it->get<bool>();
-}
-
-const Json* Member(const Json& schema, const char* name) {
-  const auto it = schema.find(name);
-  return it == schema.end() || it->is_null() ? nullptr : &*it;
-}
 
 // What a schema asks for that this server leaves to others.
 struct Unchecked {
@@ -50,8 +41,8 @@ void CheckSchema(const Json& schema, const std::string& path, bool typed,
     if (unchecked.patterns++ == 0) unchecked.first_pattern = StrCat(path, ".pattern");
   }
   if (typed && Member(schema, "type") == nullptr &&
-      !Flag(schema, "x-kubernetes-preserve-unknown-fields") &&
-      !Flag(schema, "x-kubernetes-int-or-string")) {
+      !BoolAt(schema, "x-kubernetes-preserve-unknown-fields") &&
+      !BoolAt(schema, "x-kubernetes-int-or-string")) {
     errors.push_back(
         RequiredField(StrCat(path, ".type"), "must not be empty for specified object fields"));
   }

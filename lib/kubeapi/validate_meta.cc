@@ -151,6 +151,23 @@ void CheckTemplateMetadata(const Json& pod_template, const FieldPath& path, Fiel
   CheckAnnotations(At(metadata, "annotations"), path.Child("annotations"), errors);
 }
 
+bool CheckSetOperator(std::string_view op, const Json& values, const FieldPath& path,
+                      FieldErrors& errors) {
+  if (op == "In" || op == "NotIn") {
+    if (values.empty()) {
+      errors.push_back(RequiredField(path.Text("values"),
+                                     "must be specified when `operator` is 'In' or 'NotIn'"));
+    }
+    return true;
+  }
+  if (op != "Exists" && op != "DoesNotExist") return false;
+  if (!values.empty()) {
+    errors.push_back(ForbiddenField(
+        path.Text("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+  }
+  return true;
+}
+
 void CheckLabelSelector(const Json& selector, const FieldPath& path, FieldErrors& errors) {
   CheckLabels(At(selector, "matchLabels"), path.Child("matchLabels"), errors);
   const Json& expressions = ListAt(selector, "matchExpressions");
@@ -158,18 +175,7 @@ void CheckLabelSelector(const Json& selector, const FieldPath& path, FieldErrors
     const FieldPath at = path.Child("matchExpressions", i);
     const Json& values = ListAt(expressions[i], "values");
     const std::string_view op = TextView(expressions[i], "operator");
-    if (op == "In" || op == "NotIn") {
-      if (values.empty()) {
-        errors.push_back(RequiredField(at.Text("values"),
-                                       "must be specified when `operator` is 'In' or 'NotIn'"));
-      }
-    } else if (op == "Exists" || op == "DoesNotExist") {
-      if (!values.empty()) {
-        errors.push_back(
-            ForbiddenField(at.Text("values"),
-                           "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
-      }
-    } else {
+    if (!CheckSetOperator(op, values, at, errors)) {
       errors.push_back(InvalidField(at.Text("operator"), op, "not a valid selector operator"));
     }
     CheckLabelKey(expressions[i], "key", at, errors);

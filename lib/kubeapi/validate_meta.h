@@ -26,6 +26,10 @@ void CheckLabels(const Json& labels, const FieldPath& path, FieldErrors& errors)
 void CheckAnnotations(const Json& annotations, const FieldPath& path, FieldErrors& errors);
 // Labels and annotations of a pod template.
 void CheckTemplateMetadata(const Json& pod_template, const FieldPath& path, FieldErrors& errors);
+// The values that an operator of a selector's requirement (at `path`) takes. False: it is none of
+// In, NotIn, Exists and DoesNotExist.
+bool CheckSetOperator(std::string_view op, const Json& values, const FieldPath& path,
+                      FieldErrors& errors);
 // A LabelSelector.
 void CheckLabelSelector(const Json& selector, const FieldPath& path, FieldErrors& errors);
 // Metadata itself (labels, annotations, finalizers, ownerReferences), without the name.

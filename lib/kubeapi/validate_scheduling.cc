@@ -56,17 +56,8 @@ void CheckNodeTerm(const Json& term, bool required, const FieldPath& path, Field
     const FieldPath at = path.Child("matchExpressions", i);
     const std::string_view op = TextView(expressions[i], "operator");
     const Json& values = ListAt(expressions[i], "values");
-    if (op == "In" || op == "NotIn") {
-      if (values.empty()) {
-        errors.push_back(RequiredField(at.Text("values"),
-                                       "must be specified when `operator` is 'In' or 'NotIn'"));
-      }
-    } else if (op == "Exists" || op == "DoesNotExist") {
-      if (!values.empty()) {
-        errors.push_back(
-            ForbiddenField(at.Text("values"),
-                           "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
-      }
+    if (CheckSetOperator(op, values, at, errors)) {
+      // As for labels.
     } else if (op == "Gt" || op == "Lt") {
       if (values.size() != 1) {
         errors.push_back(RequiredField(

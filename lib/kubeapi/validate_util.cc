@@ -36,6 +36,11 @@ const Json& At(const Json& object, const char* field) {
   return it == object.end() ? *null : *it;
 }
 
+const Json* Member(const Json& object, const char* field) {
+  const Json& value = At(object, field);
+  return value.is_null() ? nullptr : &value;
+}
+
 const Json& ListAt(const Json& object, const char* field) {
   static const Json* const none = new Json(Json::array());
   const Json& value = At(object, field);

@@ -56,6 +56,8 @@ class FieldPath {
 
 // A member; null when absent or when `object` is none.
 [[nodiscard]] const Json& At(const Json& object, const char* field);
+// The same; nullptr instead of null.
+[[nodiscard]] const Json* Member(const Json& object, const char* field);
 // A member that is a list (an object); an empty one otherwise.
 [[nodiscard]] const Json& ListAt(const Json& object, const char* field);
 [[nodiscard]] const Json& MapAt(const Json& object, const char* field);
