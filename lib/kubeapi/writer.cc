@@ -154,11 +154,11 @@ absl::Status Writer::Admit(const WriteTarget& target, std::string_view name, Jso
                            std::vector<std::string>& warnings) const {
   if (IsCrd(*target.resource) && target.subresource.empty()) {
     for (std::string& warning : CrdWarnings(object)) warnings.push_back(std::move(warning));
-  }
-  if (IsCrd(*target.resource) && target.subresource.empty() && !registry_.Defines(object)) {
-    warnings.push_back(StrCat(StorageOfCrd(object),
-                              " is served by this server itself: the definition is kept, and has "
-                              "no effect here"));
+    if (!registry_.Defines(object)) {
+      warnings.push_back(StrCat(StorageOfCrd(object),
+                                " is served by this server itself: the definition is kept, and has "
+                                "no effect here"));
+    }
   }
   if (admit_ == nullptr || target.subresource == "status") return absl::OkStatus();
   Admitted admitted = admit_(*target.resource, object);

@@ -399,9 +399,8 @@ void BusStore::Put(const ObjectKey& key, Json object, uint64_t expected, Done do
                                          "\" is being withdrawn from the clusters and cannot be "
                                          "changed any more; create it again when it is gone")));
   }
-  // A namespace would be emptied, a role would be made in order to be deleted.
-  if (object["metadata"].contains("deletionTimestamp") &&
-      (IsSystemNamespace(key) || (!stored && key.resource != kNamespaces))) {
+  // A role would be made in order to be deleted. Namespaces of the system do not come so far.
+  if (object["metadata"].contains("deletionTimestamp") && !stored && key.resource != kNamespaces) {
     return done(Undeletable(key));
   }
   // The version of its manifest is the one that its kind is stored in.
