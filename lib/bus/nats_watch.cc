@@ -9,7 +9,7 @@
 namespace sealane {
 namespace {
 
-constexpr absl::Duration kHeartbeat = absl::Seconds(1);
+constexpr absl::Duration kIdleHeartbeat = absl::Seconds(1);
 
 uint64_t NumberOr0(std::string_view text) {
   uint64_t value = 0;
@@ -45,7 +45,7 @@ void NatsWatch::BeginReading(const Life& life, uint64_t run) {
                  {"replay_policy", "instant"},
                  {"max_deliver", 1},
                  {"flow_control", true},
-                 {"idle_heartbeat", absl::ToInt64Nanoseconds(kHeartbeat)},
+                 {"idle_heartbeat", absl::ToInt64Nanoseconds(kIdleHeartbeat)},
                  {"inactive_threshold", absl::ToInt64Nanoseconds(absl::Seconds(10))},
                  {"mem_storage", true},
                  {"num_replicas", 1},
@@ -74,7 +74,7 @@ void NatsWatch::OnCreated(const JetStreamReply& reply, const Life& life, bool go
   }
   consumer_ = reply.body->value("name", "");
   created_ = true;
-  GuardHeartbeat(kHeartbeat);
+  GuardHeartbeat(kIdleHeartbeat);
   const std::weak_ptr<const bool> alive = executor_.alive();
   const uint64_t run = run_;
   if (!goes_on) {

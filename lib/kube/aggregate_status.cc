@@ -44,11 +44,6 @@ int64_t TemplateGeneration(const Input& in) {
 
 // --- Sums ----------------------------------------------------------------------------------------
 
-struct NumberField {
-  std::string_view name;
-  bool keep_zero = false;
-};
-
 // A kind whose status is the sum of its clusters' numbers.
 struct SumRule {
   std::vector<NumberField> numbers;
@@ -425,10 +420,10 @@ absl::StatusOr<Json> AggregatePodDisruptionBudget(const Input& in) {
 
 // --- Dispatch ------------------------------------------------------------------------------------
 
-using Rule = absl::StatusOr<Json> (*)(const Input&);
+using CombineRule = absl::StatusOr<Json> (*)(const Input&);
 
-const std::map<std::string_view, Rule>& Rules() {
-  static const auto& rules = *new std::map<std::string_view, Rule>{
+const std::map<std::string_view, CombineRule>& CombineRules() {
+  static const auto& rules = *new std::map<std::string_view, CombineRule>{
       {"/PersistentVolume", AggregatePersistentVolume},
       {"/PersistentVolumeClaim", AggregatePersistentVolumeClaim},
       {"/Pod", AggregatePod},
@@ -445,7 +440,7 @@ const std::map<std::string_view, Rule>& Rules() {
 
 bool CanAggregate(const Json& object) {
   const std::string group_kind = GroupKind(object);
-  return SumRules().count(group_kind) > 0 || Rules().count(group_kind) > 0;
+  return SumRules().count(group_kind) > 0 || CombineRules().count(group_kind) > 0;
 }
 
 absl::StatusOr<Json> AggregateStatus(const Json& object, const std::vector<AggregateItem>& items,
@@ -457,8 +452,8 @@ absl::StatusOr<Json> AggregateStatus(const Json& object, const std::vector<Aggre
   if (const auto sums = SumRules().find(group_kind); sums != SumRules().end()) {
     return AggregateSums(sums->second, input);
   }
-  const auto rule = Rules().find(group_kind);
-  if (rule == Rules().end()) return Unchanged(input);
+  const auto rule = CombineRules().find(group_kind);
+  if (rule == CombineRules().end()) return Unchanged(input);
   return rule->second(input);
 }
 

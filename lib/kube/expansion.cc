@@ -42,7 +42,7 @@ absl::StatusOr<std::string> Replace(std::string_view text, const Lookup& lookup)
   return out;
 }
 
-absl::StatusOr<std::string> CheckName(std::string_view name) {
+absl::StatusOr<std::string> CheckVariable(std::string_view name) {
   const bool known =
       name == "cluster.name" || name == "cluster.provider" || name == "cluster.region" ||
       (name.starts_with(kLabels) && CheckLabelKey(name.substr(kLabels.size())).empty());
@@ -96,7 +96,7 @@ absl::Status ExpandBelow(Json& value, const v1::ClusterStatus& cluster, std::str
 void CheckReferences(const Json& value, const std::string& path,
                      std::vector<v1::FieldError>* errors) {
   if (value.is_string()) {
-    const auto checked = Replace(value.get_ref<const std::string&>(), CheckName);
+    const auto checked = Replace(value.get_ref<const std::string&>(), CheckVariable);
     if (!checked.ok()) AddFieldError(errors, path, "Invalid", ToStd(checked.status().message()));
   } else if (value.is_object()) {
     for (const auto& [key, child] : value.items()) CheckReferences(child, path + "." + key, errors);
@@ -149,7 +149,7 @@ void CheckExpansions(const Json& spec, const std::string& path,
 
 absl::StatusOr<std::string> Expand(std::string_view text, const v1::ClusterStatus& cluster) {
   return Replace(text, [&](std::string_view name) -> absl::StatusOr<std::string> {
-    SEALANE_RETURN_IF_ERROR(CheckName(name).status());
+    SEALANE_RETURN_IF_ERROR(CheckVariable(name).status());
     return ValueOf(name, cluster);
   });
 }

@@ -217,10 +217,10 @@ HealthVerdict ByConditions(Subject& subject) {
 
 HealthVerdict AlwaysHealthy(Subject&) { return Healthy(); }
 
-using Rule = HealthVerdict (*)(Subject&);
+using Judge = HealthVerdict (*)(Subject&);
 
-const std::map<std::string_view, Rule>& Rules() {
-  static const auto& rules = *new std::map<std::string_view, Rule>{
+const std::map<std::string_view, Judge>& Judges() {
+  static const auto& rules = *new std::map<std::string_view, Judge>{
       {"/ConfigMap", AlwaysHealthy},
       {"/Namespace", Namespace},
       {"/PersistentVolume", PersistentVolume},
@@ -268,8 +268,8 @@ HealthVerdict InterpretHealth(const Json& object) {
   Subject subject{FieldReader(reader.Object("metadata"), "metadata"),
                   FieldReader(reader.Object("spec"), "spec"),
                   FieldReader(reader.Object("status"), "status")};
-  const auto rule = Rules().find(GroupKind(object));
-  HealthVerdict verdict = rule != Rules().end() ? rule->second(subject) : ByConditions(subject);
+  const auto rule = Judges().find(GroupKind(object));
+  HealthVerdict verdict = rule != Judges().end() ? rule->second(subject) : ByConditions(subject);
   for (const FieldReader* part : {&reader, &subject.metadata, &subject.spec, &subject.status}) {
     if (!part->status().ok()) {
       return {Health::kUnknown, std::string(part->status().message())};

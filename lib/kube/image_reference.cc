@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "absl/strings/ascii.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 
@@ -10,9 +11,7 @@ namespace sealane::kube {
 namespace {
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsAlpha(char c) { return IsLower(c) || (c >= 'A' && c <= 'Z'); }
-bool IsAlnum(char c) { return IsAlpha(c) || IsDigit(c); }
+bool IsAlnum(char c) { return absl::ascii_isalpha(c) || absl::ascii_isdigit(c); }
 bool IsHex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
 
 template <typename Predicate>
@@ -34,7 +33,8 @@ bool IsDigest(std::string_view text) {
   if (hex.size() < 32 || !All(hex, IsHex)) return false;
   bool start = true;  // of a component, which begins with a letter
   for (const char c : text.substr(0, colon)) {
-    if (start ? !IsAlpha(c) : !IsAlnum(c) && c != '-' && c != '_' && c != '+' && c != '.') {
+    if (start ? !absl::ascii_isalpha(c)
+              : !IsAlnum(c) && c != '-' && c != '_' && c != '+' && c != '.') {
       return false;
     }
     start = !IsAlnum(c);
@@ -52,7 +52,7 @@ bool IsKnownDigest(std::string_view text) {
                         : algorithm == "sha512" ? 128
                                                 : 0;
   return length != 0 && hex.size() == length &&
-         All(hex, [](char c) { return IsDigit(c) || (c >= 'a' && c <= 'f'); });
+         All(hex, [](char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); });
 }
 
 // [a-z0-9]+ joined by '.', '_', '__' or any number of '-'.
@@ -60,7 +60,7 @@ bool IsPathComponent(std::string_view text) {
   size_t i = 0;
   while (true) {
     const size_t start = i;
-    while (i < text.size() && (IsLower(text[i]) || IsDigit(text[i]))) ++i;
+    while (i < text.size() && (IsLower(text[i]) || absl::ascii_isdigit(text[i]))) ++i;
     if (i == start) return false;
     if (i == text.size()) return true;
     if (text[i] == '-') {
@@ -81,10 +81,10 @@ bool IsDomain(std::string_view text) {
     if (close == std::string_view::npos) return false;
     if (!All(text.substr(1, close - 1), [](char c) { return IsHex(c) || c == ':'; })) return false;
     text = text.substr(close + 1);
-    return text.empty() || (text[0] == ':' && All(text.substr(1), IsDigit));
+    return text.empty() || (text[0] == ':' && All(text.substr(1), absl::ascii_isdigit));
   }
   if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
-    if (!All(text.substr(colon + 1), IsDigit)) return false;
+    if (!All(text.substr(colon + 1), absl::ascii_isdigit)) return false;
     text = text.substr(0, colon);
   }
   while (true) {

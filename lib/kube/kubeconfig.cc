@@ -14,7 +14,7 @@
 namespace sealane::kube {
 namespace {
 
-std::string Text(const YAML::Node& node, const char* key) {
+std::string ScalarText(const YAML::Node& node, const char* key) {
   if (!node.IsMap()) return {};
   const YAML::Node value = node[key];
   return value && value.IsScalar() ? value.Scalar() : std::string();
@@ -25,7 +25,7 @@ absl::StatusOr<YAML::Node> Named(const YAML::Node& root, const char* list, const
   const YAML::Node entries = root[list];
   if (entries && entries.IsSequence()) {
     for (const YAML::Node& entry : entries) {
-      if (Text(entry, "name") == name) return YAML::Node(entry[body]);
+      if (ScalarText(entry, "name") == name) return YAML::Node(entry[body]);
     }
   }
   return InvalidArgument(StrCat("kubeconfig: ", list, " has no entry named \"", name, "\""));
@@ -45,7 +45,7 @@ std::string Resolve(std::string_view directory, const std::string& path) {
 // `<name>-data` (base64) beats `<name>` (a file, then told in `file`), as in client-go.
 absl::StatusOr<std::string> Pem(const YAML::Node& node, const std::string& name,
                                 std::string_view directory, std::string& file) {
-  const std::string data = Text(node, StrCat(name, "-data").c_str());
+  const std::string data = ScalarText(node, StrCat(name, "-data").c_str());
   if (!data.empty()) {
     std::string pem;
     if (!absl::Base64Unescape(data, &pem)) {
@@ -53,7 +53,7 @@ absl::StatusOr<std::string> Pem(const YAML::Node& node, const std::string& name,
     }
     return pem;
   }
-  const std::string path = Text(node, name.c_str());
+  const std::string path = ScalarText(node, name.c_str());
   if (path.empty()) return std::string();
   file = Resolve(directory, path);
   return ReadFile(file, name);
@@ -61,13 +61,13 @@ absl::StatusOr<std::string> Pem(const YAML::Node& node, const std::string& name,
 
 absl::StatusOr<ExecPlugin> ParseExec(const YAML::Node& node, std::string_view directory) {
   ExecPlugin plugin;
-  plugin.api_version = Text(node, "apiVersion");
+  plugin.api_version = ScalarText(node, "apiVersion");
   if (plugin.api_version != "client.authentication.k8s.io/v1" &&
       plugin.api_version != "client.authentication.k8s.io/v1beta1") {
     return InvalidArgument(
         StrCat("kubeconfig: exec.apiVersion \"", plugin.api_version, "\" is not supported"));
   }
-  std::string command = Text(node, "command");
+  std::string command = ScalarText(node, "command");
   if (command.empty()) return InvalidArgument("kubeconfig: exec.command is missing");
   // A name without a slash is looked up in PATH; any other relative one belongs to the file.
   if (command.find('/') != std::string::npos) command = Resolve(directory, command);
@@ -77,9 +77,9 @@ absl::StatusOr<ExecPlugin> ParseExec(const YAML::Node& node, std::string_view di
   }
   if (const YAML::Node env = node["env"]; env && env.IsSequence()) {
     for (const YAML::Node& entry : env)
-      plugin.environment[Text(entry, "name")] = Text(entry, "value");
+      plugin.environment[ScalarText(entry, "name")] = ScalarText(entry, "value");
   }
-  plugin.install_hint = Text(node, "installHint");
+  plugin.install_hint = ScalarText(node, "installHint");
   return plugin;
 }
 
@@ -87,24 +87,24 @@ absl::StatusOr<ClusterAccess> Parse(const YAML::Node& root, std::string_view con
                                     std::string_view directory) {
   if (!root.IsMap()) return InvalidArgument("kubeconfig: not a mapping");
   std::string name(context_name);
-  if (name.empty()) name = Text(root, "current-context");
+  if (name.empty()) name = ScalarText(root, "current-context");
   if (name.empty()) return InvalidArgument("kubeconfig: no current-context and no context chosen");
   SEALANE_ASSIGN_OR_RETURN(const YAML::Node context, Named(root, "contexts", "context", name));
   SEALANE_ASSIGN_OR_RETURN(const YAML::Node cluster,
-                           Named(root, "clusters", "cluster", Text(context, "cluster")));
+                           Named(root, "clusters", "cluster", ScalarText(context, "cluster")));
   ClusterAccess access;
-  access.default_namespace = Text(context, "namespace");
-  access.server = Text(cluster, "server");
+  access.default_namespace = ScalarText(context, "namespace");
+  access.server = ScalarText(cluster, "server");
   if (access.server.rfind("http://", 0) != 0 && access.server.rfind("https://", 0) != 0) {
-    return InvalidArgument(StrCat("kubeconfig: cluster \"", Text(context, "cluster"),
+    return InvalidArgument(StrCat("kubeconfig: cluster \"", ScalarText(context, "cluster"),
                                   "\": server must be an http or https URL"));
   }
   SEALANE_ASSIGN_OR_RETURN(access.ca_pem,
                            Pem(cluster, "certificate-authority", directory, access.ca_file));
-  access.insecure_skip_tls_verify = Text(cluster, "insecure-skip-tls-verify") == "true";
-  access.tls_server_name = Text(cluster, "tls-server-name");
-  access.proxy_url = Text(cluster, "proxy-url");
-  const std::string user_name = Text(context, "user");
+  access.insecure_skip_tls_verify = ScalarText(cluster, "insecure-skip-tls-verify") == "true";
+  access.tls_server_name = ScalarText(cluster, "tls-server-name");
+  access.proxy_url = ScalarText(cluster, "proxy-url");
+  const std::string user_name = ScalarText(context, "user");
   if (user_name.empty()) return access;
   SEALANE_ASSIGN_OR_RETURN(const YAML::Node user, Named(root, "users", "user", user_name));
   if (!user.IsMap()) return access;
@@ -116,10 +116,10 @@ absl::StatusOr<ClusterAccess> Parse(const YAML::Node& root, std::string_view con
     return InvalidArgument(StrCat("kubeconfig: user \"", user_name,
                                   "\": client-certificate and client-key must come together"));
   }
-  access.token = Text(user, "token");
-  access.token_file = Resolve(directory, Text(user, "tokenFile"));
-  access.username = Text(user, "username");
-  access.password = Text(user, "password");
+  access.token = ScalarText(user, "token");
+  access.token_file = Resolve(directory, ScalarText(user, "tokenFile"));
+  access.username = ScalarText(user, "username");
+  access.password = ScalarText(user, "password");
   if (const YAML::Node exec = user["exec"]; exec && exec.IsMap()) {
     SEALANE_ASSIGN_OR_RETURN(access.exec, ParseExec(exec, directory));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
@@ -18,13 +19,11 @@ namespace {
 
 constexpr size_t kMaxAnnotationBytes = 256 * 1024;  // of all annotations, as in Kubernetes
 
-bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 std::string CheckKind(std::string_view kind) {
-  const bool good =
-      kind.size() <= 63 && IsAlpha(kind[0]) &&
-      std::all_of(kind.begin(), kind.end(), [](char c) { return IsAlpha(c) || IsDigit(c); });
+  const bool good = kind.size() <= 63 && absl::ascii_isalpha(kind[0]) &&
+                    std::all_of(kind.begin(), kind.end(), [](char c) {
+                      return absl::ascii_isalpha(c) || absl::ascii_isdigit(c);
+                    });
   return good ? "" : "a kind is a CamelCase word of at most 63 letters and digits";
 }
 

@@ -14,12 +14,6 @@
 namespace sealane::kube {
 namespace {
 
-// One number of a status. Kubernetes omits some numbers when they are zero and keeps others.
-struct NumberField {
-  std::string_view name;
-  bool keep_zero = false;
-};
-
 // What is reported of a kind.
 struct ReflectRule {
   std::vector<NumberField> numbers;
@@ -77,7 +71,7 @@ const std::map<std::string_view, ReflectRule>& Rules() {
   return rules;
 }
 
-absl::StatusOr<int64_t> TemplateGeneration(FieldReader& metadata) {
+absl::StatusOr<int64_t> ResourceTemplateGeneration(FieldReader& metadata) {
   FieldReader annotations(metadata.Object("annotations"), "metadata.annotations");
   const std::string text = annotations.String(kTemplateGenerationAnnotation);
   int64_t value = 0;
@@ -121,7 +115,7 @@ absl::StatusOr<Json> ReflectStatus(const Json& object, std::optional<int64_t> te
 
   FieldReader metadata(reader.Object("metadata"), "metadata");
   if (!template_generation.has_value()) {
-    SEALANE_ASSIGN_OR_RETURN(template_generation, TemplateGeneration(metadata));
+    SEALANE_ASSIGN_OR_RETURN(template_generation, ResourceTemplateGeneration(metadata));
   }
   const int64_t generation = metadata.Int("generation");
   if (!metadata.status().ok()) return metadata.status();

@@ -37,6 +37,12 @@ class FieldReader {
   absl::Status status_;
 };
 
+// One number of a status. Kubernetes omits some numbers when they are zero and keeps others.
+struct NumberField {
+  std::string_view name;
+  bool keep_zero = false;
+};
+
 // "apps/Deployment"; "/Pod" for the core group: what tables of rules per kind are keyed by.
 [[nodiscard]] std::string GroupKind(const Json& object);
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "lib/core/json.h"
 #include "lib/kube/manifest.h"
 #include "lib/kube/yaml_reader.h"
@@ -19,7 +20,6 @@ namespace {
 constexpr int kBestWidth = 80;
 constexpr int kIndent = 2;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsLetter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
 }
@@ -29,7 +29,7 @@ bool KeyLess(std::string_view a, std::string_view b) {
   bool digits = false;
   for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
     if (a[i] == b[i]) {
-      digits = IsDigit(a[i]);
+      digits = absl::ascii_isdigit(a[i]);
       continue;
     }
     const bool a_letter = IsLetter(a[i]);
@@ -41,7 +41,7 @@ bool KeyLess(std::string_view a, std::string_view b) {
     uint64_t a_number = 0;
     uint64_t b_number = 0;
     if (a[i] == '0' || b[i] == '0') {
-      for (size_t j = i; j > 0 && IsDigit(a[j - 1]); --j) {
+      for (size_t j = i; j > 0 && absl::ascii_isdigit(a[j - 1]); --j) {
         if (a[j - 1] != '0') {
           a_number = b_number = 1;
           break;
@@ -49,11 +49,11 @@ bool KeyLess(std::string_view a, std::string_view b) {
       }
     }
     size_t a_end = i;
-    for (; a_end < a.size() && IsDigit(a[a_end]); ++a_end) {
+    for (; a_end < a.size() && absl::ascii_isdigit(a[a_end]); ++a_end) {
       a_number = a_number * 10 + static_cast<uint64_t>(a[a_end] - '0');
     }
     size_t b_end = i;
-    for (; b_end < b.size() && IsDigit(b[b_end]); ++b_end) {
+    for (; b_end < b.size() && absl::ascii_isdigit(b[b_end]); ++b_end) {
       b_number = b_number * 10 + static_cast<uint64_t>(b[b_end] - '0');
     }
     if (a_number != b_number) return a_number < b_number;
@@ -158,13 +158,13 @@ Analysis Analyze(std::string_view s) {
 
 bool IsBase60Float(std::string_view s) {  // [-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?
   if (!s.empty() && (s[0] == '-' || s[0] == '+')) s.remove_prefix(1);
-  if (s.empty() || !IsDigit(s[0])) return false;
+  if (s.empty() || !absl::ascii_isdigit(s[0])) return false;
   size_t i = 0;
-  while (i < s.size() && (IsDigit(s[i]) || s[i] == '_')) ++i;
+  while (i < s.size() && (absl::ascii_isdigit(s[i]) || s[i] == '_')) ++i;
   int groups = 0;
   while (i < s.size() && s[i] == ':') {
     size_t digits = 0;
-    while (i + 1 + digits < s.size() && IsDigit(s[i + 1 + digits])) ++digits;
+    while (i + 1 + digits < s.size() && absl::ascii_isdigit(s[i + 1 + digits])) ++digits;
     if (digits == 0 || digits > 2 || (digits == 2 && s[i + 1] > '5')) return false;
     i += 1 + digits;
     ++groups;
@@ -172,7 +172,7 @@ bool IsBase60Float(std::string_view s) {  // [-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.
   if (groups == 0) return false;
   if (i < s.size() && s[i] == '.') {
     ++i;
-    while (i < s.size() && (IsDigit(s[i]) || s[i] == '_')) ++i;
+    while (i < s.size() && (absl::ascii_isdigit(s[i]) || s[i] == '_')) ++i;
   }
   return i == s.size();
 }
@@ -182,7 +182,7 @@ bool LooksLikeTimestamp(std::string_view s) {
   size_t i = 0;
   const auto number = [&](size_t least, size_t most) {
     size_t n = 0;
-    while (n < most && i < s.size() && IsDigit(s[i])) ++n, ++i;
+    while (n < most && i < s.size() && absl::ascii_isdigit(s[i])) ++n, ++i;
     return n >= least;
   };
   const auto character = [&](char c) { return i < s.size() && s[i] == c ? (++i, true) : false; };
@@ -218,7 +218,7 @@ std::string FloatText(double value) {
   const std::string text(buffer.data(), shortest.ptr);
   const int exponent = std::atoi(text.c_str() + text.find('e') + 1);
   const auto digits = std::count_if(text.begin(), text.begin() + static_cast<long>(text.find('e')),
-                                    [](char c) { return IsDigit(c); });
+                                    [](char c) { return absl::ascii_isdigit(c); });
   const long limit = digits > 6 && digits >= exponent + 1 ? digits : 6;
   const bool scientific = exponent < -4 || exponent >= std::max(limit, 21L);
   if (scientific) return text;

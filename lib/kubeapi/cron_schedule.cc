@@ -57,7 +57,7 @@ std::vector<std::string_view> Words(std::string_view text) {
 }
 
 // A number or a name; what is wrong goes to `why`.
-int64_t Number(std::string_view text, const Bounds& bounds, std::string& why) {
+int64_t FieldNumber(std::string_view text, const Bounds& bounds, std::string& why) {
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -86,16 +86,16 @@ std::string WhyNotRange(std::string_view text, const Bounds& bounds) {
   int64_t first = bounds.min;
   int64_t last = bounds.max;
   if (ends[0] != "*" && ends[0] != "?") {
-    first = Number(ends[0], bounds, why);
+    first = FieldNumber(ends[0], bounds, why);
     if (!why.empty()) return why;
     if (ends.size() > 2) return StrCat("too many hyphens: ", text);
-    last = ends.size() == 2 ? Number(ends[1], bounds, why) : first;
+    last = ends.size() == 2 ? FieldNumber(ends[1], bounds, why) : first;
     if (!why.empty()) return why;
   }
   int64_t step = 1;
   if (steps.size() > 2) return StrCat("too many slashes: ", text);
   if (steps.size() == 2) {
-    step = Number(steps[1], {0, 0, {}}, why);
+    step = FieldNumber(steps[1], {0, 0, {}}, why);
     if (!why.empty()) return why;
     if (ends.size() == 1) last = bounds.max;
   }

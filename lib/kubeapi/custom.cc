@@ -18,14 +18,14 @@ std::string Join(const std::string& path, const std::string& key) {
   return path.empty() ? key : StrCat(path, ".", key);
 }
 
-void Prune(const Json& schema, Json& value, const std::string& path, bool root, bool preserve,
-           std::vector<std::string>& unknown) {
+void PruneUnknown(const Json& schema, Json& value, const std::string& path, bool root,
+                  bool preserve, std::vector<std::string>& unknown) {
   preserve = preserve || BoolAt(schema, "x-kubernetes-preserve-unknown-fields");
   if (value.is_array()) {
     const Json* items = Member(schema, "items");
     for (size_t i = 0; i < value.size(); ++i) {
       if (items != nullptr) {
-        Prune(*items, value[i], StrCat(path, "[", i, "]"), false, false, unknown);
+        PruneUnknown(*items, value[i], StrCat(path, "[", i, "]"), false, false, unknown);
       }
     }
     return;
@@ -41,10 +41,10 @@ void Prune(const Json& schema, Json& value, const std::string& path, bool root, 
     if ((root || embedded) && meta) {
       ++it;
     } else if (property != nullptr) {
-      Prune(*property, *it, child_path, false, false, unknown);
+      PruneUnknown(*property, *it, child_path, false, false, unknown);
       ++it;
     } else if (additional != nullptr && additional->is_object()) {
-      Prune(*additional, *it, child_path, false, false, unknown);
+      PruneUnknown(*additional, *it, child_path, false, false, unknown);
       ++it;
     } else if (preserve || (additional != nullptr && *additional == true)) {
       ++it;
@@ -268,7 +268,7 @@ class Validator {
 }  // namespace
 
 void PruneCustom(const Json& schema, Json& object, std::vector<std::string>& unknown) {
-  Prune(schema, object, "", /*root=*/true, false, unknown);
+  PruneUnknown(schema, object, "", /*root=*/true, false, unknown);
 }
 
 void DefaultCustom(const Json& schema, Json& value) {

@@ -15,7 +15,7 @@ void Default(Json& object, const char* field, const Json& value) {
   if (!object.contains(field)) object[field] = value;
 }
 
-Json* Find(Json& object, const char* field) {
+Json* MemberOf(Json& object, const char* field) {
   if (!object.is_object()) return nullptr;
   const auto it = object.find(field);
   return it == object.end() ? nullptr : &*it;
@@ -23,7 +23,7 @@ Json* Find(Json& object, const char* field) {
 
 template <typename Fn>
 void ForEach(Json& object, const char* field, Fn fn) {
-  Json* list = Find(object, field);
+  Json* list = MemberOf(object, field);
   if (list == nullptr || !list->is_array()) return;
   for (Json& item : *list) {
     if (item.is_object()) fn(item);
@@ -31,21 +31,21 @@ void ForEach(Json& object, const char* field, Fn fn) {
 }
 
 void DefaultHttpGet(Json& handler) {
-  if (Json* http = Find(handler, "httpGet")) {
+  if (Json* http = MemberOf(handler, "httpGet")) {
     Default(*http, "path", "/");
     Default(*http, "scheme", "HTTP");
   }
 }
 
 void DefaultProbe(Json& container, const char* field) {
-  Json* probe = Find(container, field);
+  Json* probe = MemberOf(container, field);
   if (probe == nullptr) return;
   Default(*probe, "timeoutSeconds", 1);
   Default(*probe, "periodSeconds", 10);
   Default(*probe, "successThreshold", 1);
   Default(*probe, "failureThreshold", 3);
   DefaultHttpGet(*probe);
-  if (Json* grpc = Find(*probe, "grpc")) Default(*grpc, "service", "");
+  if (Json* grpc = MemberOf(*probe, "grpc")) Default(*grpc, "service", "");
 }
 
 // The tag decides the pull policy: none or "latest" means Always.
@@ -67,16 +67,16 @@ void DefaultContainer(Json& container) {
   Default(container, "resources", Json::object());
   ForEach(container, "ports", [](Json& port) { Default(port, "protocol", "TCP"); });
   ForEach(container, "env", [](Json& env) {
-    if (Json* from = Find(env, "valueFrom")) {
-      if (Json* field = Find(*from, "fieldRef")) Default(*field, "apiVersion", "v1");
+    if (Json* from = MemberOf(env, "valueFrom")) {
+      if (Json* field = MemberOf(*from, "fieldRef")) Default(*field, "apiVersion", "v1");
     }
   });
   for (const char* probe : {"livenessProbe", "readinessProbe", "startupProbe"}) {
     DefaultProbe(container, probe);
   }
-  if (Json* lifecycle = Find(container, "lifecycle")) {
+  if (Json* lifecycle = MemberOf(container, "lifecycle")) {
     for (const char* hook : {"postStart", "preStop"}) {
-      if (Json* handler = Find(*lifecycle, hook)) DefaultHttpGet(*handler);
+      if (Json* handler = MemberOf(*lifecycle, hook)) DefaultHttpGet(*handler);
     }
   }
 }
@@ -84,21 +84,21 @@ void DefaultContainer(Json& container) {
 void DefaultVolume(Json& volume) {
   if (volume.size() <= 1) volume["emptyDir"] = Json::object();
   for (const char* source : {"secret", "configMap", "downwardAPI", "projected"}) {
-    if (Json* found = Find(volume, source)) Default(*found, "defaultMode", 420);
+    if (Json* found = MemberOf(volume, source)) Default(*found, "defaultMode", 420);
   }
-  if (Json* host = Find(volume, "hostPath")) Default(*host, "type", "");
+  if (Json* host = MemberOf(volume, "hostPath")) Default(*host, "type", "");
   const auto field_refs = [](Json& owner) {
     ForEach(owner, "items", [](Json& item) {
-      if (Json* field = Find(item, "fieldRef")) Default(*field, "apiVersion", "v1");
+      if (Json* field = MemberOf(item, "fieldRef")) Default(*field, "apiVersion", "v1");
     });
   };
-  if (Json* downward = Find(volume, "downwardAPI")) field_refs(*downward);
-  if (Json* projected = Find(volume, "projected")) {
+  if (Json* downward = MemberOf(volume, "downwardAPI")) field_refs(*downward);
+  if (Json* projected = MemberOf(volume, "projected")) {
     ForEach(*projected, "sources", [&](Json& source) {
-      if (Json* token = Find(source, "serviceAccountToken")) {
+      if (Json* token = MemberOf(source, "serviceAccountToken")) {
         Default(*token, "expirationSeconds", 3600);
       }
-      if (Json* downward = Find(source, "downwardAPI")) field_refs(*downward);
+      if (Json* downward = MemberOf(source, "downwardAPI")) field_refs(*downward);
     });
   }
 }
@@ -128,8 +128,8 @@ void DefaultPodSpec(Json& spec) {
 }
 
 void DefaultTemplate(Json& spec) {
-  if (Json* pod_template = Find(spec, "template")) {
-    if (Json* pod = Find(*pod_template, "spec")) DefaultPodSpec(*pod);
+  if (Json* pod_template = MemberOf(spec, "template")) {
+    if (Json* pod = MemberOf(*pod_template, "spec")) DefaultPodSpec(*pod);
   }
 }
 
@@ -138,7 +138,7 @@ void DefaultRequests(Json& pod_spec) {
   for (const char* list : {"containers", "initContainers"}) {
     ForEach(pod_spec, list, [](Json& container) {
       Json& resources = container["resources"];
-      Json* limits = Find(resources, "limits");
+      Json* limits = MemberOf(resources, "limits");
       if (limits == nullptr) return;
       for (const auto& [name, quantity] : limits->items()) {
         Json& requests = resources["requests"];
@@ -247,7 +247,7 @@ std::string Base64(std::string_view text) {
 
 void DefaultSecret(Json& secret) {
   Default(secret, "type", "Opaque");
-  if (Json* plain = Find(secret, "stringData")) {
+  if (Json* plain = MemberOf(secret, "stringData")) {
     for (const auto& [key, value] : plain->items()) {
       secret["data"][key] = Base64(value.get<std::string>());
     }
@@ -257,7 +257,8 @@ void DefaultSecret(Json& secret) {
 
 void DefaultRbac(const std::string& kind, Json& object) {
   if (kind != "RoleBinding" && kind != "ClusterRoleBinding") return;
-  if (Json* ref = Find(object, "roleRef")) Default(*ref, "apiGroup", "rbac.authorization.k8s.io");
+  if (Json* ref = MemberOf(object, "roleRef"))
+    Default(*ref, "apiGroup", "rbac.authorization.k8s.io");
   ForEach(object, "subjects", [](Json& subject) {
     const std::string subject_kind = subject.value("kind", "");
     if (subject_kind == "User" || subject_kind == "Group") {
@@ -291,7 +292,7 @@ void DefaultAutoscaler(Json& spec) {
 
 void DefaultBuiltin(const Resource& resource, Json& object) {
   const std::string& kind = resource.kind;
-  Json* spec = Find(object, "spec");
+  Json* spec = MemberOf(object, "spec");
   if (resource.group == "apps" && spec != nullptr) {
     DefaultApps(kind, *spec);
   } else if (resource.group == "batch" && spec != nullptr) {
@@ -301,7 +302,7 @@ void DefaultBuiltin(const Resource& resource, Json& object) {
       Default(*spec, "suspend", false);
       Default(*spec, "successfulJobsHistoryLimit", 3);
       Default(*spec, "failedJobsHistoryLimit", 1);
-      if (Json* job = Find(*spec, "jobTemplate")) DefaultTemplate((*job)["spec"]);
+      if (Json* job = MemberOf(*spec, "jobTemplate")) DefaultTemplate((*job)["spec"]);
     }
   } else if (resource.group == "rbac.authorization.k8s.io") {
     DefaultRbac(kind, object);

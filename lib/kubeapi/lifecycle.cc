@@ -18,24 +18,24 @@ constexpr absl::Duration kRetryPause = absl::Seconds(1);
 constexpr absl::Duration kFirstWait = absl::Seconds(1);
 constexpr absl::Duration kLongestWait = absl::Seconds(30);
 
-const Json& MetadataOf(const StoredObject& object) { return object.value().at("metadata"); }
+const Json& StoredMetadata(const StoredObject& object) { return object.value().at("metadata"); }
 
 std::vector<std::string> OwnersOf(const StoredObject& object) {
   std::vector<std::string> out;
-  const auto owners = MetadataOf(object).find("ownerReferences");
-  if (owners == MetadataOf(object).end()) return out;
+  const auto owners = StoredMetadata(object).find("ownerReferences");
+  if (owners == StoredMetadata(object).end()) return out;
   for (const Json& owner : *owners) out.push_back(owner.value("uid", ""));
   return out;
 }
 
 bool HasFinalizer(const StoredObject& object, const char* name) {
-  const auto list = MetadataOf(object).find("finalizers");
-  return list != MetadataOf(object).end() &&
+  const auto list = StoredMetadata(object).find("finalizers");
+  return list != StoredMetadata(object).end() &&
          std::find(list->begin(), list->end(), name) != list->end();
 }
 
 bool Deleting(const StoredObject& object) {
-  return MetadataOf(object).contains("deletionTimestamp");
+  return StoredMetadata(object).contains("deletionTimestamp");
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ Lifecycle::Lifecycle(ApiServer& server, LifecycleOptions options)
 Lifecycle::~Lifecycle() { server_.store().Unsubscribe(subscription_); }
 
 void Lifecycle::Index(const StoredObject& object, bool present) {
-  const std::string uid = MetadataOf(object).value("uid", "");
+  const std::string uid = StoredMetadata(object).value("uid", "");
   if (present) {
     by_uid_[uid] = object.key();
   } else {
@@ -84,14 +84,14 @@ void Lifecycle::OnChange(const Change& change) {
   if (change.previous != nullptr) Index(*change.previous, false);
   if (change.type != ChangeType::kDeleted) {
     Index(object, true);
-    const bool owned = MetadataOf(object).contains("ownerReferences");
+    const bool owned = StoredMetadata(object).contains("ownerReferences");
     if (Deleting(object) || (owned && change.type == ChangeType::kAdded)) Enqueue(object.key());
     if (Deleting(object) && (change.previous == nullptr || !Deleting(*change.previous))) {
       BeginEmptying(object);
     }
     return;
   }
-  const std::string uid = MetadataOf(object).value("uid", "");
+  const std::string uid = StoredMetadata(object).value("uid", "");
   if (const auto it = dependents_.find(uid); it != dependents_.end()) {
     for (const ObjectKey& key : it->second) Enqueue(key);
   }
@@ -143,10 +143,10 @@ void Lifecycle::Check(const ObjectKey& key) {
     }
   }
   if (solid) return;
-  const bool has_dependents = dependents_.count(MetadataOf(*object).value("uid", "")) != 0;
+  const bool has_dependents = dependents_.count(StoredMetadata(*object).value("uid", "")) != 0;
   server_.Delete({resource, key.ns, key.name, ""},
                  {{"propagationPolicy", waiting && has_dependents ? "Foreground" : "Background"},
-                  {"preconditions", {{"uid", MetadataOf(*object).value("uid", "")}}}},
+                  {"preconditions", {{"uid", StoredMetadata(*object).value("uid", "")}}}},
                  {}, OrElse([this, key] { Enqueue(key); }));
 }
 
@@ -159,7 +159,7 @@ Store::Done Lifecycle::OrElse(std::function<void()> again) {
 }
 
 void Lifecycle::FinishForeground(const ObjectPtr& owner) {
-  const auto it = dependents_.find(MetadataOf(*owner).value("uid", ""));
+  const auto it = dependents_.find(StoredMetadata(*owner).value("uid", ""));
   if (it == dependents_.end()) return DropFinalizer(owner, "foregroundDeletion");
   const KeySet keys = it->second;
   for (const ObjectKey& key : keys) Check(key);
@@ -169,7 +169,7 @@ void Lifecycle::FinishForeground(const ObjectPtr& owner) {
 void Lifecycle::Orphan(const ObjectPtr& owner) {
   const ObjectKey owner_key = owner->key();
   if (!orphaning_.insert(owner_key).second) return;
-  const std::string uid = MetadataOf(*owner).value("uid", "");
+  const std::string uid = StoredMetadata(*owner).value("uid", "");
   const auto it = dependents_.find(uid);
   const KeySet keys = it == dependents_.end() ? KeySet() : it->second;
   std::vector<std::pair<WriteTarget, Json>> writes;

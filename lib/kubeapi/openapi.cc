@@ -34,10 +34,6 @@ std::string PathOf(const Resource& resource) {
                 resource.namespaced ? "/namespaces/{namespace}/" : "/", resource.plural, "/{name}");
 }
 
-Json KindOf(const Resource& resource) {
-  return {{"group", resource.group}, {"version", resource.version}, {"kind", resource.kind}};
-}
-
 // The resources that can be patched, in a fixed order.
 std::vector<const Resource*> Patchable(const Registry& registry) {
   std::vector<const Resource*> found;
@@ -124,10 +120,11 @@ Json OpenApiV2(const Registry& registry) {
     for (const char* name : kWriteParameters) {
       parameters.push_back({{"name", name}, {"in", "query"}, {"type", "string"}});
     }
-    paths[PathOf(*resource)]["patch"] = {{"parameters", parameters},
-                                         {"responses", Json::object()},
-                                         {"x-kubernetes-action", "patch"},
-                                         {"x-kubernetes-group-version-kind", KindOf(*resource)}};
+    paths[PathOf(*resource)]["patch"] = {
+        {"parameters", parameters},
+        {"responses", Json::object()},
+        {"x-kubernetes-action", "patch"},
+        {"x-kubernetes-group-version-kind", GroupVersionKind(*resource)}};
   }
   return {{"swagger", "2.0"},
           {"info", {{"title", "Kubernetes"}, {"version", kVersion}}},
@@ -148,7 +145,7 @@ std::string OpenApiV2Protobuf(const Registry& registry) {
   for (const Resource* resource : Patchable(registry)) {
     // Operation.vendor_extension > NamedAny { name, value > Any.yaml }; JSON is YAML.
     const std::string kind = Bytes(1, "x-kubernetes-group-version-kind") +
-                             Bytes(2, Bytes(2, StrCat(KindOf(*resource).dump(), "\n")));
+                             Bytes(2, Bytes(2, StrCat(GroupVersionKind(*resource).dump(), "\n")));
     const std::string patch = parameters + Bytes(13, kind);
     // Paths.path > NamedPathItem { name, value > PathItem.patch }
     paths += Bytes(2, Bytes(1, PathOf(*resource)) + Bytes(2, Bytes(8, patch)));

@@ -10,10 +10,6 @@ namespace {
 
 constexpr const char* kKinds = "x-kubernetes-group-version-kind";
 
-Json KindOf(const Resource& resource) {
-  return {{"group", resource.group}, {"version", resource.version}, {"kind", resource.kind}};
-}
-
 const char* ListTypeName(Type::ListType type) {
   switch (type) {
     case Type::ListType::kSet:
@@ -28,11 +24,15 @@ const char* ListTypeName(Type::ListType type) {
 
 }  // namespace
 
+Json GroupVersionKind(const Resource& resource) {
+  return {{"group", resource.group}, {"version", resource.version}, {"kind", resource.kind}};
+}
+
 void OpenApiTypes::Add(const Resource& resource) {
   if (resource.builtin) {
     if (resource.type == nullptr) return;
     NameOf(resource.type);
-    kinds_[resource.type].push_back(KindOf(resource));
+    kinds_[resource.type].push_back(GroupVersionKind(resource));
     return;
   }
   if (resource.crd_version == nullptr) return;
@@ -47,7 +47,7 @@ void OpenApiTypes::Add(const Resource& resource) {
     if (field != nullptr) metadata = field->type;
   }
   described["properties"]["metadata"] = Describe(metadata);
-  described[kKinds] = {KindOf(resource)};
+  described[kKinds] = {GroupVersionKind(resource)};
   done_.emplace_back(Unique(resource.kind), std::move(described));
 }
 

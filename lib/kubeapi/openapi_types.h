@@ -11,6 +11,9 @@
 
 namespace sealane::kubeapi {
 
+// What `x-kubernetes-group-version-kind` says of a resource.
+[[nodiscard]] Json GroupVersionKind(const Resource& resource);
+
 // Describes types as the `components.schemas` of an OpenAPI v3 document. Names are short and unique
 // within one document; they carry no descriptions, because the server's table of facts has none. Of
 // a custom resource it is the schema of its definition, with all that this says.

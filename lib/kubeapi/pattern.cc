@@ -54,7 +54,7 @@ std::unique_ptr<const std::regex> Compile(const std::string& pattern) {
 }
 
 // nullptr: not known.
-const std::regex* Find(const std::string& pattern) {
+const std::regex* Compiled(const std::string& pattern) {
   static thread_local std::map<std::string, std::unique_ptr<const std::regex>> patterns;
   if (const auto it = patterns.find(pattern); it != patterns.end()) return it->second.get();
   if (patterns.size() >= kKept) patterns.clear();
@@ -63,10 +63,10 @@ const std::regex* Find(const std::string& pattern) {
 
 }  // namespace
 
-bool KnowsPattern(const std::string& pattern) { return Find(pattern) != nullptr; }
+bool KnowsPattern(const std::string& pattern) { return Compiled(pattern) != nullptr; }
 
 bool PatternFinds(const std::string& pattern, const std::string& text) {
-  const std::regex* compiled = Find(pattern);
+  const std::regex* compiled = Compiled(pattern);
   return compiled == nullptr || std::regex_search(text, *compiled);
 }
 

@@ -21,7 +21,7 @@ namespace sealane::kubeapi {
 namespace {
 
 constexpr std::string_view kMagic("k8s\0", 4);
-constexpr int kMaxDepth = 100;
+constexpr int kMaxMessageDepth = 100;
 
 absl::Status Malformed() { return InvalidArgument("malformed protobuf"); }
 
@@ -128,7 +128,7 @@ class Decoder {
 
   absl::StatusOr<Json> Message(const std::string& name, const Type& type, std::string_view data,
                                int depth) {
-    if (depth > kMaxDepth) return Malformed();
+    if (depth > kMaxMessageDepth) return Malformed();
     const std::string_view short_name = std::string_view(name).substr(name.rfind('.') + 1);
     if (auto special = Special(short_name, data)) return *std::move(special);
     const auto table = messages_.find(name);
@@ -189,7 +189,8 @@ class Decoder {
         if (field->number == 1) text = field->bytes;
       }
       if (name == "Quantity") return Json(std::string(text));
-      if (NestedDeeperThan(text, kMaxDepth)) return InvalidArgument("json: nested too deeply");
+      if (NestedDeeperThan(text, kMaxMessageDepth))
+        return InvalidArgument("json: nested too deeply");
       return Json::parse(text, nullptr, /*allow_exceptions=*/false);
     }
     if (name == "Time" || name == "MicroTime" || name == "Timestamp") {

@@ -19,7 +19,7 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-std::vector<std::string_view> Split(std::string_view text, char separator) {
+std::vector<std::string_view> SplitTrimmed(std::string_view text, char separator) {
   std::vector<std::string_view> out;
   while (true) {
     const size_t at = text.find(separator);
@@ -42,8 +42,8 @@ std::string_view Parameter(const std::vector<std::string_view>& parts, std::stri
 
 absl::StatusOr<Output> ParseAccept(std::string_view accept) {
   if (Trim(accept).empty()) return Output::kObject;
-  for (const std::string_view item : Split(accept, ',')) {
-    const auto parts = Split(item, ';');
+  for (const std::string_view item : SplitTrimmed(accept, ',')) {
+    const auto parts = SplitTrimmed(item, ';');
     const std::string_view type = parts.front();
     if (type != "application/json" && type != "*/*" && type != "application/*") continue;
     const std::string_view as = Parameter(parts, "as");
@@ -61,8 +61,8 @@ absl::StatusOr<Output> ParseAccept(std::string_view accept) {
 }
 
 bool WantsAggregatedDiscovery(std::string_view accept) {
-  for (const std::string_view item : Split(accept, ',')) {
-    const auto parts = Split(item, ';');
+  for (const std::string_view item : SplitTrimmed(accept, ',')) {
+    const auto parts = SplitTrimmed(item, ';');
     if (parts.front() != "application/json") continue;
     if (Parameter(parts, "as").empty()) return false;
     if (Parameter(parts, "as") == "APIGroupDiscoveryList" && Parameter(parts, "v") == "v2") {
@@ -74,7 +74,7 @@ bool WantsAggregatedDiscovery(std::string_view accept) {
 
 std::optional<ResourcePath> ParseResourcePath(std::string_view path) {
   std::vector<std::string> parts;
-  for (const std::string_view part : Split(path, '/')) {
+  for (const std::string_view part : SplitTrimmed(path, '/')) {
     if (!part.empty()) parts.emplace_back(part);
   }
   ResourcePath out;

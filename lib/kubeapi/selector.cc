@@ -15,7 +15,7 @@
 namespace sealane::kubeapi {
 namespace {
 
-std::optional<long long> Number(const std::string& text) {
+std::optional<long long> AsNumber(const std::string& text) {
   if (text.empty() || text.size() > 18) return std::nullopt;
   const size_t start = text[0] == '-' ? 1 : 0;
   if (start == text.size() || text.find_first_not_of("0123456789", start) != std::string::npos) {
@@ -135,7 +135,7 @@ class LabelParser {
     Op kind = op == "!=" ? Op::kNotIn : Op::kIn;
     if (op == ">") kind = Op::kGreater;
     if (op == "<") kind = Op::kLess;
-    if ((kind == Op::kGreater || kind == Op::kLess) && !Number(value)) {
+    if ((kind == Op::kGreater || kind == Op::kLess) && !AsNumber(value)) {
       return BadRequest("for 'Gt', 'Lt' operators, the value must be an integer");
     }
     query.terms_.push_back({std::move(key), kind, {std::move(value)}, true});
@@ -245,8 +245,8 @@ bool LabelQuery::Matches(const Json& labels) const {
         break;
       case Op::kGreater:
       case Op::kLess: {
-        const auto have = value == nullptr ? std::nullopt : Number(value->get<std::string>());
-        const auto want = Number(term.values.front());
+        const auto have = value == nullptr ? std::nullopt : AsNumber(value->get<std::string>());
+        const auto want = AsNumber(term.values.front());
         matches = have && want && (term.op == Op::kGreater ? *have > *want : *have < *want);
         break;
       }

@@ -22,7 +22,7 @@ struct Column {
   std::function<Json(const Json& object, absl::Time now)> cell;
 };
 
-const Json& At(const Json& object, std::string_view path) {
+const Json& AtPath(const Json& object, std::string_view path) {
   static const Json* const null = new Json();
   const Json* at = &object;
   while (!path.empty()) {
@@ -35,8 +35,8 @@ const Json& At(const Json& object, std::string_view path) {
   return *at;
 }
 
-int64_t Number(const Json& object, std::string_view path) {
-  const Json& value = At(object, path);
+int64_t NumberAt(const Json& object, std::string_view path) {
+  const Json& value = AtPath(object, path);
   return value.is_number_integer() ? value.get<int64_t>() : 0;
 }
 
@@ -60,7 +60,7 @@ Column TextColumn(const char* name, std::string path, int priority = 0) {
 }
 Column NumberColumn(const char* name, std::string path) {
   return {name, "string", 0, [path = std::move(path)](const Json& object, absl::Time) {
-            return Json(Number(object, path));
+            return Json(NumberAt(object, path));
           }};
 }
 
@@ -74,17 +74,17 @@ std::string JoinField(const Json& list, const char* field) {
 
 Column ContainersColumn() {
   return {"Containers", "string", 1, [](const Json& object, absl::Time) {
-            return Json(JoinField(At(object, "spec.template.spec.containers"), "name"));
+            return Json(JoinField(AtPath(object, "spec.template.spec.containers"), "name"));
           }};
 }
 Column ImagesColumn() {
   return {"Images", "string", 1, [](const Json& object, absl::Time) {
-            return Json(JoinField(At(object, "spec.template.spec.containers"), "image"));
+            return Json(JoinField(AtPath(object, "spec.template.spec.containers"), "image"));
           }};
 }
 Column SelectorColumn() {
   return {"Selector", "string", 1, [](const Json& object, absl::Time) {
-            const auto query = LabelQuery::FromObject(At(object, "spec.selector"));
+            const auto query = LabelQuery::FromObject(AtPath(object, "spec.selector"));
             return Json(query.ok() ? OrNone(query->ToString()) : "<none>");
           }};
 }
@@ -104,13 +104,13 @@ Json ServiceExternalIp(const Json& object, absl::Time) {
   const std::string type = FieldText(object, "spec.type");
   if (type == "ExternalName") return FieldText(object, "spec.externalName");
   std::vector<std::string> ips;
-  const Json& ingress = At(object, "status.loadBalancer.ingress");
+  const Json& ingress = AtPath(object, "status.loadBalancer.ingress");
   if (type == "LoadBalancer" && ingress.is_array()) {
     for (const Json& item : ingress) {
       ips.push_back(item.contains("ip") ? item.value("ip", "") : item.value("hostname", ""));
     }
   }
-  const Json& external = At(object, "spec.externalIPs");
+  const Json& external = AtPath(object, "spec.externalIPs");
   if (external.is_array()) {
     for (const Json& ip : external) ips.push_back(ip.get<std::string>());
   }
@@ -120,7 +120,7 @@ Json ServiceExternalIp(const Json& object, absl::Time) {
 
 Json ServicePorts(const Json& object, absl::Time) {
   std::vector<std::string> parts;
-  const Json& ports = At(object, "spec.ports");
+  const Json& ports = AtPath(object, "spec.ports");
   if (ports.is_array()) {
     for (const Json& port : ports) {
       std::string text = std::to_string(port.value("port", 0));
@@ -133,17 +133,17 @@ Json ServicePorts(const Json& object, absl::Time) {
 
 Json PodReady(const Json& object, absl::Time) {
   size_t ready = 0;
-  const Json& statuses = At(object, "status.containerStatuses");
+  const Json& statuses = AtPath(object, "status.containerStatuses");
   if (statuses.is_array()) {
     for (const Json& status : statuses) ready += status.value("ready", false) ? 1 : 0;
   }
-  return StrCat(ready, "/", At(object, "spec.containers").size());
+  return StrCat(ready, "/", AtPath(object, "spec.containers").size());
 }
 
 Json PodStatus(const Json& object, absl::Time) {
   std::string reason = FieldText(object, "status.phase");
   if (const std::string why = FieldText(object, "status.reason"); !why.empty()) reason = why;
-  const Json& statuses = At(object, "status.containerStatuses");
+  const Json& statuses = AtPath(object, "status.containerStatuses");
   if (statuses.is_array()) {
     for (const Json& status : statuses) {
       for (const char* state : {"state.waiting.reason", "state.terminated.reason"}) {
@@ -151,13 +151,13 @@ Json PodStatus(const Json& object, absl::Time) {
       }
     }
   }
-  if (!At(object, "metadata.deletionTimestamp").is_null()) reason = "Terminating";
+  if (!AtPath(object, "metadata.deletionTimestamp").is_null()) reason = "Terminating";
   return reason;
 }
 
 Json PodRestarts(const Json& object, absl::Time) {
   int64_t restarts = 0;
-  const Json& statuses = At(object, "status.containerStatuses");
+  const Json& statuses = AtPath(object, "status.containerStatuses");
   if (statuses.is_array()) {
     for (const Json& status : statuses) restarts += status.value("restartCount", 0);
   }
@@ -166,7 +166,7 @@ Json PodRestarts(const Json& object, absl::Time) {
 
 Json NodeStatus(const Json& object, absl::Time) {
   std::string text = "Unknown";
-  const Json& conditions = At(object, "status.conditions");
+  const Json& conditions = AtPath(object, "status.conditions");
   if (conditions.is_array()) {
     for (const Json& condition : conditions) {
       if (condition.value("type", "") == "Ready") {
@@ -174,12 +174,12 @@ Json NodeStatus(const Json& object, absl::Time) {
       }
     }
   }
-  if (At(object, "spec.unschedulable") == true) text += ",SchedulingDisabled";
+  if (AtPath(object, "spec.unschedulable") == true) text += ",SchedulingDisabled";
   return text;
 }
 
 Json JobStatus(const Json& object, absl::Time) {
-  const Json& conditions = At(object, "status.conditions");
+  const Json& conditions = AtPath(object, "status.conditions");
   if (conditions.is_array()) {
     for (const Json& condition : conditions) {
       const std::string type = condition.value("type", "");
@@ -193,8 +193,8 @@ Json JobStatus(const Json& object, absl::Time) {
 }
 
 Json JobCompletions(const Json& object, absl::Time) {
-  const Json& wanted = At(object, "spec.completions");
-  return StrCat(Number(object, "status.succeeded"), "/",
+  const Json& wanted = AtPath(object, "spec.completions");
+  return StrCat(NumberAt(object, "status.succeeded"), "/",
                 wanted.is_null() ? std::string("1") : wanted.dump());
 }
 
@@ -205,11 +205,11 @@ Json EventObject(const Json& object, absl::Time) {
 }
 
 Json Ratio(const Json& object, const char* part, const char* whole) {
-  return StrCat(Number(object, part), "/", Number(object, whole));
+  return StrCat(NumberAt(object, part), "/", NumberAt(object, whole));
 }
 
 Json CountOf(const Json& object, const char* field) {
-  const Json& map = At(object, field);
+  const Json& map = AtPath(object, field);
   return map.is_structured() ? map.size() : 0;
 }
 
@@ -236,7 +236,7 @@ Tables BuildTables() {
                    {"Port(s)", "string", 0, ServicePorts},
                    AgeColumn(),
                    {"Selector", "string", 1, [](const Json& o, absl::Time) {
-                      return Json(MapText(At(o, "spec.selector")));
+                      return Json(MapText(AtPath(o, "spec.selector")));
                     }}};
   t["pods"] = {{"Ready", "string", 0, PodReady},
                {"Status", "string", 0, PodStatus},
@@ -288,7 +288,7 @@ Tables BuildTables() {
                           NumberColumn("Available", "status.numberAvailable"),
                           {"Node Selector", "string", 0,
                            [](const Json& o, absl::Time) {
-                             return Json(MapText(At(o, "spec.template.spec.nodeSelector")));
+                             return Json(MapText(AtPath(o, "spec.template.spec.nodeSelector")));
                            }},
                           AgeColumn(),
                           ContainersColumn(),
@@ -377,7 +377,7 @@ Json CustomCell(const Json& object, std::string path, const std::string& type, a
     const std::string key = path.substr(filter + 5, equals - filter - 5);
     std::string want = path.substr(equals + 2, close - equals - 2);
     if (want.size() >= 2) want = want.substr(1, want.size() - 2);
-    const Json& list = At(object, path.substr(0, filter));
+    const Json& list = AtPath(object, path.substr(0, filter));
     at = nullptr;
     if (list.is_array()) {
       for (const Json& item : list) {

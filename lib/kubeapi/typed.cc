@@ -11,8 +11,6 @@
 namespace sealane::kubeapi {
 namespace {
 
-using Kind = Type::Kind;
-
 bool IsEmpty(const Json* value) {
   return value == nullptr || value->is_null() || (value->is_structured() && value->empty());
 }
@@ -20,10 +18,12 @@ bool IsEmpty(const Json* value) {
 // Whether the parts of `value` are tracked one by one.
 bool IsGranularMap(const Type& type, const Json& value) {
   if (!value.is_object() || type.atomic) return false;
-  return type.kind == Kind::kStruct || type.kind == Kind::kMap || type.kind == Kind::kAny;
+  return type.kind == Type::Kind::kStruct || type.kind == Type::Kind::kMap ||
+         type.kind == Type::Kind::kAny;
 }
 bool IsGranularList(const Type& type, const Json& value) {
-  return value.is_array() && type.kind == Kind::kList && type.list_type != Type::ListType::kAtomic;
+  return value.is_array() && type.kind == Type::Kind::kList &&
+         type.list_type != Type::ListType::kAtomic;
 }
 
 const Type& ElementType(const Type& list) {
@@ -31,7 +31,7 @@ const Type& ElementType(const Type& list) {
 }
 
 bool Declared(const Type& type, std::string_view key) {
-  return type.kind == Kind::kStruct && type.Find(key) != nullptr;
+  return type.kind == Type::Kind::kStruct && type.Find(key) != nullptr;
 }
 
 std::string FieldElement(std::string_view key) { return StrCat("f:", key); }
@@ -53,12 +53,12 @@ IndexedList Index(const Type& type, const Json* list) {
   return out;
 }
 
-const Json* Find(const IndexedList& list, const std::string& element) {
+const Json* FindIn(const IndexedList& list, const std::string& element) {
   const auto it = list.items.find(element);
   return it == list.items.end() ? nullptr : it->second;
 }
 
-const Json* Find(const Json* map, const std::string& key) {
+const Json* FindIn(const Json* map, const std::string& key) {
   if (map == nullptr || !map->is_object()) return nullptr;
   const auto it = map->find(key);
   return it == map->end() ? nullptr : &*it;
@@ -66,7 +66,7 @@ const Json* Find(const Json* map, const std::string& key) {
 
 // --- check
 
-absl::Status Check(const Type& type, const Json& value, const std::string& path);
+absl::Status CheckValue(const Type& type, const Json& value, const std::string& path);
 
 absl::Status WrongShape(const std::string& path, const char* want, const Json& value) {
   return InvalidArgument(StrCat(path.empty() ? "." : path, ": expected ", want, ", got &value.",
@@ -77,10 +77,10 @@ absl::Status CheckMap(const Type& type, const Json& value, const std::string& pa
   if (!value.is_object()) return WrongShape(path, "map", value);
   for (const auto& [key, child] : value.items()) {
     const std::string child_path = StrCat(path, ".", key);
-    if (type.kind == Kind::kStruct && !Declared(type, key) && !type.preserve_unknown) {
+    if (type.kind == Type::Kind::kStruct && !Declared(type, key) && !type.preserve_unknown) {
       return InvalidArgument(StrCat(child_path, ": field not declared in schema"));
     }
-    SEALANE_RETURN_IF_ERROR(Check(ChildType(type, key), child, child_path));
+    SEALANE_RETURN_IF_ERROR(CheckValue(ChildType(type, key), child, child_path));
   }
   return absl::OkStatus();
 }
@@ -100,30 +100,30 @@ absl::Status CheckList(const Type& type, const Json& value, const std::string& p
         return InvalidArgument(StrCat(path, ": duplicate entries for key ", element->substr(2)));
       }
     }
-    SEALANE_RETURN_IF_ERROR(Check(ElementType(type), value[i], item_path));
+    SEALANE_RETURN_IF_ERROR(CheckValue(ElementType(type), value[i], item_path));
   }
   return absl::OkStatus();
 }
 
-absl::Status Check(const Type& type, const Json& value, const std::string& path) {
+absl::Status CheckValue(const Type& type, const Json& value, const std::string& path) {
   if (value.is_null()) return absl::OkStatus();
   switch (type.kind) {
-    case Kind::kAny:
+    case Type::Kind::kAny:
       return absl::OkStatus();
-    case Kind::kStruct:
-    case Kind::kMap:
+    case Type::Kind::kStruct:
+    case Type::Kind::kMap:
       return CheckMap(type, value, path);
-    case Kind::kList:
+    case Type::Kind::kList:
       return CheckList(type, value, path);
-    case Kind::kString:
+    case Type::Kind::kString:
       return value.is_string() ? absl::OkStatus() : WrongShape(path, "string", value);
-    case Kind::kInteger:
-    case Kind::kNumber:
+    case Type::Kind::kInteger:
+    case Type::Kind::kNumber:
       return value.is_number() ? absl::OkStatus() : WrongShape(path, "numeric", value);
-    case Kind::kBoolean:
+    case Type::Kind::kBoolean:
       return value.is_boolean() ? absl::OkStatus() : WrongShape(path, "boolean", value);
-    case Kind::kIntOrString:
-    case Kind::kQuantity:
+    case Type::Kind::kIntOrString:
+    case Type::Kind::kQuantity:
       return value.is_string() || value.is_number() ? absl::OkStatus()
                                                     : WrongShape(path, "scalar", value);
   }
@@ -194,12 +194,12 @@ void CompareAt(const Type& type, const Json* before, const Json* after, Walk& wa
   if (maplike(before) && maplike(after)) {
     if (after != nullptr && after->is_object()) {
       for (const auto& [key, value] : after->items()) {
-        Descend(ChildType(type, key), FieldElement(key), Find(before, key), &value, walk);
+        Descend(ChildType(type, key), FieldElement(key), FindIn(before, key), &value, walk);
       }
     }
     if (before != nullptr && before->is_object()) {
       for (const auto& [key, value] : before->items()) {
-        if (Find(after, key) == nullptr) {
+        if (FindIn(after, key) == nullptr) {
           Descend(ChildType(type, key), FieldElement(key), &value, nullptr, walk);
         }
       }
@@ -208,11 +208,12 @@ void CompareAt(const Type& type, const Json* before, const Json* after, Walk& wa
     const IndexedList old_items = Index(type, before);
     const IndexedList new_items = Index(type, after);
     for (const std::string& element : new_items.order) {
-      Descend(ElementType(type), element, Find(old_items, element), Find(new_items, element), walk);
+      Descend(ElementType(type), element, FindIn(old_items, element), FindIn(new_items, element),
+              walk);
     }
     for (const std::string& element : old_items.order) {
-      if (Find(new_items, element) == nullptr) {
-        Descend(ElementType(type), element, Find(old_items, element), nullptr, walk);
+      if (FindIn(new_items, element) == nullptr) {
+        Descend(ElementType(type), element, FindIn(old_items, element), nullptr, walk);
       }
     }
   } else {
@@ -238,8 +239,8 @@ Json MergeLists(const Type& type, const Json& live, const Json& config) {
   size_t next = 0;  // the shared item that comes next
   const auto take_right = [&](const std::string& element) {
     merged[element] = true;
-    const Json* old_item = Find(left, element);
-    const Json& new_item = *Find(right, element);
+    const Json* old_item = FindIn(left, element);
+    const Json& new_item = *FindIn(right, element);
     out.push_back(old_item == nullptr ? new_item : Merge(ElementType(type), *old_item, new_item));
     if (next < shared.size() && shared[next] == element) ++next;
   };
@@ -262,7 +263,7 @@ Json MergeLists(const Type& type, const Json& live, const Json& config) {
     if (l < left.order.size()) {
       const std::string& element = left.order[l];
       if (right.items.count(element) == 0) {
-        out.push_back(*Find(left, element));
+        out.push_back(*FindIn(left, element));
         ++l;
         continue;
       }
@@ -279,11 +280,11 @@ Json MergeLists(const Type& type, const Json& live, const Json& config) {
 }  // namespace
 
 const Type& ChildType(const Type& type, std::string_view key) {
-  if (type.kind == Kind::kStruct) {
+  if (type.kind == Type::Kind::kStruct) {
     const Field* field = type.Find(key);
     return field == nullptr ? *Schema::Any() : *field->type;
   }
-  if (type.kind == Kind::kMap) return ElementType(type);
+  if (type.kind == Type::Kind::kMap) return ElementType(type);
   return *Schema::Any();
 }
 
@@ -308,7 +309,7 @@ absl::StatusOr<std::string> ItemElement(const Type& list, const Json& item) {
   return StrCat("k:", keys.dump());
 }
 
-absl::Status CheckTyped(const Type& type, const Json& value) { return Check(type, value, ""); }
+absl::Status CheckTyped(const Type& type, const Json& value) { return CheckValue(type, value, ""); }
 
 FieldSet PathsOf(const Type& type, const Json& value) {
   FieldSet out;
@@ -375,8 +376,9 @@ FieldSet WithNamedFields(const Type& type, const FieldSet& set) {
   for (const auto& [element, child] : set.children) {
     const bool field = element[0] == 'f';
     const std::string_view key = std::string_view(element).substr(2);
-    const Type& below = field ? ChildType(type, key)
-                              : (type.kind == Kind::kList ? ElementType(type) : *Schema::Any());
+    const Type& below = field
+                            ? ChildType(type, key)
+                            : (type.kind == Type::Kind::kList ? ElementType(type) : *Schema::Any());
     FieldSet copy = WithNamedFields(below, child);
     if (field && Declared(type, key) && !child.children.empty()) copy.member = true;
     out.children.emplace(element, std::move(copy));

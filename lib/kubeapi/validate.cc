@@ -20,8 +20,6 @@
 namespace sealane::kubeapi {
 namespace {
 
-constexpr FieldPath kSpec("spec");
-
 std::string WhyNotName(const Resource& resource, std::string_view name) {
   const std::string_view kind = resource.kind;
   if (!resource.builtin) return WhyNotDnsSubdomain(name);

@@ -12,8 +12,6 @@
 namespace sealane::kubeapi {
 namespace {
 
-constexpr FieldPath kSpec("spec");
-
 void CheckServicePorts(const Json& spec, FieldErrors& errors) {
   const Json& ports = ListAt(spec, "ports");
   std::set<std::string_view> names;

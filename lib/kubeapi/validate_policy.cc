@@ -11,8 +11,6 @@
 namespace sealane::kubeapi {
 namespace {
 
-constexpr FieldPath kSpec("spec");
-
 struct MetricKind {
   std::string_view type;
   const char* field;

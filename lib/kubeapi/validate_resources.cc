@@ -21,7 +21,7 @@ bool IsNative(std::string_view name) {
 // Whether more can be promised of it than there is.
 bool MayOvercommit(std::string_view name) { return IsNative(name) && !IsHugePages(name); }
 
-void CheckName(const std::string& name, const FieldPath& path, FieldErrors& errors) {
+void CheckResourceName(const std::string& name, const FieldPath& path, FieldErrors& errors) {
   if (const std::string why = WhyNotLabelKey(name); !why.empty()) {
     errors.push_back(InvalidField(path.Text(), name, why));
     return;
@@ -66,12 +66,12 @@ void CheckResources(const Json& resources, bool of_container, const FieldPath& p
   const FieldPath limits_path = path.Child("limits");
   for (const auto& [name, value] : limits.items()) {
     const FieldPath at = limits_path.Key(name);
-    if (of_container) CheckName(name, at, errors);
+    if (of_container) CheckResourceName(name, at, errors);
     (void)Amount(name, value, at, errors);
   }
   for (const auto& [name, value] : MapAt(resources, "requests").items()) {
     const FieldPath at = requests_path.Key(name);
-    if (of_container) CheckName(name, at, errors);
+    if (of_container) CheckResourceName(name, at, errors);
     const auto amount = Amount(name, value, at, errors);
     const auto limit = limits.find(name);
     if (limit == limits.end()) {

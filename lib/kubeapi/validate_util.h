@@ -54,6 +54,9 @@ class FieldPath {
   int64_t index_ = kNone;
 };
 
+// Where nearly every object says what is wanted.
+inline constexpr FieldPath kSpec("spec");
+
 // A member; null when absent or when `object` is none.
 [[nodiscard]] const Json& At(const Json& object, const char* field);
 // The same; nullptr instead of null.

@@ -10,8 +10,6 @@
 namespace sealane::kubeapi {
 namespace {
 
-constexpr FieldPath kSpec("spec");
-
 void CheckSelector(const std::string& kind, const Json& spec, FieldErrors& errors) {
   const Json& selector = At(spec, "selector");
   if (selector.is_null()) {

@@ -9,15 +9,12 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/core/time.h"
+#include "lib/kubeauth/rbac.h"
 
 namespace sealane::kubeauth {
 namespace {
 
 using kubeapi::ObjectKey;
-
-constexpr char kRoles[] = "rbac.authorization.k8s.io/clusterroles";
-constexpr char kBindings[] = "rbac.authorization.k8s.io/clusterrolebindings";
-constexpr char kGroup[] = "rbac.authorization.k8s.io";
 
 const Json& Read() {
   static const Json* const verbs = new Json({"get", "list", "watch"});
@@ -92,7 +89,7 @@ Json EditRules() {
 
 Json AdminRules() {
   return Json::array({Rule("authorization.k8s.io", {"localsubjectaccessreviews"}, {"create"}),
-                      Rule(kGroup, {"rolebindings", "roles"}, ReadAndChange())});
+                      Rule(kRbacGroup, {"rolebindings", "roles"}, ReadAndChange())});
 }
 
 // The fleet's own kinds that have namespaces.
@@ -147,7 +144,7 @@ const std::vector<Role>& Roles() {
 
 Json Labels(const Role& role) {
   Json labels = {{"kubernetes.io/bootstrapping", "rbac-defaults"}};
-  if (*role.part_of != '\0') labels[StrCat(kGroup, "/aggregate-to-", role.part_of)] = "true";
+  if (*role.part_of != '\0') labels[StrCat(kRbacGroup, "/aggregate-to-", role.part_of)] = "true";
   return labels;
 }
 
@@ -165,26 +162,27 @@ Json Metadata(const ObjectKey& key, absl::Time since, Json labels) {
 const std::vector<ObjectKey>& DefaultRbacKeys() {
   static const auto* const keys = [] {
     auto* const out = new std::vector<ObjectKey>();
-    for (const Role& role : Roles()) out->push_back({kRoles, "", role.name});
-    out->push_back({kBindings, "", "cluster-admin"});
+    for (const Role& role : Roles()) out->push_back({kClusterRoles, "", role.name});
+    out->push_back({kClusterRoleBindings, "", "cluster-admin"});
     return out;
   }();
   return *keys;
 }
 
 Json DefaultRbacObject(const ObjectKey& key, absl::Time since) {
-  if (key.resource == kBindings && key.name == "cluster-admin") {
-    return {{"metadata", Metadata(key, since, {{"kubernetes.io/bootstrapping", "rbac-defaults"}})},
-            {"roleRef", {{"apiGroup", kGroup}, {"kind", "ClusterRole"}, {"name", "cluster-admin"}}},
-            {"subjects", {{{"apiGroup", kGroup}, {"kind", "Group"}, {"name", "system:masters"}}}}};
+  if (key.resource == kClusterRoleBindings && key.name == "cluster-admin") {
+    return {
+        {"metadata", Metadata(key, since, {{"kubernetes.io/bootstrapping", "rbac-defaults"}})},
+        {"roleRef", {{"apiGroup", kRbacGroup}, {"kind", "ClusterRole"}, {"name", "cluster-admin"}}},
+        {"subjects", {{{"apiGroup", kRbacGroup}, {"kind", "Group"}, {"name", "system:masters"}}}}};
   }
-  if (key.resource != kRoles) return nullptr;
+  if (key.resource != kClusterRoles) return nullptr;
   for (const Role& role : Roles()) {
     if (key.name != role.name) continue;
     Json object = {{"metadata", Metadata(key, since, Labels(role))}, {"rules", role.rules}};
     if (role.gathers) {
       const Json selector = {
-          {"matchLabels", {{StrCat(kGroup, "/aggregate-to-", role.name), "true"}}}};
+          {"matchLabels", {{StrCat(kRbacGroup, "/aggregate-to-", role.name), "true"}}}};
       object["aggregationRule"] = {{"clusterRoleSelectors", Json::array({selector})}};
     }
     return object;

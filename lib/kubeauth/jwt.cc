@@ -102,7 +102,7 @@ std::optional<Json> StrictObject(std::string_view text) {
 }
 
 // A string field, "" when it is absent; nullopt when it is something else.
-std::optional<std::string> Text(const Json& object, const char* name) {
+std::optional<std::string> TextOf(const Json& object, const char* name) {
   const auto it = object.find(name);
   if (it == object.end()) return std::string();
   if (!it->is_string()) return std::nullopt;
@@ -166,7 +166,7 @@ BnPtr Number(const std::string& bytes) {
 }
 
 absl::StatusOr<std::string> Bytes(const Json& jwk, const char* name) {
-  const std::optional<std::string> text = Text(jwk, name);
+  const std::optional<std::string> text = TextOf(jwk, name);
   std::optional<std::string> bytes;
   if (text.has_value() && !text->empty()) bytes = Base64UrlDecode(*text);
   if (!bytes.has_value()) return InvalidArgument(StrCat(name, " must be base64url"));
@@ -187,7 +187,7 @@ absl::StatusOr<Key> RsaKey(const Json& jwk) {
 }
 
 absl::StatusOr<Key> EcKey(const Json& jwk) {
-  const std::string curve = Text(jwk, "crv").value_or("");
+  const std::string curve = TextOf(jwk, "crv").value_or("");
   const bool p256 = curve == "P-256";
   if (!p256 && curve != "P-384") return InvalidArgument("crv must be P-256 or P-384");
   SEALANE_ASSIGN_OR_RETURN(const std::string x, Bytes(jwk, "x"));
@@ -280,10 +280,10 @@ absl::StatusOr<KeySet> KeySet::Parse(std::string_view json) {
     const Json& jwk = (*keys)[i];
     const std::string where = StrCat("keys[", i, "]");
     if (!jwk.is_object()) return InvalidArgument(StrCat(where, ": must be an object"));
-    const std::optional<std::string> kid = Text(jwk, "kid");
-    const std::optional<std::string> alg = Text(jwk, "alg");
-    const std::string use = Text(jwk, "use").value_or("");
-    const std::string type = Text(jwk, "kty").value_or("");
+    const std::optional<std::string> kid = TextOf(jwk, "kid");
+    const std::optional<std::string> alg = TextOf(jwk, "alg");
+    const std::string use = TextOf(jwk, "use").value_or("");
+    const std::string type = TextOf(jwk, "kty").value_or("");
     if (!kid || !alg) return InvalidArgument(StrCat(where, ": kid and alg must be strings"));
     if ((!use.empty() && use != "sig") || (type != "RSA" && type != "EC")) continue;
     if (!alg->empty() && Find(*alg) == nullptr) continue;
@@ -321,8 +321,8 @@ absl::StatusOr<UnverifiedJwt> TakeApart(std::string_view token) {
   for (const char* name : {"crit", "zip", "jwk", "jku", "x5u", "x5c", "b64"}) {
     if (head->contains(name)) return InvalidArgument(StrCat("header ", name, " is not supported"));
   }
-  const std::optional<std::string> alg = Text(*head, "alg");
-  const std::optional<std::string> kid = Text(*head, "kid");
+  const std::optional<std::string> alg = TextOf(*head, "alg");
+  const std::optional<std::string> kid = TextOf(*head, "kid");
   if (!alg || !kid) return InvalidArgument("alg and kid must be strings");
   UnverifiedJwt out;
   out.alg = *alg;

@@ -13,12 +13,6 @@ using kubeapi::Attributes;
 using kubeapi::Text;
 using kubeapi::UserInfo;
 
-constexpr char kRoles[] = "rbac.authorization.k8s.io/roles";
-constexpr char kClusterRoles[] = "rbac.authorization.k8s.io/clusterroles";
-constexpr char kRoleBindings[] = "rbac.authorization.k8s.io/rolebindings";
-constexpr char kClusterRoleBindings[] = "rbac.authorization.k8s.io/clusterrolebindings";
-constexpr char kGroup[] = "rbac.authorization.k8s.io";
-
 bool Has(const std::vector<std::string>& list, std::string_view value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
@@ -289,7 +283,7 @@ absl::Status Rbac::MayWrite(const UserInfo& user, std::string_view resource, std
   std::vector<PolicyRule> gives;
   Attributes override_verb;
   override_verb.resource_request = true;
-  override_verb.group = kGroup;
+  override_verb.group = kRbacGroup;
   override_verb.ns = std::string(ns);
   if (role) {
     gives = RulesOfRole(object);

@@ -17,6 +17,13 @@
 
 namespace sealane::kubeauth {
 
+// The objects of RBAC, as the store names them.
+inline constexpr char kRbacGroup[] = "rbac.authorization.k8s.io";
+inline constexpr char kRoles[] = "rbac.authorization.k8s.io/roles";
+inline constexpr char kClusterRoles[] = "rbac.authorization.k8s.io/clusterroles";
+inline constexpr char kRoleBindings[] = "rbac.authorization.k8s.io/rolebindings";
+inline constexpr char kClusterRoleBindings[] = "rbac.authorization.k8s.io/clusterrolebindings";
+
 // One rule of a Role or ClusterRole. A plain value type.
 struct PolicyRule {
   std::vector<std::string> verbs;

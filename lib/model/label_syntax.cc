@@ -1,5 +1,6 @@
 #include "lib/model/label_syntax.h"
 
+#include "absl/strings/ascii.h"
 #include "lib/core/strings.h"
 
 namespace sealane {
@@ -11,8 +12,7 @@ constexpr size_t kClusterNameLength = 48;
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsAlnum(char c) { return IsLower(c) || IsUpper(c) || IsDigit(c); }
+bool IsAlnum(char c) { return IsLower(c) || IsUpper(c) || absl::ascii_isdigit(c); }
 
 // Alphanumeric at both ends, [A-Za-z0-9._-] between; not empty.
 bool IsNamePart(std::string_view text) {
@@ -26,7 +26,7 @@ bool IsNamePart(std::string_view text) {
 bool IsDnsLabelText(std::string_view text) {
   if (text.empty() || text.front() == '-' || text.back() == '-') return false;
   for (char c : text) {
-    if (!IsLower(c) && !IsDigit(c) && c != '-') return false;
+    if (!IsLower(c) && !absl::ascii_isdigit(c) && c != '-') return false;
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "absl/strings/ascii.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
 
@@ -41,8 +42,6 @@ constexpr std::array<Suffix, 16> kSuffixes = {{{"", 0, false},
 constexpr std::array<std::string_view, 10> kDecimalNames = {"n", "u", "m", "",  "k",
                                                             "M", "G", "T", "P", "E"};
 constexpr std::array<std::string_view, 7> kBinaryNames = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 Wide PowerOfTen(int exponent) {
   Wide result = 1;
@@ -135,13 +134,13 @@ absl::StatusOr<Quantity> Quantity::Parse(std::string_view text) {
     rest.remove_prefix(1);
   }
   size_t end = 0;
-  while (end < rest.size() && IsDigit(rest[end])) ++end;
+  while (end < rest.size() && absl::ascii_isdigit(rest[end])) ++end;
   const std::string_view digits = rest.substr(0, end);
   std::string_view fraction;
   rest.remove_prefix(end);
   if (!rest.empty() && rest[0] == '.') {
     end = 1;
-    while (end < rest.size() && IsDigit(rest[end])) ++end;
+    while (end < rest.size() && absl::ascii_isdigit(rest[end])) ++end;
     fraction = rest.substr(1, end - 1);
     rest.remove_prefix(end);
   }
@@ -163,8 +162,8 @@ absl::StatusOr<Quantity> Quantity::Parse(std::string_view text) {
     if (rest[0] == '+' || rest[0] == '-') rest.remove_prefix(1);
     int64_t exponent = 0;
     const auto [stop, failed] = std::from_chars(rest.data(), rest.data() + rest.size(), exponent);
-    if (failed != std::errc() || stop != rest.data() + rest.size() || !IsDigit(rest[0]) ||
-        exponent > 1'000'000) {
+    if (failed != std::errc() || stop != rest.data() + rest.size() ||
+        !absl::ascii_isdigit(rest[0]) || exponent > 1'000'000) {
       return error();
     }
     quantity.format_ = Format::kDecimalExponent;

@@ -17,7 +17,7 @@ using kube::GetBool;
 using kube::GetString;
 
 // Pods are large and only passed by: small pages keep the memory small.
-constexpr int kPodPage = 100;
+constexpr int kFactsPage = 100;
 
 kube::ResourceType CoreType(std::string_view kind, std::string_view plural, bool namespaced) {
   kube::ResourceType type;
@@ -31,7 +31,7 @@ kube::ResourceType CoreType(std::string_view kind, std::string_view plural, bool
 
 kube::ReflectorOptions SmallPages() {
   kube::ReflectorOptions options;
-  options.page_size = kPodPage;
+  options.page_size = kFactsPage;
   return options;
 }
 

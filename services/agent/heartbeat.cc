@@ -19,7 +19,7 @@ constexpr absl::Duration kMinGap = absl::Seconds(1);
 // Changes of one moment go out together.
 constexpr absl::Duration kSettle = absl::Milliseconds(100);
 // How long the first heartbeat waits for something to say.
-constexpr absl::Duration kPatience = absl::Seconds(6);
+constexpr absl::Duration kDiscoveryPatience = absl::Seconds(6);
 
 }  // namespace
 
@@ -119,7 +119,7 @@ void HeartbeatSender::Arm(absl::Duration delay) {
 void HeartbeatSender::Send() {
   // The first word should be a true one: a cluster whose agent restarts is not unhealthy or empty.
   const bool informed = health_.known() && (!health_.healthy() || (facts_.known() && catalog_));
-  if (counter_ == 0 && !informed && env_.clock.Monotonic() - started_ < kPatience) {
+  if (counter_ == 0 && !informed && env_.clock.Monotonic() - started_ < kDiscoveryPatience) {
     return Arm(kSettle);
   }
   v1::Heartbeat heartbeat;

@@ -17,9 +17,9 @@ using kube::GetString;
 // A workload that has just changed is given this long before its pods are looked at.
 constexpr absl::Duration kGrace = absl::Milliseconds(700);
 constexpr absl::Duration kAgain = absl::Seconds(15);
-constexpr int kPage = 100;
+constexpr int kPodPage = 100;
 constexpr int kMaxPods = 1000;
-constexpr size_t kMaxMessage = 200;
+constexpr size_t kMaxPodMessage = 200;
 
 PodTrouble ContainerTrouble(const Json& pod, const char* list) {
   const Json* statuses = Find(pod, {"status", list});
@@ -87,7 +87,7 @@ PodTrouble TroubleOf(const Json& pod) {
 
 std::string DescribeTrouble(const PodTrouble& trouble) {
   if (trouble.message.empty()) return trouble.reason;
-  return StrCat(trouble.reason, " (", trouble.message.substr(0, kMaxMessage), ")");
+  return StrCat(trouble.reason, " (", trouble.message.substr(0, kMaxPodMessage), ")");
 }
 
 void PodTally::Add(const Json& list) {
@@ -101,7 +101,7 @@ void PodTally::Add(const Json& list) {
     if (trouble.reason.empty()) continue;
     auto& entry = troubles_[trouble.reason];
     ++entry.first;
-    if (entry.second.empty()) entry.second = trouble.message.substr(0, kMaxMessage);
+    if (entry.second.empty()) entry.second = trouble.message.substr(0, kMaxPodMessage);
   }
 }
 
@@ -166,7 +166,7 @@ void PodInspector::Page(const std::string& key, const std::string& continue_toke
   pods.kind = "Pod";
   pods.plural = "pods";
   pods.namespaced = true;
-  client_.List(pods, item.work->ref().namespace_(), item.observed->pod_selector, kPage,
+  client_.List(pods, item.work->ref().namespace_(), item.observed->pod_selector, kPodPage,
                continue_token,
                [this, key, tally = std::move(tally), done, alive = executor_.alive()](
                    const absl::Status& status, const Json* list) mutable {

@@ -8,7 +8,7 @@
 namespace sealane::agent {
 namespace {
 
-constexpr int kPage = 500;
+constexpr int kRollPage = 500;
 // How long too few objects are too few.
 constexpr absl::Duration kTooFew = absl::Milliseconds(200);
 constexpr size_t kMaxGroups = 1000;
@@ -50,7 +50,7 @@ void RollCall::List(const std::string& path, std::string_view continue_token) {
   Group& group = groups_.at(path);
   --group.pages_left;
   client_.ListMetadata(
-      group.type, group.ns, kPage, continue_token,
+      group.type, group.ns, kRollPage, continue_token,
       [this, path, alive = executor_.alive()](const absl::Status& status, const Json* list) {
         if (alive.expired()) return;
         if (!status.ok()) return Finish(path, /*complete=*/false);

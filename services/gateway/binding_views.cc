@@ -22,7 +22,7 @@ using kubeapi::ChangeType;
 using kubeapi::ObjectKey;
 using kubeapi::ObjectPtr;
 
-constexpr char kGroup[] = "work.karmada.io";
+constexpr char kWorkGroup[] = "work.karmada.io";
 constexpr char kBindings[] = "work.karmada.io/resourcebindings";
 constexpr char kClusterBindings[] = "work.karmada.io/clusterresourcebindings";
 constexpr char kWorks[] = "work.karmada.io/works";
@@ -125,7 +125,7 @@ Json BindingOf(const v1::StoredObject& row, const v1::AppStatus& app) {
                    {"uid", row.uid()}};
   if (!ref.namespace_().empty()) resource["namespace"] = ref.namespace_();
   Json out;
-  out["apiVersion"] = StrCat(kGroup, "/v1alpha2");
+  out["apiVersion"] = StrCat(kWorkGroup, "/v1alpha2");
   out["kind"] = ref.namespace_().empty() ? "ClusterResourceBinding" : "ResourceBinding";
   out["metadata"] = Metadata(ViewUid("binding", row.uid()), row);
   NamePolicy(app.policy(), out["metadata"]);
@@ -163,7 +163,7 @@ Json WorkOf(const v1::StoredObject& row, const v1::ClusterAppStatus& cluster) {
   if (Json own = StatusIn(cluster); !own.is_null()) manifest_status["status"] = std::move(own);
   const bool applied = IsApplied(cluster);
   Json out;
-  out["apiVersion"] = StrCat(kGroup, "/v1alpha1");
+  out["apiVersion"] = StrCat(kWorkGroup, "/v1alpha1");
   out["kind"] = "Work";
   out["metadata"] = Metadata(ViewUid(StrCat("work ", cluster.cluster()), row.uid()), row);
   out["spec"]["workload"]["manifests"] = Json::array({std::move(identity)});
@@ -227,11 +227,11 @@ std::vector<Json> BindingViews::Definitions() {
       {"FullyApplied", "string", ".status.conditions[?(@.type==\"FullyApplied\")].status"},
       age};
   return {
-      MakeDefinition(kGroup, "v1alpha2", "resourcebindings", "ResourceBinding", true, "rb",
+      MakeDefinition(kWorkGroup, "v1alpha2", "resourcebindings", "ResourceBinding", true, "rb",
                      binding),
-      MakeDefinition(kGroup, "v1alpha2", "clusterresourcebindings", "ClusterResourceBinding", false,
-                     "crb", binding),
-      MakeDefinition(kGroup, "v1alpha1", "works", "Work", true, "wk",
+      MakeDefinition(kWorkGroup, "v1alpha2", "clusterresourcebindings", "ClusterResourceBinding",
+                     false, "crb", binding),
+      MakeDefinition(kWorkGroup, "v1alpha1", "works", "Work", true, "wk",
                      {{"Workload-Kind", "string", ".spec.workload.manifests[0].kind"},
                       {"Applied", "string", ".status.conditions[?(@.type==\"Applied\")].status"},
                       age})};

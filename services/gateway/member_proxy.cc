@@ -13,11 +13,11 @@ namespace sealane::gateway {
 namespace {
 
 constexpr std::string_view kAll = "-";
-constexpr std::string_view kGroup = "cluster.karmada.io";
+constexpr std::string_view kClusterGroup = "cluster.karmada.io";
 // How often long answers are looked at: is the user still who he was, and may he still?
 constexpr absl::Duration kLookAgain = absl::Seconds(30);
 
-std::string Lower(std::string_view method) {
+std::string VerbOf(std::string_view method) {
   if (method == "GET" || method == "HEAD") return "get";
   if (method == "POST") return "create";
   if (method == "PUT") return "update";
@@ -27,8 +27,8 @@ std::string Lower(std::string_view method) {
 kubeapi::Attributes ProxyAttributes(std::string_view method, std::string_view cluster) {
   kubeapi::Attributes out;
   out.resource_request = true;
-  out.verb = Lower(method);
-  out.group = kGroup;
+  out.verb = VerbOf(method);
+  out.group = kClusterGroup;
   out.resource = "clusters";
   out.subresource = "proxy";
   out.name = cluster;
@@ -47,7 +47,7 @@ std::string After(std::string_view target, size_t count) {
 }
 
 // The segments before the cluster's name in the two forms of the path.
-constexpr std::array<std::string_view, 4> kLong = {"apis", kGroup, "v1alpha1", "clusters"};
+constexpr std::array<std::string_view, 4> kLong = {"apis", kClusterGroup, "v1alpha1", "clusters"};
 constexpr std::string_view kLongStart = "/apis/cluster.karmada.io/v1alpha1/clusters/";
 
 bool BeginsWith(const std::vector<std::string>& path, std::string_view first) {
@@ -186,7 +186,8 @@ T& MemberProxy::Add(const Asked& asked, std::function<bool()> still_allowed) {
 
 void MemberProxy::One(const Asked& asked) {
   if (!hooks_.clusters().contains(asked.cluster)) {
-    return asked.Fail(kubeapi::NotFoundError({std::string(kGroup), "clusters", asked.cluster}));
+    return asked.Fail(
+        kubeapi::NotFoundError({std::string(kClusterGroup), "clusters", asked.cluster}));
   }
   if (asked.request.headers.Has("Upgrade")) {
     return asked.Fail(kubeapi::ApiError(

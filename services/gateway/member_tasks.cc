@@ -14,7 +14,7 @@ namespace {
 // What may wait in a user's connection before the member is told to send more.
 constexpr size_t kUnread = 256 << 10;
 constexpr int kDeepest = 200;
-constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
+constexpr absl::Duration kCheckAgain = absl::Milliseconds(50);
 
 http::Headers JsonHeaders(const std::vector<std::string>& warnings) {
   http::Headers headers = {{"Content-Type", "application/json"}};
@@ -107,7 +107,7 @@ void MemberRelay::Credit() {
     return;
   }
   crediting_ = true;
-  executor_.After(kLookAgain, [this] {
+  executor_.After(kCheckAgain, [this] {
     crediting_ = false;
     Credit();
   });

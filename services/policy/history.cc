@@ -22,7 +22,7 @@ bool Fits(const std::string& filter, std::string_view token) {
 }
 
 // Whether the row "<group>.<kind>.<namespace>.<name>" is asked for.
-bool Wanted(const v1::QueryRequest& request, std::string_view key) {
+bool IsAskedFor(const v1::QueryRequest& request, std::string_view key) {
   return EncodeToken(request.name()) == SubjectToken(key, 3) &&
          Fits(request.namespace_(), SubjectToken(key, 2)) &&
          Fits(request.kind(), SubjectToken(key, 1)) && Fits(request.group(), SubjectToken(key, 0));
@@ -69,7 +69,7 @@ void HistoryAnswers::Answer(const v1::QueryRequest& request,
   // The rows first: what replaces one of them meanwhile is a later generation, and left out.
   const auto found = std::make_shared<std::map<std::string, Kept>>();
   for (const auto& [key, row] : objects_.rows()) {
-    if (!Wanted(request, key)) continue;
+    if (!IsAskedFor(request, key)) continue;
     Kept& kept = (*found)[std::string(key)];
     kept.now = row.Parse();
     kept.revision = row.revision;

@@ -89,8 +89,8 @@ std::string WhyTheseReplicas(const ScheduleInput& input, const ClusterVerdict& v
   return tier;
 }
 
-v1::ClusterDecision Describe(const ScheduleInput& input, const ScheduleResult& result,
-                             const ClusterVerdict& verdict, int64_t vote) {
+v1::ClusterDecision DecisionOn(const ScheduleInput& input, const ScheduleResult& result,
+                               const ClusterVerdict& verdict, int64_t vote) {
   FilterContext context{input.request, input.request.terms[result.term], input.groups,
                         input.now_micros};
   context.in_use = verdict.in_use;
@@ -141,7 +141,8 @@ std::vector<v1::ClusterDecision> Decisions(const ScheduleInput& input, const Sch
   std::vector<v1::ClusterDecision> decisions;
   for (size_t i = 0; i < told.size(); ++i) {
     if (!told[i]) continue;
-    decisions.push_back(Describe(input, result, result.verdicts[i], votes.empty() ? 0 : votes[i]));
+    decisions.push_back(
+        DecisionOn(input, result, result.verdicts[i], votes.empty() ? 0 : votes[i]));
   }
   return decisions;
 }

@@ -4,6 +4,8 @@
 
 namespace sealane::scheduler {
 
+bool ChoosesClusters(const FilterContext& context) { return !context.request.all_clusters; }
+
 const std::array<FilterPlugin, kFilterCount>& FilterPlugins() {
   static const std::array<FilterPlugin, kFilterCount> plugins = {
       kClusterDeletionFilter, kApiEnablementFilter,    kTaintTolerationFilter,

@@ -39,6 +39,9 @@ struct FilterContext {
   mutable bool last_apis_serve = false;
 };
 
+// For `relevant` below: not of what is meant for all clusters.
+bool ChoosesClusters(const FilterContext& context);
+
 // To which tier of a term the clusters of a snapshot belong.
 class ClusterTiers {
  public:

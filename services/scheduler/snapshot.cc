@@ -12,7 +12,7 @@
 namespace sealane::scheduler {
 namespace {
 
-constexpr std::string_view kPods = "pods";
+constexpr std::string_view kPodsResource = "pods";
 // How much may be remembered of which affinity matches which cluster: a byte for each pair.
 constexpr size_t kMemoBytes = size_t{32} << 20;
 
@@ -138,7 +138,7 @@ void Snapshot::Set(const v1::ClusterStatus& status) {
   info->free = FreeResources(status.resource_summary());
   // Counted in whole pods before the subtraction, as Karmada does.
   const v1::ResourceSummary& summary = status.resource_summary();
-  const std::string pods(kPods);
+  const std::string pods(kPodsResource);
   info->free_pods = Parse(summary.allocatable(), pods).Value() -
                     Parse(summary.allocated(), pods).Value() -
                     Parse(summary.allocating(), pods).Value();

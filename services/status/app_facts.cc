@@ -32,7 +32,7 @@ WorkFacts::State StateOf(v1::WorkStatus::State state) {
   }
 }
 
-int32_t Count(kube::FieldReader& fields, std::string_view name) {
+int32_t CountOf(kube::FieldReader& fields, std::string_view name) {
   return static_cast<int32_t>(std::clamp<int64_t>(fields.Int(name), 0, INT32_MAX));
 }
 
@@ -176,15 +176,15 @@ Published FactsOf(const v1::AppStatus& row, ClusterNames& names) {
 ReplicaCounts CountReplicas(const Json& status) {
   kube::FieldReader fields(&status, "status");
   if (fields.Has("desiredNumberScheduled")) {
-    return {.wanted = Count(fields, "desiredNumberScheduled"),
-            .updated = Count(fields, "updatedNumberScheduled"),
-            .ready = Count(fields, "numberReady"),
-            .available = Count(fields, "numberAvailable")};
+    return {.wanted = CountOf(fields, "desiredNumberScheduled"),
+            .updated = CountOf(fields, "updatedNumberScheduled"),
+            .ready = CountOf(fields, "numberReady"),
+            .available = CountOf(fields, "numberAvailable")};
   }
   return {.wanted = 0,
-          .updated = Count(fields, "updatedReplicas"),
-          .ready = Count(fields, "readyReplicas"),
-          .available = Count(fields, "availableReplicas")};
+          .updated = CountOf(fields, "updatedReplicas"),
+          .ready = CountOf(fields, "readyReplicas"),
+          .available = CountOf(fields, "availableReplicas")};
 }
 
 bool IsStale(const WorkFacts& known, const WorkFacts& word) {

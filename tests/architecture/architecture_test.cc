@@ -362,6 +362,44 @@ TEST(Architecture, FilesStaySmall) {
   }
 }
 
+// Several files of a library are compiled as one (CMAKE_UNITY_BUILD): there two helpers of one name
+// are an error at best, and at worst one quietly takes the calls that are meant for the other.
+TEST(Architecture, HelpersHaveNamesOfTheirOwnInTheirLibrary) {
+  static const std::regex function(R"(^[A-Za-z\[][\w:<>,&*\[\] ]*[ *&](\w+)\()");
+  static const std::regex constant(R"(^(?:static )?const(?:expr)? [^=({]*\b(k[A-Z]\w*))");
+  static const std::regex type(R"(^(?:struct|class|enum class) (\w+)(?: final)?(?: \{| :))");
+  std::map<std::string, std::map<std::string, std::set<std::string>>>
+      names;  // library, name: files
+  for (const Source& source : Sources()) {
+    const bool header = source.path.ends_with(".h");
+    if (source.path.starts_with("tests/") || source.path.starts_with("benchmarks/")) continue;
+    bool unnamed = false;
+    for (size_t i = 0; i < source.lines.size(); ++i) {
+      if (source.lines[i] == "namespace {") unnamed = true;
+      if (source.lines[i] == "}  // namespace") unnamed = false;
+      const std::string& line = source.code[i];
+      if (!(header || unnamed) || line.empty() || line[0] == ' ') continue;
+      std::smatch match;
+      if (std::regex_search(line, match, function) ||
+          (!header &&
+           (std::regex_search(line, match, constant) || std::regex_search(line, match, type)))) {
+        names[FolderOf(source.path)][match[1]].insert(source.path);
+      }
+    }
+  }
+  EXPECT_GT(names["lib/kubeapi"].size(), 100U);
+  for (const auto& [library, files_of] : names) {
+    for (const auto& [name, files] : files_of) {
+      const bool helper = std::any_of(files.begin(), files.end(), [](const std::string& path) {
+        return path.ends_with(".cc");
+      });
+      EXPECT_FALSE(helper && files.size() > 1)
+          << name << " is in " << StrJoin(files, ", ")
+          << ": give one of them another name, or both one home";
+    }
+  }
+}
+
 TEST(Architecture, HeadersAreGuarded) {
   for (const Source& source : Sources()) {
     if (!source.path.ends_with(".h")) continue;

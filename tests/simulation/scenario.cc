@@ -8,8 +8,8 @@ namespace sealane::simulation {
 namespace {
 
 constexpr const char* kNamespaces[] = {"alpha", "beta"};
-constexpr const char* kApps[] = {"web", "api", "db", "chat"};
-constexpr const char* kPolicies[] = {"p1", "p2"};
+constexpr const char* kScenarioApps[] = {"web", "api", "db", "chat"};
+constexpr const char* kScenarioPolicies[] = {"p1", "p2"};
 
 std::string Id(const std::string& ns, const std::string& name) { return StrCat(ns, "/", name); }
 
@@ -51,7 +51,7 @@ std::vector<std::string> Scenario::InitialManifests(Random& random) {
         "\n"));
   }
   for (const char* ns : kNamespaces) {
-    for (const char* name : kPolicies) {
+    for (const char* name : kScenarioPolicies) {
       PolicySpec policy = RandomPolicy(random, ns, name);
       out.push_back(PolicyYaml(policy));
       policies_[Id(ns, name)] = std::move(policy);
@@ -87,8 +87,8 @@ PolicySpec Scenario::RandomPolicy(Random& random, const std::string& ns,
 
 AppSpec Scenario::RandomApp(Random& random) const {
   return {.ns = kNamespaces[random.Below(std::size(kNamespaces))],
-          .name = kApps[random.Below(std::size(kApps))],
-          .policy = kPolicies[random.Below(std::size(kPolicies))],
+          .name = kScenarioApps[random.Below(std::size(kScenarioApps))],
+          .policy = kScenarioPolicies[random.Below(std::size(kScenarioPolicies))],
           .image = StrCat("shop/app:", random.Below(1000)),
           .replicas = static_cast<int>(1 + random.Below(9)),
           .config = StrCat("v", random.Below(1000))};
@@ -111,7 +111,7 @@ Scenario::Event Scenario::NextEvent(Random& random) {
     apps_.erase(it);
   } else if (dice < 85) {
     const std::string ns = kNamespaces[random.Below(std::size(kNamespaces))];
-    const std::string name = kPolicies[random.Below(std::size(kPolicies))];
+    const std::string name = kScenarioPolicies[random.Below(std::size(kScenarioPolicies))];
     PolicySpec policy = RandomPolicy(random, ns, name);
     event.manifests = {PolicyYaml(policy)};
     event.what = StrCat("change policy ", ns, "/", name, " to ", policy.mode);

@@ -11,7 +11,7 @@
 namespace sealane::kubesim {
 namespace {
 
-absl::StatusOr<int> Number(std::string_view text, int low, int high) {
+absl::StatusOr<int> ParseNumber(std::string_view text, int low, int high) {
   if (text.empty() || text.size() > 9 ||
       text.find_first_not_of("0123456789") != std::string_view::npos) {
     return InvalidArgument("must be a whole number");
@@ -37,7 +37,7 @@ absl::Status SetQuantity(std::string_view text, std::string& out) {
 }
 
 absl::Status SetNumber(std::string_view text, int low, int high, int& out) {
-  SEALANE_ASSIGN_OR_RETURN(out, Number(text, low, high));
+  SEALANE_ASSIGN_OR_RETURN(out, ParseNumber(text, low, high));
   return absl::OkStatus();
 }
 
@@ -90,7 +90,7 @@ absl::StatusOr<ProgramOptions> ParseOptions(int argc, char** argv) {
       {"controllers", [&](std::string_view v) { return SetSwitch(v, cluster.controllers); }},
       {"metrics", [&](std::string_view v) { return SetSwitch(v, cluster.metrics); }},
       {"seed", [&](std::string_view v) -> absl::Status {
-         SEALANE_ASSIGN_OR_RETURN(const int seed, Number(v, 0, 999999999));
+         SEALANE_ASSIGN_OR_RETURN(const int seed, ParseNumber(v, 0, 999999999));
          options.seed = static_cast<uint64_t>(seed);
          return absl::OkStatus();
        }}};

@@ -12,7 +12,7 @@
 namespace sealane::kubesim {
 namespace {
 
-double ValueAt(const Json& map, const char* name) {
+double AmountAt(const Json& map, const char* name) {
   const auto it = map.is_object() ? map.find(name) : map.end();
   if (!map.is_object() || it == map.end() || !it->is_string()) return 0;
   const auto value = QuantityValue(it->get_ref<const std::string&>());
@@ -114,8 +114,8 @@ Amount RequestsOf(const Json& pod) {
   out.pods = 1;
   for (const Json& container : pod.at("spec").value("containers", Json::array())) {
     const Json requests = container.value("resources", Json::object()).value("requests", Json());
-    out.cpu += ValueAt(requests, "cpu");
-    out.memory += ValueAt(requests, "memory");
+    out.cpu += AmountAt(requests, "cpu");
+    out.memory += AmountAt(requests, "memory");
   }
   return out;
 }
@@ -123,9 +123,9 @@ Amount RequestsOf(const Json& pod) {
 Amount AllocatableOf(const Json& node) {
   const Json allocatable = node.value("status", Json::object()).value("allocatable", Json());
   Amount out;
-  out.cpu = ValueAt(allocatable, "cpu");
-  out.memory = ValueAt(allocatable, "memory");
-  out.pods = static_cast<int>(ValueAt(allocatable, "pods"));
+  out.cpu = AmountAt(allocatable, "cpu");
+  out.memory = AmountAt(allocatable, "memory");
+  out.pods = static_cast<int>(AmountAt(allocatable, "pods"));
   return out;
 }
 

@@ -62,7 +62,7 @@ std::string ClustersTable(const AppDetails& details, const ViewOptions& options)
 }
 
 // The scheduler's word on each cluster: where, and why not elsewhere.
-std::string Decisions(const v1::Placed& placed, const ViewOptions& options) {
+std::string PlacementDecisions(const v1::Placed& placed, const ViewOptions& options) {
   TextTable table({"CLUSTER", "CHOSEN", "REPLICAS", "WHY"});
   for (const v1::ClusterDecision& decision : placed.decisions()) {
     std::vector<std::string> why(decision.reasons().begin(), decision.reasons().end());
@@ -73,45 +73,42 @@ std::string Decisions(const v1::Placed& placed, const ViewOptions& options) {
   return table.empty() ? "" : StrCat("\n", table.Render(options.style));
 }
 
-void Line(std::string& out, std::string_view name, std::string_view value) {
-  if (value.empty()) return;
-  out.append(name).append(12 - std::min<size_t>(11, name.size()), ' ').append(value).append("\n");
-}
-
 }  // namespace
 
 std::string FormatAppDetails(const AppDetails& details, const ViewOptions& options) {
   const v1::AppStatus& app = details.app;
   std::string out = StrCat(options.style.Bold(FormatRef(app.ref())), "\n");
-  Line(out, "phase",
-       StrCat(options.style.Word(app.phase()),
-              app.message().empty() ? "" : StrCat("  ", app.message())));
-  Line(out, "policy", app.policy().empty() ? "none claims it" : app.policy());
+  AddLine(out, "phase",
+          StrCat(options.style.Word(app.phase()),
+                 app.message().empty() ? "" : StrCat("  ", app.message())));
+  AddLine(out, "policy", app.policy().empty() ? "none claims it" : app.policy());
   if (app.replicas().wanted() > 0) {
-    Line(out, "replicas",
-         StrCat(app.replicas().wanted(), " wanted, ", app.replicas().updated(), " updated, ",
-                app.replicas().ready(), " ready, ", app.replicas().available(), " available"));
+    AddLine(out, "replicas",
+            StrCat(app.replicas().wanted(), " wanted, ", app.replicas().updated(), " updated, ",
+                   app.replicas().ready(), " ready, ", app.replicas().available(), " available"));
   }
-  Line(out, "generation",
-       StrCat(app.generation(), app.observed_generation() == app.generation()
-                                    ? ", runs everywhere"
-                                    : StrCat(", ", app.observed_generation(), " runs everywhere")));
+  AddLine(
+      out, "generation",
+      StrCat(app.generation(), app.observed_generation() == app.generation()
+                                   ? ", runs everywhere"
+                                   : StrCat(", ", app.observed_generation(), " runs everywhere")));
   if (details.placed != nullptr) {
-    Line(out, "scheduling",
-         StrCat(options.style.Word(details.placed->state()),
-                details.placed->message().empty() ? "" : StrCat("  ", details.placed->message())));
-    for (const std::string& text : FormatEvictions(*details.placed)) Line(out, "moves", text);
+    AddLine(
+        out, "scheduling",
+        StrCat(options.style.Word(details.placed->state()),
+               details.placed->message().empty() ? "" : StrCat("  ", details.placed->message())));
+    for (const std::string& text : FormatEvictions(*details.placed)) AddLine(out, "moves", text);
   } else if (!app.schedule_state().empty()) {
-    Line(out, "scheduling",
-         StrCat(options.style.Word(app.schedule_state()),
-                app.schedule_message().empty() ? "" : StrCat("  ", app.schedule_message())));
+    AddLine(out, "scheduling",
+            StrCat(options.style.Word(app.schedule_state()),
+                   app.schedule_message().empty() ? "" : StrCat("  ", app.schedule_message())));
   }
   for (const std::string& error : app.render_errors()) {
-    Line(out, "error", options.style.Red(error));
+    AddLine(out, "error", options.style.Red(error));
   }
   const std::string clusters = ClustersTable(details, options);
   if (!clusters.empty()) out.append("\n").append(clusters);
-  if (details.placed != nullptr) out.append(Decisions(*details.placed, options));
+  if (details.placed != nullptr) out.append(PlacementDecisions(*details.placed, options));
   if (options.wide && !app.status_json().empty()) {
     const Json status = Json::parse(app.status_json(), nullptr, /*allow_exceptions=*/false);
     if (!status.is_discarded()) out.append("\nstatus:\n").append(kube::ToYaml(status));

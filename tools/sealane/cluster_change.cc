@@ -9,7 +9,7 @@
 namespace sealane::cli {
 namespace {
 
-constexpr int kShown = 20;
+constexpr int kShownMoves = 20;
 
 const v1::Condition* Find(const v1::ClusterStatus& cluster, std::string_view type) {
   for (const v1::Condition& condition : cluster.conditions()) {
@@ -45,7 +45,7 @@ std::string Unhealthy(const v1::QueryReply& apps, const std::string& cluster, co
     // A namespace goes where its content goes, and says nothing about health.
     if (app.ref().kind() == "Namespace" && app.policy().empty()) continue;
     if (part == nullptr || (part->health() == "Healthy" && part->state() == "Applied")) continue;
-    if (++shown > kShown) {
+    if (++shown > kShownMoves) {
       ++more;
       continue;
     }

@@ -16,18 +16,11 @@ namespace {
 
 using QuantityTexts = google::protobuf::Map<std::string, std::string>;
 
-constexpr size_t kNameWidth = 12;
 constexpr size_t kLongestValue = 100;
 
-void Line(std::string& out, std::string_view name, std::string_view value) {
-  if (value.empty()) return;
-  out.append(name).append(kNameWidth - std::min(kNameWidth - 1, name.size()), ' ');
-  out.append(value).append("\n");
-}
-
 // The first line "name  value", the others below the value.
-void Lines(std::string& out, std::string_view name, const std::vector<std::string>& values) {
-  for (size_t i = 0; i < values.size(); ++i) Line(out, i == 0 ? name : " ", values[i]);
+void AddLines(std::string& out, std::string_view name, const std::vector<std::string>& values) {
+  for (size_t i = 0; i < values.size(); ++i) AddLine(out, i == 0 ? name : " ", values[i]);
 }
 
 std::string Shortened(std::string text) {
@@ -126,15 +119,15 @@ std::string_view ResourceOf(TopOrder order) {
 
 std::string FormatPublished(const v1::StoredObject& object, const ViewOptions& options) {
   std::string out;
-  Line(out, "published",
-       StrCat(FormatAge(options.now_micros, object.updated_micros()), " ago",
-              object.publisher().empty() ? "" : StrCat(" by ", object.publisher()),
-              object.event_id().empty() ? "" : StrCat(", event ", object.event_id())));
-  Line(out, "created", StrCat(FormatAge(options.now_micros, object.created_micros()), " ago"));
+  AddLine(out, "published",
+          StrCat(FormatAge(options.now_micros, object.updated_micros()), " ago",
+                 object.publisher().empty() ? "" : StrCat(" by ", object.publisher()),
+                 object.event_id().empty() ? "" : StrCat(", event ", object.event_id())));
+  AddLine(out, "created", StrCat(FormatAge(options.now_micros, object.created_micros()), " ago"));
   const Json manifest = Json::parse(object.manifest(), nullptr, /*allow_exceptions=*/false);
   if (manifest.is_object()) {
-    Lines(out, "labels", Pairs(manifest, "labels"));
-    Lines(out, "annotations", Pairs(manifest, "annotations"));
+    AddLines(out, "labels", Pairs(manifest, "labels"));
+    AddLines(out, "annotations", Pairs(manifest, "annotations"));
   }
   return out;
 }
@@ -150,35 +143,36 @@ std::string FormatRecentEvents(const v1::QueryReply& events, int most, const Sty
 std::string FormatClusterDetails(const v1::ClusterStatus& cluster, const Json& progress,
                                  const ViewOptions& options) {
   std::string out = StrCat(options.style.Bold(StrCat("Cluster ", cluster.name())), "\n");
-  Line(out, "state",
-       cluster.deleting() ? options.style.Word("Deleting")
-                          : options.style.Word(ReadyStatus(cluster)));
-  Line(out, "last word",
-       StrCat(FormatAge(options.now_micros, cluster.last_heartbeat_micros()),
-              cluster.last_heartbeat_micros() == 0 ? "" : " ago"));
-  Line(out, "provider", cluster.provider());
-  Line(out, "region", cluster.region());
-  Line(out, "zones", StrJoin(cluster.zones(), ", "));
-  Lines(out, "labels", Pairs(cluster.labels()));
-  Lines(out, "annotations", Pairs(cluster.annotations()));
+  AddLine(out, "state",
+          cluster.deleting() ? options.style.Word("Deleting")
+                             : options.style.Word(ReadyStatus(cluster)));
+  AddLine(out, "last word",
+          StrCat(FormatAge(options.now_micros, cluster.last_heartbeat_micros()),
+                 cluster.last_heartbeat_micros() == 0 ? "" : " ago"));
+  AddLine(out, "provider", cluster.provider());
+  AddLine(out, "region", cluster.region());
+  AddLine(out, "zones", StrJoin(cluster.zones(), ", "));
+  AddLines(out, "labels", Pairs(cluster.labels()));
+  AddLines(out, "annotations", Pairs(cluster.annotations()));
   std::vector<std::string> taints;
   for (const v1::Taint& taint : cluster.taints()) {
     taints.push_back(StrCat(taint.key(), taint.value().empty() ? "" : StrCat("=", taint.value()),
                             ":", taint.effect(),
                             taint.source().empty() ? "" : StrCat("  set by ", taint.source())));
   }
-  Lines(out, "taints", taints);
-  Line(out, "kubernetes", cluster.kubernetes_version());
-  Line(out, "agent",
-       StrCat(cluster.agent_version(),
-              cluster.agent_bus_user().empty() ? "" : StrCat("  as ", cluster.agent_bus_user())));
-  Line(out, "nodes",
-       StrCat(cluster.node_summary().ready_num(), " of ", cluster.node_summary().total_num(),
-              " ready"));
-  Line(out, "objects",
-       StrCat(progress.value("placed", int64_t{0}), " placed, ",
-              progress.value("applied", int64_t{0}), " applied, ",
-              progress.value("healthy", int64_t{0}), " healthy"));
+  AddLines(out, "taints", taints);
+  AddLine(out, "kubernetes", cluster.kubernetes_version());
+  AddLine(
+      out, "agent",
+      StrCat(cluster.agent_version(),
+             cluster.agent_bus_user().empty() ? "" : StrCat("  as ", cluster.agent_bus_user())));
+  AddLine(out, "nodes",
+          StrCat(cluster.node_summary().ready_num(), " of ", cluster.node_summary().total_num(),
+                 " ready"));
+  AddLine(out, "objects",
+          StrCat(progress.value("placed", int64_t{0}), " placed, ",
+                 progress.value("applied", int64_t{0}), " applied, ",
+                 progress.value("healthy", int64_t{0}), " healthy"));
   return out.append(ResourcesTable(cluster, options)).append(ConditionsTable(cluster, options));
 }
 

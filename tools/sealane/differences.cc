@@ -21,10 +21,6 @@ bool AllNamed(const Json& list) {
   });
 }
 
-std::string Text(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 void Flatten(const Json& json, const std::string& path, Leaves& leaves) {
   if (json.is_object()) {
     for (const auto& item : json.items()) {
@@ -33,7 +29,7 @@ void Flatten(const Json& json, const std::string& path, Leaves& leaves) {
     return;
   }
   if (!json.is_array()) {
-    leaves.emplace(path, StrCat("=", Text(json)));
+    leaves.emplace(path, StrCat("=", PlainText(json)));
     return;
   }
   const bool named = AllNamed(json);
@@ -43,7 +39,7 @@ void Flatten(const Json& json, const std::string& path, Leaves& leaves) {
       const std::string key = named ? element.at("name").get<std::string>() : StrCat(index);
       Flatten(element, StrCat(path, "[", key, "]"), leaves);
     } else {
-      leaves.emplace(path, StrCat(" ", Text(element)));
+      leaves.emplace(path, StrCat(" ", PlainText(element)));
     }
     ++index;
   }
@@ -80,6 +76,10 @@ std::string InWords(std::string_view path, std::string_view text) {
 
 }  // namespace
 
+std::string PlainText(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
 std::map<std::string, std::vector<std::string>> Differences(
     const std::map<std::string, Json>& manifests) {
   std::map<std::string, Leaves> by_cluster;
@@ -110,10 +110,10 @@ std::vector<std::string> Images(const Json& manifest) {
     const Json& containers = manifest.at(*pointer);
     for (const Json& container : containers) {
       if (!container.is_object() || !container.contains("image")) continue;
-      const std::string image = Text(container.at("image"));
+      const std::string image = PlainText(container.at("image"));
       images.push_back(containers.size() == 1 || !container.contains("name")
                            ? image
-                           : StrCat(Text(container.at("name")), ": ", image));
+                           : StrCat(PlainText(container.at("name")), ": ", image));
     }
     break;
   }

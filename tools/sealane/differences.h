@@ -21,4 +21,7 @@ namespace sealane::cli {
 // container's name when there is one only. Empty for objects without a pod template.
 [[nodiscard]] std::vector<std::string> Images(const Json& manifest);
 
+// A text as it is, anything else as JSON.
+[[nodiscard]] std::string PlainText(const Json& value);
+
 }  // namespace sealane::cli

@@ -3,19 +3,16 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "tools/sealane/differences.h"
 #include "tools/sealane/views.h"
 
 namespace sealane::cli {
 namespace {
 
-std::string Text(const Json& json, const char* field) {
+std::string FieldText(const Json& json, const char* field) {
   const auto it = json.is_object() ? json.find(field) : json.end();
   if (!json.is_object() || it == json.end() || it->is_null()) return "";
   return it->is_string() ? it->get<std::string>() : it->dump();
-}
-
-std::string TextOf(const Json& json) {
-  return json.is_string() ? json.get<std::string>() : json.dump();
 }
 
 // The policies that speak about the object's kind, and the overrides in the order they apply.
@@ -25,8 +22,9 @@ std::string Policies(const Json& explained, const ViewOptions& options) {
   TextTable table({"POLICY", "PRIORITY", "MATCHES", "CLAIMS", "WHY"});
   if (policies.is_array()) {
     for (const Json& policy : policies) {
-      table.Add({Text(policy, "policy"), Text(policy, "priority"), Text(policy, "matches"),
-                 Text(policy, "claims") == "true" ? "yes" : "no", Text(policy, "why")});
+      table.Add({FieldText(policy, "policy"), FieldText(policy, "priority"),
+                 FieldText(policy, "matches"), FieldText(policy, "claims") == "true" ? "yes" : "no",
+                 FieldText(policy, "why")});
     }
   }
   if (table.empty()) {
@@ -38,7 +36,7 @@ std::string Policies(const Json& explained, const ViewOptions& options) {
       explained.is_object() ? explained.value("overridesInOrder", Json()) : Json();
   if (overrides.is_array() && !overrides.empty()) {
     std::vector<std::string> names;
-    for (const Json& name : overrides) names.push_back(TextOf(name));
+    for (const Json& name : overrides) names.push_back(PlainText(name));
     out.append(StrCat("\nOverrides, the later wins: ", StrJoin(names, ", then "), "\n"));
   }
   return out;
@@ -59,37 +57,32 @@ Json InForce(const v1::Placed& placed) {
   return targets;
 }
 
-void Line(std::string& out, std::string_view name, std::string_view value) {
-  if (value.empty()) return;
-  out.append(name).append(12 - std::min<size_t>(11, name.size()), ' ').append(value).append("\n");
-}
-
 std::string Placement(const ExplainDetails& details, const ViewOptions& options) {
   std::string out;
   const v1::Placed& placed = *details.placed;
-  Line(out, "placement",
-       StrCat(options.style.Word(placed.state()),
-              placed.message().empty() ? "" : StrCat("  ", placed.message())));
+  AddLine(out, "placement",
+          StrCat(options.style.Word(placed.state()),
+                 placed.message().empty() ? "" : StrCat("  ", placed.message())));
   const Json in_force = InForce(placed);
-  Line(out, "in force", Targets(in_force));
-  if (!placed.cause().empty()) Line(out, "because", placed.cause());
-  for (const std::string& text : FormatEvictions(placed)) Line(out, "moves", text);
+  AddLine(out, "in force", Targets(in_force));
+  if (!placed.cause().empty()) AddLine(out, "because", placed.cause());
+  for (const std::string& text : FormatEvictions(placed)) AddLine(out, "moves", text);
   const Json now = Json::parse(details.decision, nullptr, /*allow_exceptions=*/false);
-  Line(out, "rules", Text(now, "strategy"));
-  const std::string group = Text(now, "group");
-  if (!group.empty()) Line(out, "group", group);
+  AddLine(out, "rules", FieldText(now, "strategy"));
+  const std::string group = FieldText(now, "group");
+  if (!group.empty()) AddLine(out, "group", group);
   const Json failed = now.is_object() ? now.value("failedGroups", Json()) : Json();
   if (failed.is_array()) {
     for (const Json& entry : failed) {
-      Line(
-          out, "not in",
-          StrCat(Text(entry, "group"), ": ", Text(entry, "outcome"), "  ", Text(entry, "message")));
+      AddLine(out, "not in",
+              StrCat(FieldText(entry, "group"), ": ", FieldText(entry, "outcome"), "  ",
+                     FieldText(entry, "message")));
     }
   }
-  Line(out, "note", Text(now, "note"));
+  AddLine(out, "note", FieldText(now, "note"));
   const Json would = now.is_object() ? now.value("would", Json()) : Json();
   if (would.is_object() && !would.empty() && would != in_force) {
-    Line(out, "now", StrCat("a decision from now on would give ", Targets(would)));
+    AddLine(out, "now", StrCat("a decision from now on would give ", Targets(would)));
   }
   return out;
 }
@@ -121,11 +114,11 @@ std::string Decisions(const std::vector<v1::ClusterDecision>& decisions,
 std::string FormatExplanation(const ExplainDetails& details, const ViewOptions& options) {
   const v1::AppStatus& app = details.app;
   std::string out = StrCat(options.style.Bold(FormatRef(app.ref())), "\n");
-  Line(out, "claimed by", app.policy().empty() ? "no policy claims it" : app.policy());
-  Line(out, "goes with", StrJoin(details.needed_by, ", "));
-  Line(out, "phase",
-       StrCat(options.style.Word(app.phase()),
-              app.message().empty() ? "" : StrCat("  ", app.message())));
+  AddLine(out, "claimed by", app.policy().empty() ? "no policy claims it" : app.policy());
+  AddLine(out, "goes with", StrJoin(details.needed_by, ", "));
+  AddLine(out, "phase",
+          StrCat(options.style.Word(app.phase()),
+                 app.message().empty() ? "" : StrCat("  ", app.message())));
   const Json policies = Json::parse(details.policies, nullptr, /*allow_exceptions=*/false);
   out.append("\n").append(Policies(policies, options));
   for (const auto& [cluster, why] : details.render_errors) {

@@ -11,13 +11,13 @@ namespace {
 using kube::GetInt;
 using kube::GetString;
 
-std::string Text(const Json& source, std::string_view field) {
+std::string FieldOrDash(const Json& source, std::string_view field) {
   const std::string_view text = GetString(source, {field});
   return text.empty() ? "-" : std::string(text);
 }
 
 std::string Commit(const Json& source, std::string_view field) {
-  return Text(source, field).substr(0, 8);
+  return FieldOrDash(source, field).substr(0, 8);
 }
 
 std::string Age(const Json& source, std::string_view field, int64_t now_micros) {
@@ -30,7 +30,7 @@ std::string Path(const Json& source) {
   return path.empty() ? "all of it" : std::string(path);
 }
 
-const Json& List(const Json& source, std::string_view field) {
+const Json& ListIn(const Json& source, std::string_view field) {
   static const Json& none = *new Json(Json::array());
   const Json* list = kube::Find(source, {field});
   return list == nullptr || !list->is_array() ? none : *list;
@@ -50,15 +50,16 @@ std::string FormatSources(const Json& sources, const ViewOptions& options) {
   if (options.wide) header.insert(header.begin() + 1, {"URL", "BRANCH", "PATH"});
   TextTable table(header);
   for (const Json& source : sources) {
-    std::vector<std::string> row = {Text(source, "name"),
-                                    Text(source, "state"),
+    std::vector<std::string> row = {FieldOrDash(source, "name"),
+                                    FieldOrDash(source, "state"),
                                     Commit(source, "fetchedCommit"),
                                     Commit(source, "appliedCommit"),
                                     StrCat(GetInt(source, {"objectCount"})),
                                     Age(source, "appliedAt", options.now_micros),
                                     std::string(GetString(source, {"message"}))};
     if (options.wide) {
-      row.insert(row.begin() + 1, {Text(source, "url"), Text(source, "branch"), Path(source)});
+      row.insert(row.begin() + 1,
+                 {FieldOrDash(source, "url"), FieldOrDash(source, "branch"), Path(source)});
     }
     table.Add(std::move(row));
   }
@@ -66,22 +67,22 @@ std::string FormatSources(const Json& sources, const ViewOptions& options) {
 }
 
 std::string FormatSource(const Json& source, const ViewOptions& options) {
-  std::string out = options.style.Bold(StrCat("GitSource ", Text(source, "name"))) + "\n";
+  std::string out = options.style.Bold(StrCat("GitSource ", FieldOrDash(source, "name"))) + "\n";
   const auto line = [&out](std::string_view name, std::string_view text) {
     out.append(name).append(name.size() < 9 ? 9 - name.size() : 1, ' ').append(text).append("\n");
   };
-  const std::string state = Text(source, "state");
+  const std::string state = FieldOrDash(source, "state");
   const std::string_view message = GetString(source, {"message"});
   line("state", StrCat(options.style.Word(state), message.empty() ? "" : "  ", message));
-  line("from",
-       StrCat(Text(source, "url"), ", branch ", Text(source, "branch"), ", path ", Path(source)));
-  line("fetched", StrCat(Text(source, "fetchedCommit"), "  first seen ",
+  line("from", StrCat(FieldOrDash(source, "url"), ", branch ", FieldOrDash(source, "branch"),
+                      ", path ", Path(source)));
+  line("fetched", StrCat(FieldOrDash(source, "fetchedCommit"), "  first seen ",
                          Age(source, "fetchedAt", options.now_micros), " ago, last read ",
                          Age(source, "checkedAt", options.now_micros), " ago"));
-  line("applied", StrCat(Text(source, "appliedCommit"), "  ",
+  line("applied", StrCat(FieldOrDash(source, "appliedCommit"), "  ",
                          Age(source, "appliedAt", options.now_micros), " ago"));
   line("prune", kube::GetBool(source, {"prune"}) ? "yes" : "no: what leaves the path stays");
-  const Json& problems = List(source, "problems");
+  const Json& problems = ListIn(source, "problems");
   if (!problems.empty()) {
     out.append("\n").append(options.style.Bold("What is wrong")).append("\n");
     for (const Json& problem : problems) {
@@ -89,7 +90,7 @@ std::string FormatSource(const Json& source, const ViewOptions& options) {
           StrCat("  ", GetString(problem, {"reason"}), "  ", GetString(problem, {"text"}), "\n"));
     }
   }
-  const Json& objects = List(source, "objects");
+  const Json& objects = ListIn(source, "objects");
   out.append("\n")
       .append(options.style.Bold(StrCat(GetInt(source, {"objectCount"}), " objects")))
       .append("\n");

@@ -5,13 +5,12 @@
 #include "lib/core/json.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/kube/policy_admission.h"
 #include "lib/model/identity.h"
 #include "tools/sealane/render_message.h"
 
 namespace sealane::cli {
 namespace {
-
-constexpr char kPolicyGroup[] = "policy.karmada.io";
 
 template <typename Rows>
 Json RowsToJson(const Rows& rows) {
@@ -45,7 +44,7 @@ const Noun* FindNoun(std::string_view word) {
 absl::StatusOr<Listing> List(Fleet& fleet, const Noun& noun, v1::QueryRequest filter, bool brief,
                              absl::Duration timeout) {
   filter.set_what(std::string(noun.what));
-  if (noun.name == "policies") filter.set_group(kPolicyGroup);
+  if (noun.name == "policies") filter.set_group(std::string(kube::kPolicyGroup));
   if (noun.name == "apps" && brief) (*filter.mutable_options())["detail"] = "brief";
   Listing listing;
   SEALANE_ASSIGN_OR_RETURN(listing.reply, fleet.Query(noun.service, filter, timeout));

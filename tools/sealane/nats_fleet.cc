@@ -13,7 +13,7 @@ namespace sealane::cli {
 
 namespace {
 
-NatsOptions OptionsOf(const Context& context) {
+NatsOptions NatsOptionsOf(const Context& context) {
   NatsOptions options;
   options.urls.clear();
   for (const absl::string_view url : absl::StrSplit(context.url, ',', absl::SkipWhitespace())) {
@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<Fleet>> ConnectFleet(const Context& context,
   // The last thing the client complained about; written and read on the connection's thread.
   const auto complaint = std::make_shared<std::string>();
   const BusFleet::BusMaker make = [&](Env env) -> absl::StatusOr<std::unique_ptr<Bus>> {
-    NatsOptions options = OptionsOf(context);
+    NatsOptions options = NatsOptionsOf(context);
     options.on_error = [complaint](std::string_view what) { *complaint = std::string(what); };
     SEALANE_ASSIGN_OR_RETURN(std::unique_ptr<Bus> bus, NatsBus::Create(env, std::move(options)));
     return bus;

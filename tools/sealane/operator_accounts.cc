@@ -13,7 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kOperatorKey[] = "operator";
-constexpr char kSystemUser[] = "system";
 
 std::string KeyPath(const std::string& directory, const std::string& name) {
   return (fs::path(directory) / "keys" / (name + ".seed")).string();

@@ -16,6 +16,9 @@
 
 namespace sealane::cli {
 
+// Who speaks to the server's resolver.
+inline constexpr char kSystemUser[] = "system";
+
 // DIRECTORY/creds/USER.creds
 [[nodiscard]] std::string CredentialsPath(const std::string& directory, const std::string& user);
 

@@ -92,7 +92,7 @@ absl::Status Update(const ServerConfigRequest& request, bool is_new, ServerFleet
   return UpdateClusters(request, fleet, retired);
 }
 
-absl::StatusOr<std::string> ReadPassword(const std::string& path) {
+absl::StatusOr<std::string> ReadStoredPassword(const std::string& path) {
   SEALANE_ASSIGN_OR_RETURN(std::string password, ReadFile(path));
   while (!password.empty() && password.back() == '\n') password.pop_back();
   if (password.empty()) return InvalidArgument(StrCat(path, ": the password file is empty"));
@@ -108,7 +108,7 @@ class Passwords {
 
   absl::StatusOr<std::string> Of(const std::string& user) {
     const std::string path = (directory_ / user).string();
-    absl::StatusOr<std::string> known = ReadPassword(path);
+    absl::StatusOr<std::string> known = ReadStoredPassword(path);
     if (known.ok() || !absl::IsNotFound(known.status())) return known;
     std::string password = make_();
     SEALANE_RETURN_IF_ERROR(WriteFile(path, password + "\n", 0600));
@@ -206,7 +206,8 @@ absl::StatusOr<ClusterLogin> LoginOf(const std::string& directory, const std::st
   login.user = ClusterUser(cluster, *generations->rbegin());
   if (fleet.operator_name.empty()) {
     SEALANE_ASSIGN_OR_RETURN(
-        login.password, ReadPassword((fs::path(directory) / "passwords" / login.user).string()));
+        login.password,
+        ReadStoredPassword((fs::path(directory) / "passwords" / login.user).string()));
   } else {
     SEALANE_ASSIGN_OR_RETURN(login.creds, ReadFile(CredentialsPath(directory, login.user)));
   }

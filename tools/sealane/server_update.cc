@@ -11,8 +11,6 @@
 namespace sealane::cli {
 namespace {
 
-constexpr char kSystemUser[] = "system";
-
 // Sends claims to the server's resolver.
 absl::Status Push(Fleet& system, const char* subject, const std::string& claims,
                   absl::Duration timeout) {

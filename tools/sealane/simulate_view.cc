@@ -6,7 +6,7 @@
 namespace sealane::cli {
 namespace {
 
-std::string Text(const Json& json, const char* field) {
+std::string TextIn(const Json& json, const char* field) {
   const auto it = json.find(field);
   if (it == json.end() || it->is_null()) return "";
   return it->is_string() ? it->get<std::string>() : it->dump();
@@ -18,7 +18,7 @@ int64_t Number(const Json& json, const char* field) {
 }
 
 // "aws-virginia 2" a line; without the number where objects have no replicas.
-std::string Targets(const Json& move, const char* field) {
+std::string TargetsIn(const Json& move, const char* field) {
   const Json targets = move.value(field, Json::object());
   if (!targets.is_object() || targets.empty()) return "-";
   std::vector<std::string> words;
@@ -35,13 +35,13 @@ std::string Signed(int64_t number) {
 std::string Moves(const Json& moves, bool fitting, const ViewOptions& options) {
   TextTable table({"OBJECT", "BEFORE", "AFTER", "STATE", "WHY"});
   for (const Json& move : moves) {
-    if (!move.is_object() || (Text(move, "state") == "Scheduled") != fitting) continue;
+    if (!move.is_object() || (TextIn(move, "state") == "Scheduled") != fitting) continue;
     std::vector<std::string> why;
     for (const char* field : {"cause", "message"}) {
-      if (std::string text = Text(move, field); !text.empty()) why.push_back(std::move(text));
+      if (std::string text = TextIn(move, field); !text.empty()) why.push_back(std::move(text));
     }
-    table.Add({Text(move, "object"), Targets(move, "before"), Targets(move, "after"),
-               Text(move, "state"), StrJoin(why, "\n")});
+    table.Add({TextIn(move, "object"), TargetsIn(move, "before"), TargetsIn(move, "after"),
+               TextIn(move, "state"), StrJoin(why, "\n")});
   }
   return table.empty() ? "" : table.Render(options.style);
 }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kGap = "  ";
 
-std::vector<std::string_view> Lines(std::string_view cell) {
+std::vector<std::string_view> LinesOf(std::string_view cell) {
   std::vector<std::string_view> lines;
   for (;;) {
     const size_t end = cell.find('\n');
@@ -22,7 +22,7 @@ std::vector<std::string_view> Lines(std::string_view cell) {
 }
 
 template <size_t N>
-bool OneOf(std::string_view word, const std::array<std::string_view, N>& words) {
+bool IsOneOf(std::string_view word, const std::array<std::string_view, N>& words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
@@ -41,9 +41,9 @@ std::string Style::Word(std::string_view text) const {
       "NotReady", "False",     "Warning",  "NoClusterFit", "Unschedulable"};
   static constexpr std::array<std::string_view, 6> kWaiting = {
       "Pending", "Applying", "Progressing", "Deleting", "Removing", "Unknown"};
-  if (OneOf(text, kGood)) return Dress(colour, "32", text);
-  if (OneOf(text, kBad)) return Dress(colour, "31", text);
-  if (OneOf(text, kWaiting)) return Dress(colour, "33", text);
+  if (IsOneOf(text, kGood)) return Dress(colour, "32", text);
+  if (IsOneOf(text, kBad)) return Dress(colour, "31", text);
+  if (IsOneOf(text, kWaiting)) return Dress(colour, "33", text);
   return std::string(text);
 }
 
@@ -63,7 +63,7 @@ std::string TextTable::Render(const Style& style, bool with_header,
   const auto measure = [&widths](const std::vector<std::string>& row) {
     widths.resize(std::max(widths.size(), row.size()));
     for (size_t i = 0; i < row.size(); ++i) {
-      for (const std::string_view line : Lines(row[i])) {
+      for (const std::string_view line : LinesOf(row[i])) {
         widths[i] = std::max(widths[i], DisplayWidth(line));
       }
     }
@@ -74,11 +74,11 @@ std::string TextTable::Render(const Style& style, bool with_header,
   std::string out;
   const auto render = [&](const std::vector<std::string>& row, bool header) {
     size_t height = 1;
-    for (const std::string& cell : row) height = std::max(height, Lines(cell).size());
+    for (const std::string& cell : row) height = std::max(height, LinesOf(cell).size());
     for (size_t line = 0; line < height; ++line) {
       size_t blanks = 0;
       for (size_t i = 0; i < row.size(); ++i) {
-        const std::vector<std::string_view> lines = Lines(row[i]);
+        const std::vector<std::string_view> lines = LinesOf(row[i]);
         const std::string_view text = line < lines.size() ? lines[line] : "";
         if (!text.empty()) {
           out.append(blanks, ' ');

@@ -39,7 +39,7 @@ ClusterTimes TimesOf(const TraceDetails& trace, const v1::AppStatus& app,
 }
 
 // What a cluster that is not healthy waits for.
-std::string Waiting(const v1::ClusterAppStatus& cluster) {
+std::string WaitingLine(const v1::ClusterAppStatus& cluster) {
   std::string text = cluster.state();
   if (text == "Applied") text = cluster.health().empty() ? "Unknown" : cluster.health();
   for (const std::string* part : {&cluster.reason(), &cluster.message()}) {
@@ -80,7 +80,7 @@ std::string FormatApp(const TraceDetails& trace, const v1::AppStatus& app, const
     std::vector<std::string> row = {
         cluster.cluster(), FormatOffset(begin, times.placed), FormatOffset(begin, times.rendered),
         FormatOffset(begin, times.applied), FormatOffset(begin, times.healthy)};
-    if (!all_healthy) row.push_back(times.healthy != 0 ? "" : Waiting(cluster));
+    if (!all_healthy) row.push_back(times.healthy != 0 ? "" : WaitingLine(cluster));
     table.Add(std::move(row));
   }
   if (app.phase() == "Healthy") {

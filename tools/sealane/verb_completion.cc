@@ -94,7 +94,7 @@ int PrintWords(const Invocation& invocation, const std::vector<std::string>& wor
   }
 }
 
-int Run(const Invocation& invocation) {
+int RunCompletion(const Invocation& invocation) {
   std::vector<std::string> words = invocation.args.positional();
   if (words.size() > 1 && words[0] == "words") {
     words.erase(words.begin());
@@ -122,7 +122,7 @@ Command CompletionCommand() {
           "  source <(sealane completion zsh)     # after compinit, in ~/.zshrc\n",
           {},
           false,
-          Run};
+          RunCompletion};
 }
 
 }  // namespace sealane::cli

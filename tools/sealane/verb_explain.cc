@@ -17,7 +17,8 @@ Json ParseOr(const std::string& text, Json otherwise) {
 
 // Fills in what the policy service and the scheduler say. The scheduler has nothing to say about
 // what no policy claims. `placements` holds what the details point to.
-absl::Status Ask(const Subject& subject, v1::QueryReply* placements, ExplainDetails* details) {
+absl::Status AskExplain(const Subject& subject, v1::QueryReply* placements,
+                        ExplainDetails* details) {
   const v1::ObjectRef& ref = subject.app.ref();
   SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply policies,
                            subject.fleet->Query("policy", About("explain", ref), subject.timeout));
@@ -59,7 +60,7 @@ absl::Status Ask(const Subject& subject, v1::QueryReply* placements, ExplainDeta
   return absl::OkStatus();
 }
 
-Json ToJson(const ExplainDetails& details) {
+Json ExplainToJson(const ExplainDetails& details) {
   Json json = {{"object", FormatRef(details.app.ref())},
                {"app", MessageToJson(details.app)},
                {"neededBy", details.needed_by},
@@ -96,12 +97,12 @@ int Explain(const Invocation& invocation) {
   v1::QueryReply placements;
   ExplainDetails details;
   details.app = subject->app;
-  const absl::Status asked = Ask(*subject, &placements, &details);
+  const absl::Status asked = AskExplain(*subject, &placements, &details);
   if (!asked.ok()) return Fail(terminal, asked);
   if (*format == "json") {
-    terminal.out << ToJson(details).dump(2) << "\n";
+    terminal.out << ExplainToJson(details).dump(2) << "\n";
   } else if (*format == "yaml") {
-    terminal.out << kube::ToYaml(ToJson(details));
+    terminal.out << kube::ToYaml(ExplainToJson(details));
   } else {
     ViewOptions options;
     options.style = terminal.style;

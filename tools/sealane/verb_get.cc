@@ -15,7 +15,7 @@ namespace sealane::cli {
 namespace {
 
 // How often what tells no news of itself is asked for again.
-constexpr absl::Duration kLook = absl::Seconds(2);
+constexpr absl::Duration kLookAtEvents = absl::Seconds(2);
 
 struct Request {
   const Noun* noun = nullptr;
@@ -126,7 +126,7 @@ class Watcher {
       SEALANE_RETURN_IF_ERROR(Look(request_.filter));
       // The events of the fleet are no more than a reason to look earlier.
       const absl::Status status = fleet_.Follow(
-          platform::kEvents, kLook, [] { return true; },
+          platform::kEvents, kLookAtEvents, [] { return true; },
           [](std::string_view, std::string_view) { return false; });
       if (!status.ok() && !absl::IsDeadlineExceeded(status)) return status;
     }

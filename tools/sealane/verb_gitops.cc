@@ -19,28 +19,28 @@ namespace sealane::cli {
 namespace {
 
 // Between two looks at what became of a request.
-constexpr absl::Duration kLook = absl::Milliseconds(200);
+constexpr absl::Duration kLookAtRequest = absl::Milliseconds(200);
 // One look. Who asks while nobody leads gets no answer and asks again.
 constexpr absl::Duration kAnswer = absl::Seconds(2);
 
-struct Asked {
+struct AskedSource {
   std::unique_ptr<Fleet> fleet;
   absl::Duration timeout;
   std::string name;
 };
 
-absl::StatusOr<Asked> Ask(const Invocation& invocation) {
+absl::StatusOr<AskedSource> AskSource(const Invocation& invocation) {
   const auto& words = invocation.args.positional();
   if (words.size() != 2)
     return InvalidArgument(StrCat("give one NAME: gitops ", words[0], " NAME"));
-  Asked asked;
+  AskedSource asked;
   asked.name = words[1];
   SEALANE_ASSIGN_OR_RETURN(asked.timeout, Timeout(invocation.args));
   SEALANE_ASSIGN_OR_RETURN(asked.fleet, Connect(invocation));
   return asked;
 }
 
-v1::ObjectRef RefOf(const std::string& name) {
+v1::ObjectRef SourceRef(const std::string& name) {
   v1::ObjectRef ref;
   ref.set_api_version(std::string(kube::kGitSourceApiVersion));
   ref.set_kind(std::string(kube::kGitSourceKind));
@@ -65,7 +65,7 @@ absl::StatusOr<Json> Sources(Fleet& fleet, const std::string& name, absl::Durati
 }
 
 // Looks at the source until `done` says so; it is given null when there is no such source.
-absl::StatusOr<Json> WaitFor(Asked& asked, std::string_view what,
+absl::StatusOr<Json> WaitFor(AskedSource& asked, std::string_view what,
                              const std::function<bool(const Json&)>& done) {
   const int64_t until = asked.fleet->NowMicros() + absl::ToInt64Microseconds(asked.timeout);
   while (true) {
@@ -85,13 +85,14 @@ absl::StatusOr<Json> WaitFor(Asked& asked, std::string_view what,
                         absl::FormatDuration(asked.timeout), "; it goes on with it")));
     }
     (void)asked.fleet->Follow(
-        "events.>", kLook, [] { return true; },
+        "events.>", kLookAtRequest, [] { return true; },
         [](std::string_view, std::string_view) { return true; });
   }
 }
 
 // Waits until the request of this id was handled and tells how that ended.
-absl::StatusOr<int> WaitHandled(const Invocation& invocation, Asked& asked, const std::string& id) {
+absl::StatusOr<int> WaitHandled(const Invocation& invocation, AskedSource& asked,
+                                const std::string& id) {
   Terminal& terminal = invocation.terminal;
   SEALANE_ASSIGN_OR_RETURN(const Json source,
                            WaitFor(asked, "read the repository", [&](const Json& found) {
@@ -117,7 +118,7 @@ absl::StatusOr<int> Add(const Invocation& invocation) {
   if (!args.Has("repo")) return InvalidArgument("--repo is missing: the repository's URL or path");
   std::string url = args.Get("repo");
   if (url.starts_with(".")) url = std::filesystem::absolute(url).lexically_normal().string();
-  SEALANE_ASSIGN_OR_RETURN(Asked asked, Ask(invocation));
+  SEALANE_ASSIGN_OR_RETURN(AskedSource asked, AskSource(invocation));
   const std::string id = asked.fleet->NewId();
   Json manifest = Manifest(asked.name);
   manifest["metadata"]["annotations"][std::string(kube::kSyncAnnotation)] = id;
@@ -140,16 +141,17 @@ absl::StatusOr<int> Add(const Invocation& invocation) {
   return WaitHandled(invocation, asked, id);
 }
 
-absl::StatusOr<bool> Change(const Invocation& invocation, Asked& asked,
-                            const std::function<bool(Json&)>& change) {
-  return ChangeObject(*asked.fleet, RefOf(asked.name), Publisher(invocation), asked.timeout,
+absl::StatusOr<bool> ChangeSource(const Invocation& invocation, AskedSource& asked,
+                                  const std::function<bool(Json&)>& change) {
+  return ChangeObject(*asked.fleet, SourceRef(asked.name), Publisher(invocation), asked.timeout,
                       change);
 }
 
-absl::StatusOr<std::string> RequestSync(const Invocation& invocation, Asked& asked, bool keep) {
+absl::StatusOr<std::string> RequestSync(const Invocation& invocation, AskedSource& asked,
+                                        bool keep) {
   std::string id = asked.fleet->NewId();
   SEALANE_RETURN_IF_ERROR(
-      Change(invocation, asked, [&](Json& manifest) {
+      ChangeSource(invocation, asked, [&](Json& manifest) {
         manifest["metadata"]["annotations"][std::string(kube::kSyncAnnotation)] = id;
         if (keep) manifest["spec"]["prune"] = false;
         return true;
@@ -158,15 +160,15 @@ absl::StatusOr<std::string> RequestSync(const Invocation& invocation, Asked& ask
 }
 
 absl::StatusOr<int> Sync(const Invocation& invocation) {
-  SEALANE_ASSIGN_OR_RETURN(Asked asked, Ask(invocation));
+  SEALANE_ASSIGN_OR_RETURN(AskedSource asked, AskSource(invocation));
   SEALANE_ASSIGN_OR_RETURN(const std::string id, RequestSync(invocation, asked, false));
   if (invocation.args.Has("no-wait")) return kOk;
   return WaitHandled(invocation, asked, id);
 }
 
 absl::StatusOr<int> SetSuspended(const Invocation& invocation, bool suspend) {
-  SEALANE_ASSIGN_OR_RETURN(Asked asked, Ask(invocation));
-  SEALANE_ASSIGN_OR_RETURN(const bool changed, Change(invocation, asked, [&](Json& manifest) {
+  SEALANE_ASSIGN_OR_RETURN(AskedSource asked, AskSource(invocation));
+  SEALANE_ASSIGN_OR_RETURN(const bool changed, ChangeSource(invocation, asked, [&](Json& manifest) {
                              if (kube::GetBool(manifest, {"spec", "suspend"}) == suspend)
                                return false;
                              manifest["spec"]["suspend"] = suspend;
@@ -181,7 +183,7 @@ absl::StatusOr<int> SetSuspended(const Invocation& invocation, bool suspend) {
 
 absl::StatusOr<int> Remove(const Invocation& invocation) {
   const bool keep = invocation.args.Has("keep");
-  SEALANE_ASSIGN_OR_RETURN(Asked asked, Ask(invocation));
+  SEALANE_ASSIGN_OR_RETURN(AskedSource asked, AskSource(invocation));
   if (keep) {
     // The service must know it before the source is gone.
     SEALANE_ASSIGN_OR_RETURN(const std::string id, RequestSync(invocation, asked, true));
@@ -207,13 +209,13 @@ absl::StatusOr<int> Remove(const Invocation& invocation) {
   return kOk;
 }
 
-absl::StatusOr<int> Show(const Invocation& invocation, bool one) {
+absl::StatusOr<int> ShowSources(const Invocation& invocation, bool one) {
   Terminal& terminal = invocation.terminal;
   SEALANE_ASSIGN_OR_RETURN(const std::string format,
                            OutputFormat(invocation.args, {"table", "wide", "json", "yaml"}));
-  Asked asked;
+  AskedSource asked;
   if (one) {
-    SEALANE_ASSIGN_OR_RETURN(asked, Ask(invocation));
+    SEALANE_ASSIGN_OR_RETURN(asked, AskSource(invocation));
   } else {
     if (invocation.args.positional().size() != 1) return InvalidArgument("list takes no name");
     SEALANE_ASSIGN_OR_RETURN(asked.timeout, Timeout(invocation.args));
@@ -241,8 +243,8 @@ absl::StatusOr<int> Gitops(const Invocation& invocation) {
   const auto& words = invocation.args.positional();
   const std::string verb = words.empty() ? "" : words[0];
   if (verb == "add") return Add(invocation);
-  if (verb == "list") return Show(invocation, false);
-  if (verb == "get" || verb == "status") return Show(invocation, true);
+  if (verb == "list") return ShowSources(invocation, false);
+  if (verb == "get" || verb == "status") return ShowSources(invocation, true);
   if (verb == "sync") return Sync(invocation);
   if (verb == "suspend" || verb == "resume") return SetSuspended(invocation, verb == "suspend");
   if (verb == "remove") return Remove(invocation);
@@ -250,7 +252,7 @@ absl::StatusOr<int> Gitops(const Invocation& invocation) {
       "gitops does add, list, status, sync, suspend, resume or remove; which one?");
 }
 
-int Run(const Invocation& invocation) {
+int RunGitops(const Invocation& invocation) {
   const absl::StatusOr<int> code = Gitops(invocation);
   return code.ok() ? *code : Fail(invocation.terminal, code.status());
 }
@@ -287,7 +289,7 @@ Command GitopsCommand() {
        {"output", 'o', "table|wide|json|yaml", "list, status: the form of the answer"},
        {"publisher", 0, "TEXT", "who did this, for events and history (default $USER)"}},
       true,
-      Run};
+      RunGitops};
 }
 
 }  // namespace sealane::cli

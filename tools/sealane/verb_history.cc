@@ -14,19 +14,19 @@
 namespace sealane::cli {
 namespace {
 
-struct Asked {
+struct AskedHistory {
   std::unique_ptr<Fleet> fleet;
   absl::Duration timeout;
   ObjectHistory history;
 };
 
-absl::StatusOr<Asked> Ask(const Invocation& invocation) {
+absl::StatusOr<AskedHistory> AskHistory(const Invocation& invocation) {
   const Args& args = invocation.args;
   if (args.positional().size() != 1) {
     return InvalidArgument(
         "give one NAME or KIND/NAME; `sealane get objects -A` lists what there is");
   }
-  Asked asked;
+  AskedHistory asked;
   SEALANE_ASSIGN_OR_RETURN(const AppName name, ParseAppName(args.positional()[0]));
   SEALANE_ASSIGN_OR_RETURN(asked.timeout, Timeout(args));
   Context context;
@@ -60,7 +60,7 @@ absl::Status ShowHistory(const Invocation& invocation) {
   if (invocation.args.Has("diff") && !invocation.args.Has("revision")) {
     return InvalidArgument("--diff needs --revision REV: it compares that one with the last");
   }
-  SEALANE_ASSIGN_OR_RETURN(const Asked asked, Ask(invocation));
+  SEALANE_ASSIGN_OR_RETURN(const AskedHistory asked, AskHistory(invocation));
   if (invocation.args.Has("revision")) {
     SEALANE_ASSIGN_OR_RETURN(const v1::StoredObject* revision,
                              RevisionOf(asked.history, invocation.args, "revision"));
@@ -97,7 +97,7 @@ int History(const Invocation& invocation) {
 
 // --- Back ----------------------------------------------------------------------------------------
 
-v1::DeployEvent RollbackEvent(const Invocation& invocation, const Asked& asked,
+v1::DeployEvent RollbackEvent(const Invocation& invocation, const AskedHistory& asked,
                               const v1::StoredObject& target) {
   v1::DeployEvent event;
   event.set_id(asked.fleet->NewId());
@@ -128,7 +128,7 @@ absl::StatusOr<int> RollBack(const Invocation& invocation) {
   const Args& args = invocation.args;
   Terminal& terminal = invocation.terminal;
   SEALANE_ASSIGN_OR_RETURN(const std::string format, OutputFormat(args, {"json", "yaml"}));
-  SEALANE_ASSIGN_OR_RETURN(const Asked asked, Ask(invocation));
+  SEALANE_ASSIGN_OR_RETURN(const AskedHistory asked, AskHistory(invocation));
   SEALANE_ASSIGN_OR_RETURN(
       const v1::StoredObject* target,
       args.Has("to") ? RevisionOf(asked.history, args, "to") : PreviousRevision(asked.history));

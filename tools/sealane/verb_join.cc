@@ -20,11 +20,11 @@ namespace sealane::cli {
 namespace {
 
 constexpr char kClusterVersion[] = "cluster.karmada.io/v1alpha1";
-constexpr absl::Duration kLook = absl::Milliseconds(500);
+constexpr absl::Duration kLookAtLeaving = absl::Milliseconds(500);
 constexpr int kLooksPerCount =
     4;  // counting what is left costs more than looking whether anything is
 
-v1::ObjectRef RefOf(const std::string& cluster) {
+v1::ObjectRef ClusterRef(const std::string& cluster) {
   v1::ObjectRef ref;
   ref.set_api_version(kClusterVersion);
   ref.set_kind("Cluster");
@@ -95,8 +95,8 @@ absl::StatusOr<std::string> Directory(const Args& args) {
 }
 
 // Writes what changes in the bus' directory and tells the server.
-absl::Status Change(ServerConfigRequest request, const Invocation& invocation,
-                    const Context& context, Fleet& fleet, ServerConfigOutcome* outcome) {
+absl::Status ChangeServers(ServerConfigRequest request, const Invocation& invocation,
+                           const Context& context, Fleet& fleet, ServerConfigOutcome* outcome) {
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(invocation.args));
   SEALANE_ASSIGN_OR_RETURN(const DirectoryLock lock,
                            LockDirectory(request.directory, invocation.terminal));
@@ -124,7 +124,7 @@ absl::StatusOr<AgentManifestOptions> ManifestOptions(const Args& args) {
 // The Cluster object that is registered; an empty one when there is none.
 absl::StatusOr<Json> Registered(Fleet& fleet, const std::string& cluster, absl::Duration timeout) {
   SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
-                           fleet.Query("policy", About("objects", RefOf(cluster)), timeout));
+                           fleet.Query("policy", About("objects", ClusterRef(cluster)), timeout));
   if (reply.objects().empty() || reply.objects(0).deleting()) return Json::object();
   Json object = Json::parse(reply.objects(0).manifest(), nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return Internal("the Cluster object is not JSON");
@@ -149,7 +149,7 @@ absl::Status JoinCluster(const Invocation& invocation) {
   request.directory = directory;
   request.clusters = {options.cluster};
   ServerConfigOutcome outcome;
-  SEALANE_RETURN_IF_ERROR(Change(std::move(request), invocation, context, *fleet, &outcome));
+  SEALANE_RETURN_IF_ERROR(ChangeServers(std::move(request), invocation, context, *fleet, &outcome));
   SEALANE_ASSIGN_OR_RETURN(options.login, LoginOf(directory, options.cluster));
   SEALANE_RETURN_IF_ERROR(Send(invocation, *fleet, Apply(std::move(cluster)), timeout));
   SEALANE_ASSIGN_OR_RETURN(const std::string text, AgentManifest(options));
@@ -169,7 +169,7 @@ int Join(const Invocation& invocation) {
 absl::StatusOr<std::string> WithKeepMark(Fleet& fleet, const std::string& cluster,
                                          absl::Duration timeout) {
   SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
-                           fleet.Query("policy", About("objects", RefOf(cluster)), timeout));
+                           fleet.Query("policy", About("objects", ClusterRef(cluster)), timeout));
   if (reply.objects().empty()) return NotFound(StrCat("there is no cluster ", cluster));
   Json object = Json::parse(reply.objects(0).manifest(), nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return Internal("the Cluster object is not JSON");
@@ -212,7 +212,7 @@ absl::Status WaitUntilEmpty(Terminal& terminal, Fleet& fleet, const std::string&
   int told = 0;
   for (int look = 0;; ++look) {
     SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply,
-                             fleet.Query("policy", About("objects", RefOf(cluster)), timeout));
+                             fleet.Query("policy", About("objects", ClusterRef(cluster)), timeout));
     if (reply.objects().empty()) return absl::OkStatus();
     if (look % kLooksPerCount == 0) {
       const auto left = LeftIn(fleet, cluster, timeout);
@@ -230,7 +230,7 @@ absl::Status WaitUntilEmpty(Terminal& terminal, Fleet& fleet, const std::string&
                  "room for it. See `sealane get works --cluster ",
                  cluster, "`, and `sealane explain` about what is left; then run unjoin again")));
     }
-    Wait(fleet, kLook);
+    Wait(fleet, kLookAtLeaving);
   }
 }
 
@@ -262,7 +262,7 @@ absl::Status UnjoinCluster(const Invocation& invocation) {
   // Absent: an earlier run wrote it and could not tell the server.
   if (LoginOf(directory, cluster).ok()) request.remove_clusters = {cluster};
   ServerConfigOutcome outcome;
-  SEALANE_RETURN_IF_ERROR(Change(std::move(request), invocation, context, *fleet, &outcome));
+  SEALANE_RETURN_IF_ERROR(ChangeServers(std::move(request), invocation, context, *fleet, &outcome));
   invocation.terminal.out << "cluster " << cluster << " has left; its login works no more\n";
   if (!left.empty()) invocation.terminal.out << "abandoned there:\n" << left;
   return absl::OkStatus();

@@ -48,7 +48,7 @@ absl::StatusOr<std::vector<v1::ObjectRef>> Chosen(const Args& args, Fleet& fleet
   return refs;
 }
 
-Json Request(const std::string& name, const std::vector<v1::ObjectRef>& refs) {
+Json RebalanceRequest(const std::string& name, const std::vector<v1::ObjectRef>& refs) {
   Json workloads = Json::array();
   for (const v1::ObjectRef& ref : refs) {
     Json& workload = workloads.emplace_back(
@@ -70,8 +70,8 @@ v1::Operation Operation(v1::Operation::Type type, const Json& manifest) {
 
 // Publishes the request, waits until the scheduler has said what became of it, and takes the
 // request away again: what it asked for stays asked.
-absl::StatusOr<v1::Event> Ask(const Invocation& invocation, Fleet& fleet, const Json& request,
-                              absl::Duration timeout) {
+absl::StatusOr<v1::Event> AskRebalance(const Invocation& invocation, Fleet& fleet,
+                                       const Json& request, absl::Duration timeout) {
   const std::string name = request["metadata"]["name"];
   const std::string publisher = Publisher(invocation);
   absl::Status published;
@@ -118,15 +118,16 @@ absl::StatusOr<int> Rebalance(const Invocation& invocation) {
   SEALANE_ASSIGN_OR_RETURN(const std::vector<v1::ObjectRef> refs,
                            Chosen(args, *fleet, ns, timeout));
   const std::string id = fleet->NewId();
-  const Json request = Request(StrCat("sealane-", id.substr(0, 8)), refs);
-  SEALANE_ASSIGN_OR_RETURN(const v1::Event event, Ask(invocation, *fleet, request, timeout));
+  const Json request = RebalanceRequest(StrCat("sealane-", id.substr(0, 8)), refs);
+  SEALANE_ASSIGN_OR_RETURN(const v1::Event event,
+                           AskRebalance(invocation, *fleet, request, timeout));
   terminal.out << terminal.style.Bold(event.reason()) << "  " << event.message() << "\n";
   if (event.reason() != "Rebalanced") return kRefused;
   terminal.out << "What moves is told by `sealane events --reason Moved`.\n";
   return kOk;
 }
 
-int Run(const Invocation& invocation) {
+int RunRebalance(const Invocation& invocation) {
   const absl::StatusOr<int> code = Rebalance(invocation);
   return code.ok() ? *code : Fail(invocation.terminal, code.status());
 }
@@ -149,7 +150,7 @@ Command RebalanceCommand() {
        {"selector", 'l', "SELECTOR", "all workloads that have these labels: app=web,tier!=edge"},
        {"publisher", 0, "TEXT", "who did this, for events and history (default $USER)"}},
       true,
-      Run};
+      RunRebalance};
 }
 
 }  // namespace sealane::cli

@@ -30,8 +30,8 @@ struct Answer {
 };
 
 // `works` outlives the answer. `cluster`: only that one; empty: all.
-absl::StatusOr<Answer> Ask(const Subject& subject, const v1::QueryReply& works,
-                           const std::string& cluster) {
+absl::StatusOr<Answer> AskRender(const Subject& subject, const v1::QueryReply& works,
+                                 const std::string& cluster) {
   const v1::ObjectRef& ref = subject.app.ref();
   Answer answer;
   SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply objects,
@@ -101,7 +101,7 @@ std::string Reasons(const Variant& variant, bool base_known) {
   return out;
 }
 
-std::string Text(const Answer& answer) {
+std::string AnswerText(const Answer& answer) {
   std::string out;
   for (const Variant& variant : answer.variants) {
     out.append(StrCat("---\n# cluster ", variant.cluster, "\n"));
@@ -130,7 +130,7 @@ std::string DiffText(const Answer& answer) {
   return out;
 }
 
-Json ToJson(const v1::ObjectRef& ref, const Answer& answer) {
+Json AnswerToJson(const v1::ObjectRef& ref, const Answer& answer) {
   Json clusters = Json::array();
   for (const Variant& variant : answer.variants) {
     Json changes = Json::array();
@@ -166,7 +166,7 @@ int Render(const Invocation& invocation) {
   request.set_cluster(invocation.args.Get("cluster"));
   const auto works = subject->fleet->Query("policy", request, subject->timeout);
   if (!works.ok()) return Fail(terminal, works.status());
-  const auto answer = Ask(*subject, *works, invocation.args.Get("cluster"));
+  const auto answer = AskRender(*subject, *works, invocation.args.Get("cluster"));
   if (!answer.ok()) return Fail(terminal, answer.status());
   if (answer->variants.empty()) {
     return Fail(terminal, NotFound(StrCat(FormatRef(ref), " is in no such cluster; ",
@@ -178,11 +178,11 @@ int Render(const Invocation& invocation) {
                                           "so there is nothing to compare with")));
   }
   if (*format == "json") {
-    terminal.out << ToJson(ref, *answer).dump(2) << "\n";
+    terminal.out << AnswerToJson(ref, *answer).dump(2) << "\n";
   } else if (*format == "yaml") {
-    terminal.out << kube::ToYaml(ToJson(ref, *answer));
+    terminal.out << kube::ToYaml(AnswerToJson(ref, *answer));
   } else {
-    terminal.out << (diff ? DiffText(*answer) : Text(*answer));
+    terminal.out << (diff ? DiffText(*answer) : AnswerText(*answer));
   }
   return kOk;
 }

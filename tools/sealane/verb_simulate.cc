@@ -94,8 +94,8 @@ absl::StatusOr<Question> ReadQuestion(const Invocation& invocation) {
   return question;
 }
 
-absl::StatusOr<Json> Ask(Fleet& fleet, const Question& question, absl::Duration timeout,
-                         std::vector<std::string>* notes) {
+absl::StatusOr<Json> AskSimulation(Fleet& fleet, const Question& question, absl::Duration timeout,
+                                   std::vector<std::string>* notes) {
   v1::QueryReply added;
   if (!question.clusters.empty()) {
     v1::QueryRequest request;
@@ -142,7 +142,7 @@ int Simulate(const Invocation& invocation) {
   const auto fleet = Connect(invocation);
   if (!fleet.ok()) return Fail(terminal, fleet.status());
   std::vector<std::string> notes;
-  auto simulation = Ask(**fleet, *question, *timeout, &notes);
+  auto simulation = AskSimulation(**fleet, *question, *timeout, &notes);
   if (!simulation.ok()) return Fail(terminal, simulation.status());
   if (format->empty()) {
     ViewOptions options;

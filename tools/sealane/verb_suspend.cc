@@ -3,6 +3,7 @@
 #include "lib/core/same_word.h"
 #include "lib/core/status.h"
 #include "lib/core/strings.h"
+#include "lib/kube/policy_admission.h"
 #include "tools/sealane/command.h"
 #include "tools/sealane/lookup.h"
 #include "tools/sealane/object_change.h"
@@ -11,8 +12,6 @@
 
 namespace sealane::cli {
 namespace {
-
-constexpr char kPolicyGroup[] = "policy.karmada.io";
 
 bool NamesPolicy(const AppName& name) {
   return SameWord(name.kind, "PropagationPolicy") ||
@@ -23,7 +22,7 @@ absl::StatusOr<v1::ObjectRef> PolicyByName(Fleet& fleet, const AppName& name, co
                                            absl::Duration timeout) {
   v1::QueryRequest request;
   request.set_what("objects");
-  request.set_group(kPolicyGroup);
+  request.set_group(std::string(kube::kPolicyGroup));
   request.set_name(name.name);
   if (SameWord(name.kind, "PropagationPolicy")) request.set_namespace_(ns);
   SEALANE_ASSIGN_OR_RETURN(const v1::QueryReply reply, fleet.Query("policy", request, timeout));
@@ -44,7 +43,7 @@ absl::StatusOr<v1::ObjectRef> PolicyOf(Fleet& fleet, const v1::AppStatus& app,
                          app.ref().kind(), "/", app.ref().name(), "` tells why"));
 }
 
-absl::Status Change(const Invocation& invocation, bool suspend) {
+absl::Status ChangeSuspension(const Invocation& invocation, bool suspend) {
   const Args& args = invocation.args;
   Terminal& terminal = invocation.terminal;
   if (args.positional().size() != 1) {
@@ -87,7 +86,7 @@ absl::Status Change(const Invocation& invocation, bool suspend) {
 }
 
 int Run(const Invocation& invocation, bool suspend) {
-  const absl::Status status = Change(invocation, suspend);
+  const absl::Status status = ChangeSuspension(invocation, suspend);
   return status.ok() ? kOk : Fail(invocation.terminal, status);
 }
 

@@ -16,8 +16,8 @@
 namespace sealane::cli {
 namespace {
 
-constexpr absl::Duration kLook = absl::Milliseconds(500);
-constexpr int kShown = 20;
+constexpr absl::Duration kLookAtChange = absl::Milliseconds(500);
+constexpr int kShownObjects = 20;
 
 struct Taint {
   std::string key;
@@ -104,8 +104,8 @@ absl::StatusOr<std::string> OneCluster(const Args& args) {
   return args.positional()[0];
 }
 
-absl::Status Change(const Invocation& invocation, Fleet& fleet, const std::string& cluster,
-                    const std::vector<Taint>& taints, std::string_view done) {
+absl::Status ChangeTaints(const Invocation& invocation, Fleet& fleet, const std::string& cluster,
+                          const std::vector<Taint>& taints, std::string_view done) {
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(invocation.args));
   SEALANE_ASSIGN_OR_RETURN(const bool changed,
                            ChangeCluster(fleet, cluster, Publisher(invocation), timeout,
@@ -121,7 +121,7 @@ int ChangeOne(const Invocation& invocation, const std::vector<Taint>& taints,
   if (!cluster.ok()) return Fail(invocation.terminal, cluster.status());
   const auto fleet = Connect(invocation);
   if (!fleet.ok()) return Fail(invocation.terminal, fleet.status());
-  const absl::Status status = Change(invocation, **fleet, *cluster, taints, done);
+  const absl::Status status = ChangeTaints(invocation, **fleet, *cluster, taints, done);
   return status.ok() ? kOk : Fail(invocation.terminal, status);
 }
 
@@ -150,7 +150,7 @@ int RunTaint(const Invocation& invocation) {
   }
   const auto fleet = Connect(invocation);
   if (!fleet.ok()) return Fail(terminal, fleet.status());
-  const absl::Status status = Change(invocation, **fleet, words[0], taints, "tainted");
+  const absl::Status status = ChangeTaints(invocation, **fleet, words[0], taints, "tainted");
   return status.ok() ? kOk : Fail(terminal, status);
 }
 
@@ -190,8 +190,8 @@ absl::Status DrainCluster(const Invocation& invocation, bool* drained) {
   SEALANE_ASSIGN_OR_RETURN(const std::string cluster, OneCluster(invocation.args));
   SEALANE_ASSIGN_OR_RETURN(const absl::Duration timeout, Timeout(invocation.args));
   SEALANE_ASSIGN_OR_RETURN(const auto fleet, Connect(invocation));
-  SEALANE_RETURN_IF_ERROR(Change(invocation, *fleet, cluster, {Cordon(false), Drain(false)},
-                                 "is drained: its applications move away first"));
+  SEALANE_RETURN_IF_ERROR(ChangeTaints(invocation, *fleet, cluster, {Cordon(false), Drain(false)},
+                                       "is drained: its applications move away first"));
   *drained = true;
   if (invocation.args.Has("no-wait")) return absl::OkStatus();
   const int64_t until = fleet->NowMicros() + absl::ToInt64Microseconds(timeout);
@@ -202,7 +202,7 @@ absl::Status DrainCluster(const Invocation& invocation, bool* drained) {
     // Several looks without a change: the taint takes a moment on its way, and not everything
     // leaves at once.
     (void)fleet->Follow(
-        "events.>", kLook, [] { return true; },
+        "events.>", kLookAtChange, [] { return true; },
         [](std::string_view, std::string_view) { return true; });
     int now = 0;
     SEALANE_ASSIGN_OR_RETURN(const std::vector<v1::Placed> left,
@@ -217,10 +217,11 @@ absl::Status DrainCluster(const Invocation& invocation, bool* drained) {
     }
     if (fleet->NowMicros() < until) continue;
     *drained = left.empty();
-    for (size_t i = 0; i < left.size() && i < kShown; ++i) {
+    for (size_t i = 0; i < left.size() && i < kShownObjects; ++i) {
       terminal.err << FormatRef(left[i].ref()) << ": " << WhyStill(left[i], cluster) << "\n";
     }
-    if (left.size() > kShown) terminal.err << "and " << left.size() - kShown << " more\n";
+    if (left.size() > kShownObjects)
+      terminal.err << "and " << left.size() - kShownObjects << " more\n";
     if (left.empty()) break;
     terminal.err << terminal.style.Red("error:") << " not empty after "
                  << absl::FormatDuration(timeout) << "; it goes on, `sealane uncordon " << cluster

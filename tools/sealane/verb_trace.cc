@@ -74,7 +74,7 @@ void LookUpOvertaken(Fleet& fleet, absl::Duration timeout, TraceDetails& trace) 
   }
 }
 
-void Complete(Fleet& fleet, absl::Duration timeout, bool one_object, TraceDetails& trace) {
+void FillIn(Fleet& fleet, absl::Duration timeout, bool one_object, TraceDetails& trace) {
   LookUpOvertaken(fleet, timeout, trace);
   for (const v1::AppStatus& app : trace.apps) {
     // What is not applied yet may have been rendered: only the policy service knows.
@@ -126,7 +126,7 @@ int Trace(const Invocation& invocation) {
     }
   }
   if (!trace.ok()) return Fail(terminal, trace.status());
-  Complete(**fleet, *timeout, !event, *trace);
+  FillIn(**fleet, *timeout, !event, *trace);
   if (*format == "json") {
     terminal.out << TraceToJson(*trace).dump(2) << "\n";
   } else if (*format == "yaml") {

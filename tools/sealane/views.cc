@@ -129,6 +129,13 @@ std::string PolicyTarget(const std::string& kind, const Json& spec) {
 
 }  // namespace
 
+void AddLine(std::string& out, std::string_view name, std::string_view value) {
+  constexpr size_t kNameWidth = 12;
+  if (value.empty()) return;
+  out.append(name).append(kNameWidth - std::min(kNameWidth - 1, name.size()), ' ');
+  out.append(value).append("\n");
+}
+
 std::string FormatReady(const v1::Replicas& replicas) {
   if (replicas.wanted() == 0 && replicas.ready() == 0) return "-";
   return StrCat(replicas.ready(), "/", replicas.wanted());

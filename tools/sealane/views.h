@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/core/json_fwd.h"
@@ -23,6 +24,9 @@ struct ViewOptions {
   // Lists: of the columns, at least these; and what they became. May be nullptr.
   std::vector<size_t>* widths = nullptr;
 };
+
+// A line "name        value", without a value nothing.
+void AddLine(std::string& out, std::string_view name, std::string_view value);
 
 // Rows are printed in the order they have in the reply.
 [[nodiscard]] std::string FormatApps(const v1::QueryReply& reply, const ViewOptions& options);

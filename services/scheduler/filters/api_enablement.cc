@@ -20,10 +20,9 @@ std::string WhyNotServed(const FilterContext& context, const ClusterInfo& /*clus
   return StrCat("the cluster does not serve ", ref.api_version(), " ", ref.kind());
 }
 
-bool Matters(const FilterContext& context) { return !context.request.all_clusters; }
-
 }  // namespace
 
-const FilterPlugin kApiEnablementFilter = {"APIEnablement", &Serves, &WhyNotServed, &Matters};
+const FilterPlugin kApiEnablementFilter = {"APIEnablement", &Serves, &WhyNotServed,
+                                           &ChoosesClusters};
 
 }  // namespace sealane::scheduler

@@ -33,8 +33,6 @@ std::string WhyNoMatch(const FilterContext& context, const ClusterInfo& cluster)
   return context.term.name.empty() ? why : StrCat("group ", context.term.name, ": ", why);
 }
 
-bool Matters(const FilterContext& context) { return !context.request.all_clusters; }
-
 }  // namespace
 
 ClusterTiers::ClusterTiers(const Request& request, const AffinityTerm& term,
@@ -51,6 +49,7 @@ int32_t ClusterTiers::Of(size_t index, const ClusterInfo& cluster) const {
   return -1;
 }
 
-const FilterPlugin kClusterAffinityFilter = {"ClusterAffinity", &Matches, &WhyNoMatch, &Matters};
+const FilterPlugin kClusterAffinityFilter = {"ClusterAffinity", &Matches, &WhyNoMatch,
+                                             &ChoosesClusters};
 
 }  // namespace sealane::scheduler

@@ -37,13 +37,13 @@ std::string WhyNoProperty(const FilterContext& context, const ClusterInfo& clust
   return StrCat("the cluster has no ", StrJoin(properties, ", no "));
 }
 
-bool Matters(const FilterContext& context) {
+bool HasSpread(const FilterContext& context) {
   return !context.request.all_clusters && !context.request.spread.empty();
 }
 
 }  // namespace
 
 const FilterPlugin kSpreadConstraintFilter = {"SpreadConstraint", &HasProperties, &WhyNoProperty,
-                                              &Matters};
+                                              &HasSpread};
 
 }  // namespace sealane::scheduler

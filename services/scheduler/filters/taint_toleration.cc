@@ -30,8 +30,6 @@ std::string WhyTaint(const FilterContext& context, const ClusterInfo& cluster) {
                 StrJoin(taints, ", "));
 }
 
-bool Matters(const FilterContext& context) { return !context.request.all_clusters; }
-
 }  // namespace
 
 int64_t ToleratedUntilMicros(const v1::Binding& binding, const v1::Taint& taint) {
@@ -52,6 +50,6 @@ int64_t ToleratedUntilMicros(const v1::Binding& binding, const v1::Taint& taint)
 }
 
 const FilterPlugin kTaintTolerationFilter = {"TaintToleration", &TaintsTolerated, &WhyTaint,
-                                             &Matters};
+                                             &ChoosesClusters};
 
 }  // namespace sealane::scheduler

@@ -18,11 +18,8 @@
 namespace sealane::status {
 namespace {
 
-constexpr size_t kTextBytes = 1000;
 constexpr int kEvictions = 100;
 constexpr int kReasons = 20;  // of one cluster
-
-std::string Text(std::string_view text) { return Shortened(text, kTextBytes); }
 
 // "TaintToleration: untolerated taint {...}" -> "TaintToleration".
 std::string FilterOf(std::string_view reason) {
@@ -38,9 +35,9 @@ int RankOf(const v1::ClusterDecision& decision) {
 Json DecisionJson(const v1::ClusterDecision& decision) {
   Json json = {{"cluster", decision.cluster()},   {"selected", decision.selected()},
                {"replicas", decision.replicas()}, {"reasons", Json::array()},
-               {"scores", Json::object()},        {"note", Text(decision.note())}};
+               {"scores", Json::object()},        {"note", MessageText(decision.note())}};
   for (int i = 0; i < std::min(kReasons, decision.reasons_size()); ++i) {
-    json["reasons"].push_back(Text(decision.reasons(i)));
+    json["reasons"].push_back(MessageText(decision.reasons(i)));
   }
   for (const auto& score : decision.scores()) json["scores"][score.first] = score.second;
   if (decision.available_replicas() >= 0) json["available"] = decision.available_replicas();
@@ -60,7 +57,7 @@ Json EvictionsJson(const v1::Placed& placed) {
   for (int i = 0; i < std::min(kEvictions, placed.evictions_size()); ++i) {
     const v1::Eviction& eviction = placed.evictions(i);
     Json entry = {{"cluster", eviction.cluster()},
-                  {"reason", Text(eviction.reason())},
+                  {"reason", MessageText(eviction.reason())},
                   {"replacedBy", Json::array()}};
     for (const std::string& name : eviction.replaced_by()) entry["replacedBy"].push_back(name);
     if (eviction.since_micros() > 0) entry["since"] = eviction.since_micros() / 1000;
@@ -99,17 +96,25 @@ Json ExplainJson(const v1::QueryReply& reply, const ExplainSlice& slice) {
   const auto word = [&body](const char* name) {
     if (!body.is_object()) return std::string();
     const auto it = body.find(name);
-    return it != body.end() && it->is_string() ? Text(it->get_ref<const std::string&>())
+    return it != body.end() && it->is_string() ? MessageText(it->get_ref<const std::string&>())
                                                : std::string();
   };
-  Json json = {{"state", row.state()},         {"message", Text(row.message())},
-               {"cause", Text(row.cause())},   {"policy", ""},
-               {"strategy", word("strategy")}, {"outcome", word("outcome")},
-               {"note", word("note")},         {"group", word("group")},
-               {"clusters", TargetsJson(row)}, {"evictions", EvictionsJson(row)},
-               {"selected", ranks[0]},         {"feasible", ranks[1]},
-               {"refused", ranks[2]},          {"reasons", Json::array()},
-               {"decisions", Json::array()},   {"decisionCount", decisions.size()}};
+  Json json = {{"state", row.state()},
+               {"message", MessageText(row.message())},
+               {"cause", MessageText(row.cause())},
+               {"policy", ""},
+               {"strategy", word("strategy")},
+               {"outcome", word("outcome")},
+               {"note", word("note")},
+               {"group", word("group")},
+               {"clusters", TargetsJson(row)},
+               {"evictions", EvictionsJson(row)},
+               {"selected", ranks[0]},
+               {"feasible", ranks[1]},
+               {"refused", ranks[2]},
+               {"reasons", Json::array()},
+               {"decisions", Json::array()},
+               {"decisionCount", decisions.size()}};
   if (!reply.bindings().empty() && reply.bindings(0).has_policy()) {
     json["policy"] = Describe(KeyOf(reply.bindings(0).policy()));
   }

@@ -71,7 +71,7 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-bool Passes(std::string_view filter, std::string_view value) {
+bool PassesFilter(std::string_view filter, std::string_view value) {
   return filter.empty() || filter == value;
 }
 
@@ -178,7 +178,7 @@ http::HttpResponse FleetApi::Clusters(const http::Target& target, const FleetVie
     // An empty provider or region can be asked for: "region=".
     if (target.HasQuery("provider") && target.Query("provider") != row.provider()) continue;
     if (target.HasQuery("region") && target.Query("region") != row.region()) continue;
-    if (!Passes(target.Query("name"), row.name())) continue;
+    if (!PassesFilter(target.Query("name"), row.name())) continue;
     if (!InList(target.Query("state"), ClusterStateOf(row))) continue;
     if (!text.empty() && Lower(row.name()).find(text) == std::string::npos) continue;
     found[row.name()] = &row;
@@ -219,8 +219,8 @@ http::HttpResponse FleetApi::Apps(const http::Target& target, const FleetView& v
   int64_t total = 0;
   view.apps->ForEachOutline([&](const AppKeeper::Outline& outline) {
     if (!only.empty() && !IsWorkload(outline)) return;
-    if (!Passes(target.Query("kind"), outline.key.kind)) return;
-    if (!Passes(target.Query("namespace"), outline.key.ns)) return;
+    if (!PassesFilter(target.Query("kind"), outline.key.kind)) return;
+    if (!PassesFilter(target.Query("namespace"), outline.key.ns)) return;
     if (!text.empty() &&
         Lower(StrCat(outline.key.ns, "/", outline.key.name)).find(text) == std::string::npos) {
       return;

@@ -15,8 +15,7 @@
 namespace sealane::status {
 namespace {
 
-constexpr size_t kTextBytes = 1000;  // of one message
-constexpr int kListed = 50;          // conditions, taints, zones, labels of one cluster
+constexpr int kListed = 50;  // conditions, taints, zones, labels of one cluster
 
 using Resources = google::protobuf::Map<std::string, std::string>;
 
@@ -26,8 +25,6 @@ Quantity ResourceOf(const Resources& resources, const std::string& name) {
   const auto quantity = Quantity::Parse(it->second);
   return quantity.ok() ? *quantity : Quantity();
 }
-
-std::string Text(std::string_view text) { return Shortened(text, kTextBytes); }
 
 // Absent, not 1970, where nothing happened.
 void PutTime(Json& json, const char* name, int64_t micros) {
@@ -57,14 +54,16 @@ Json PartJson(const v1::ClusterAppStatus& part) {
                {"well", IsWell(part)},
                {"replicas", ReplicasJson(part.replicas())},
                {"generation", part.applied_generation()},
-               {"reason", Text(part.reason())},
-               {"message", Text(part.message())}};
+               {"reason", MessageText(part.reason())},
+               {"message", MessageText(part.message())}};
   PutTime(json, "lastWord", part.last_word_micros());
   PutTime(json, "unhealthySince", part.unhealthy_since_micros());
   return json;
 }
 
 }  // namespace
+
+std::string MessageText(std::string_view message) { return Shortened(message, 1000); }
 
 std::string Shortened(std::string_view text, size_t bytes) {
   if (text.size() <= bytes) return std::string(text);
@@ -158,7 +157,7 @@ Json ClusterJson(const v1::ClusterStatus& cluster, const ClusterGauges::Works& w
     Json entry = {{"type", condition.type()},
                   {"status", condition.status()},
                   {"reason", condition.reason()},
-                  {"message", Text(condition.message())}};
+                  {"message", MessageText(condition.message())}};
     PutTime(entry, "since", condition.last_transition_micros());
     json["conditions"].push_back(std::move(entry));
   }
@@ -184,17 +183,17 @@ Json RefJson(const v1::ObjectRef& ref) {
 Json AppJson(const v1::AppStatus& app, size_t clusters) {
   Json json = RefJson(app.ref());
   json["phase"] = app.phase();
-  json["message"] = Text(app.message());
+  json["message"] = MessageText(app.message());
   json["policy"] = app.policy();
   json["generation"] = app.generation();
   json["observedGeneration"] = app.observed_generation();
   json["replicas"] = ReplicasJson(app.replicas());
   json["scheduleState"] = app.schedule_state();
-  json["scheduleMessage"] = Text(app.schedule_message());
+  json["scheduleMessage"] = MessageText(app.schedule_message());
   json["deleting"] = app.deleting();
   json["renderErrors"] = Json::array();
   for (int i = 0; i < std::min(kListed, app.render_errors_size()); ++i) {
-    json["renderErrors"].push_back(Text(app.render_errors(i)));
+    json["renderErrors"].push_back(MessageText(app.render_errors(i)));
   }
   PutTime(json, "since", app.phase_since_micros());
   PutTime(json, "updated", app.updated_micros());
@@ -217,7 +216,7 @@ Json EventJson(const v1::Event& event) {
   Json json = {{"service", event.service()},
                {"type", event.type()},
                {"reason", event.reason()},
-               {"message", Text(event.message())}};
+               {"message", MessageText(event.message())}};
   PutTime(json, "time", event.time_micros());
   if (event.has_ref()) json["object"] = RefJson(event.ref());
   if (!event.cluster().empty()) json["cluster"] = event.cluster();

@@ -59,6 +59,8 @@ struct Capacity {
 
 // At most `bytes` of the text, not ending within a character.
 [[nodiscard]] std::string Shortened(std::string_view text, size_t bytes);
+// As much of a message as the page shows: 1,000 bytes.
+[[nodiscard]] std::string MessageText(std::string_view message);
 
 }  // namespace status
 }  // namespace sealane

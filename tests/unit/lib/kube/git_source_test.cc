@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string Refused(std::string_view spec) {
+std::string WhyRefused(std::string_view spec) {
   Json manifest;
   return Describe(AdmitText(StrCat("apiVersion: sealane.io/v1alpha1\nkind: GitSource\nmetadata: "
                                    "{name: shop}\nspec: ",
@@ -51,13 +51,13 @@ TEST(GitSourceTest, DefaultsAndFields) {
 }
 
 TEST(GitSourceTest, WhatIsWrongIsNamed) {
-  EXPECT_THAT(Refused("{}"), HasSubstr("spec.url: Required"));
-  EXPECT_THAT(Refused("{url: /a, brunch: x}"), HasSubstr("spec.brunch: UnknownField"));
-  EXPECT_THAT(Refused("{url: /a, interval: 10ms}"), HasSubstr("spec.interval: Invalid"));
-  EXPECT_THAT(Refused("{url: /a, interval: often}"), HasSubstr("spec.interval: Invalid"));
-  EXPECT_THAT(Refused("{url: /a, prune: 'yes'}"), HasSubstr("spec.prune: TypeMismatch"));
-  EXPECT_THAT(Refused("{url: /a, credentials: ../x}"), HasSubstr("spec.credentials: Invalid"));
-  EXPECT_EQ(Refused("{url: /a}"), "");
+  EXPECT_THAT(WhyRefused("{}"), HasSubstr("spec.url: Required"));
+  EXPECT_THAT(WhyRefused("{url: /a, brunch: x}"), HasSubstr("spec.brunch: UnknownField"));
+  EXPECT_THAT(WhyRefused("{url: /a, interval: 10ms}"), HasSubstr("spec.interval: Invalid"));
+  EXPECT_THAT(WhyRefused("{url: /a, interval: often}"), HasSubstr("spec.interval: Invalid"));
+  EXPECT_THAT(WhyRefused("{url: /a, prune: 'yes'}"), HasSubstr("spec.prune: TypeMismatch"));
+  EXPECT_THAT(WhyRefused("{url: /a, credentials: ../x}"), HasSubstr("spec.credentials: Invalid"));
+  EXPECT_EQ(WhyRefused("{url: /a}"), "");
   Json manifest;
   EXPECT_THAT(Describe(AdmitText("apiVersion: sealane.io/v1alpha1\nkind: GitSauce\nmetadata: "
                                  "{name: a}\n",

@@ -108,29 +108,29 @@ class GuardedServerTest : public ::testing::Test {
   ApiHarness api_{Guarded()};
 };
 
-constexpr char kMaps[] = "/api/v1/namespaces/default/configmaps";
+constexpr char kDefaultMaps[] = "/api/v1/namespaces/default/configmaps";
 
 TEST_F(GuardedServerTest, StrangersAre401AndDeniedUsers403) {
-  for (const char* path : {kMaps, "/apis", "/version", "/healthz", "/nothing"}) {
+  for (const char* path : {kDefaultMaps, "/apis", "/version", "/healthz", "/nothing"}) {
     EXPECT_EQ(As("", "GET", path).status, 401) << path;
     EXPECT_EQ(As("mallory", "GET", path).status, 401) << path;
   }
-  EXPECT_EQ(As("bob", "GET", kMaps).status, 200);
-  const ApiAnswer denied = As("bob", "POST", kMaps, ConfigMap("m"));
+  EXPECT_EQ(As("bob", "GET", kDefaultMaps).status, 200);
+  const ApiAnswer denied = As("bob", "POST", kDefaultMaps, ConfigMap("m"));
   EXPECT_EQ(denied.status, 403);
   EXPECT_EQ(denied.body["reason"], "Forbidden");
   EXPECT_EQ(denied.body["message"],
             "configmaps is forbidden: User \"bob\" cannot create resource \"configmaps\" in API "
             "group \"\" in the namespace \"default\"");
-  EXPECT_EQ(As("bob", "GET", StrCat(kMaps, "?watch=1")).status, 403);
+  EXPECT_EQ(As("bob", "GET", StrCat(kDefaultMaps, "?watch=1")).status, 403);
   EXPECT_EQ(As("ann", "GET", "/api/v1/secrets").status, 403);
 }
 
 TEST_F(GuardedServerTest, PathsAndHeadersThatPretendAreRefused) {
-  EXPECT_EQ(As("ann", "GET", StrCat(kMaps, "/%2e%2e/secrets")).status, 400);
+  EXPECT_EQ(As("ann", "GET", StrCat(kDefaultMaps, "/%2e%2e/secrets")).status, 400);
   EXPECT_EQ(As("ann", "GET", "/api/v1/namespaces/default%2fsecrets/configmaps").status, 400);
   http::HttpRequest request{
-      "GET", kMaps, {{"Authorization", "Bearer ann"}, {"impersonate-user", "root"}}, ""};
+      "GET", kDefaultMaps, {{"Authorization", "Bearer ann"}, {"impersonate-user", "root"}}, ""};
   int status = 0;
   api_.transport.Send(std::move(request),
                       [&](const absl::StatusOr<http::HttpResponse>& answer) {
@@ -144,7 +144,7 @@ TEST_F(GuardedServerTest, PathsAndHeadersThatPretendAreRefused) {
 TEST_F(GuardedServerTest, MakingAnObjectByPatchNeedsTheRightToCreate) {
   MakeDefault();
   const Json map = {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "m"}}}};
-  const std::string path = StrCat(kMaps, "/m?fieldManager=t");
+  const std::string path = StrCat(kDefaultMaps, "/m?fieldManager=t");
   constexpr char kApply[] = "application/apply-patch+yaml";
   const ApiAnswer denied = As("pat", "PATCH", path, map, kApply);
   EXPECT_EQ(denied.status, 403) << denied.text;
@@ -155,11 +155,11 @@ TEST_F(GuardedServerTest, MakingAnObjectByPatchNeedsTheRightToCreate) {
 TEST_F(GuardedServerTest, TheAuditIsToldOfWritesAndDenials) {
   MakeDefault();
   audit_.clear();
-  As("ann", "GET", kMaps);
+  As("ann", "GET", kDefaultMaps);
   EXPECT_THAT(audit_, IsEmpty());
-  As("ann", "POST", kMaps, ConfigMap("m"));
-  As("bob", "DELETE", StrCat(kMaps, "/m"));
-  As("mallory", "GET", kMaps);
+  As("ann", "POST", kDefaultMaps, ConfigMap("m"));
+  As("bob", "DELETE", StrCat(kDefaultMaps, "/m"));
+  As("mallory", "GET", kDefaultMaps);
   As("ann", "GET", "/api/v1/secrets");
   EXPECT_THAT(audit_, ElementsAre("ann create configmaps/m 201", "bob delete configmaps/m 403",
                                   " list configmaps/ 401", "ann list secrets/ 403"));

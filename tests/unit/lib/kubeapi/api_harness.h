@@ -68,6 +68,8 @@ class ApiHarness {
 [[nodiscard]] std::vector<std::string> FaultsOf(const ApiAnswer& answer);
 
 // A small valid object of a kind.
+// Where they are, in the namespace of most tests.
+inline constexpr char kMaps[] = "/api/v1/namespaces/ns/configmaps";
 [[nodiscard]] Json ConfigMap(const std::string& name, const Json& data = Json::object());
 [[nodiscard]] Json Deployment(const std::string& name, int replicas = 2,
                               const std::string& image = "nginx:1.25");

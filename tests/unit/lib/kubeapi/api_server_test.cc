@@ -12,7 +12,6 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr char kMaps[] = "/api/v1/namespaces/ns/configmaps";
 constexpr char kDeployments[] = "/apis/apps/v1/namespaces/ns/deployments";
 
 class ApiServerTest : public ::testing::Test {

@@ -12,8 +12,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kMaps[] = "/api/v1/namespaces/ns/configmaps";
-
 // A server on which somebody else can write between the decision of a write and the write.
 class DeletionTest : public ::testing::Test {
  protected:

@@ -18,7 +18,6 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-constexpr char kMaps[] = "/api/v1/namespaces/ns/configmaps";
 constexpr char kSecrets[] = "/api/v1/namespaces/ns/secrets";
 constexpr char kDeployments[] = "/apis/apps/v1/namespaces/ns/deployments";
 

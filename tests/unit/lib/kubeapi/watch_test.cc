@@ -22,8 +22,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr char kMaps[] = "/api/v1/namespaces/ns/configmaps";
-
 // A client that takes what is written when it is told to.
 class SlowClient final : public http::ResponseWriter {
  public:

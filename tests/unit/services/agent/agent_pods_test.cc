@@ -11,8 +11,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr char kDeployment[] = "/apis/apps/v1/namespaces/shop/deployments/web";
-
 Json PullBackOff(const char* list = "containerStatuses") {
   return {{"phase", "Pending"},
           {list,

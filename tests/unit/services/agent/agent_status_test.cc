@@ -11,8 +11,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr char kDeployment[] = "/apis/apps/v1/namespaces/shop/deployments/web";
-
 class AgentStatusTest : public AgentTest {
  protected:
   static std::string Deployment(const Json& change = Json::object()) {

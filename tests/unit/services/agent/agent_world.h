@@ -25,6 +25,9 @@
 
 namespace sealane::agent {
 
+// Where the member has the Deployment that most tests are about.
+inline constexpr char kDeployment[] = "/apis/apps/v1/namespaces/shop/deployments/web";
+
 // One agent between a bus and a simulated API server, on virtual time. The test is the control
 // plane (works in, statuses out), another user of the cluster, and the trouble in between.
 class AgentWorld {

@@ -16,21 +16,24 @@ using ::testing::UnorderedElementsAre;
 
 using Nodes = std::map<std::string, NodeFacts, std::less<>>;
 
-Quantity Q(std::string_view text) { return Quantity::Parse(text).value(); }
+Quantity Parsed(std::string_view text) { return Quantity::Parse(text).value(); }
 
-NodeFacts Node(std::string_view cpu, std::string_view used = "0") {
+NodeFacts SmallNode(std::string_view cpu, std::string_view used = "0") {
   NodeFacts node;
   node.ready = true;
-  node.allocatable = {{"cpu", Q(cpu)}, {"memory", Q("8Gi")}, {"pods", Q("110")}};
-  node.requested = {{"cpu", Q(used)}, {"pods", Q("10")}};
+  node.allocatable = {{"cpu", Parsed(cpu)}, {"memory", Parsed("8Gi")}, {"pods", Parsed("110")}};
+  node.requested = {{"cpu", Parsed(used)}, {"pods", Parsed("10")}};
   return node;
 }
 
 TEST(NodeShapesTest, NodesWithTheSameLeftAreCountedTogether) {
-  Nodes nodes = {{"a", Node("4", "1")}, {"b", Node("3")}, {"c", Node("8")}, {"off", Node("8")}};
+  Nodes nodes = {{"a", SmallNode("4", "1")},
+                 {"b", SmallNode("3")},
+                 {"c", SmallNode("8")},
+                 {"off", SmallNode("8")}};
   nodes.at("off").schedulable = false;
   nodes.at("c").ready = false;
-  nodes["full"] = Node("2", "2");
+  nodes["full"] = SmallNode("2", "2");
   v1::Heartbeat heartbeat;
   FillNodeShapes(nodes, heartbeat);
   ASSERT_EQ(heartbeat.node_shapes_size(), 2);
@@ -48,7 +51,7 @@ TEST(NodeShapesTest, ThousandsOfNodesAreToldInFewShapesThatAreNeverTooLarge) {
   int64_t cpu = 0;
   for (int i = 0; i < 5000; ++i) {
     const int64_t used = i * 37 % 7900;
-    nodes[StrCat("node-", i)] = Node("8", StrCat(used, "m"));
+    nodes[StrCat("node-", i)] = SmallNode("8", StrCat(used, "m"));
     cpu += 8000 - used;
   }
   const std::vector<NodeShape> shapes = NodeShapes(nodes, kMaxNodeShapes);
@@ -66,8 +69,8 @@ TEST(NodeShapesTest, ThousandsOfNodesAreToldInFewShapesThatAreNeverTooLarge) {
 
 TEST(NodeShapesTest, RoundingMovesNoNodeAcrossAPowerOfTwo) {
   Nodes nodes;
-  for (int i = 0; i < 1000; ++i) nodes[StrCat("node-", i)] = Node("4", StrCat(2 * i, "m"));
-  nodes["less"] = Node("4", "2001m");
+  for (int i = 0; i < 1000; ++i) nodes[StrCat("node-", i)] = SmallNode("4", StrCat(2 * i, "m"));
+  nodes["less"] = SmallNode("4", "2001m");
   int64_t from_two = 0;
   for (const NodeShape& shape : NodeShapes(nodes, 8)) {
     if (shape.free.at("cpu") >= 2000) from_two += shape.count;
@@ -76,8 +79,8 @@ TEST(NodeShapesTest, RoundingMovesNoNodeAcrossAPowerOfTwo) {
 }
 
 TEST(NodeShapesTest, OneShapeIsTheCommonPart) {
-  Nodes nodes = {{"a", Node("4")}, {"b", Node("7")}};
-  nodes.at("b").allocatable["gpu"] = Q("2");
+  Nodes nodes = {{"a", SmallNode("4")}, {"b", SmallNode("7")}};
+  nodes.at("b").allocatable["gpu"] = Parsed("2");
   const std::vector<NodeShape> shapes = NodeShapes(nodes, 1);
   ASSERT_EQ(shapes.size(), 1U);
   EXPECT_EQ(shapes[0].count, 2);

@@ -10,7 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr char kRoles[] = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-constexpr char kBindings[] = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings";
+constexpr char kRoleBindings[] = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings";
 constexpr char kCrds[] = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 constexpr char kWidgets[] = "/apis/example.com/v1/namespaces/shop/widgets";
 constexpr char kEve[] = "fedcba9876543210";
@@ -22,7 +22,7 @@ class GatewayKindsTest : public GatewayServiceTest {
   }
   void Bind(const char* role) {
     const char* group = "rbac.authorization.k8s.io";
-    Call(201, "POST", kBindings,
+    Call(201, "POST", kRoleBindings,
          {{"metadata", {{"name", role}}},
           {"roleRef", {{"apiGroup", group}, {"kind", "ClusterRole"}, {"name", role}}},
           {"subjects", {{{"kind", "User"}, {"apiGroup", group}, {"name", "eve"}}}}});
@@ -58,8 +58,8 @@ TEST_F(GatewayKindsTest, DefaultRolesAreThereAndGiveRights) {
   EXPECT_EQ(Code(kEve), 200);
   EXPECT_EQ(CodeOf("POST", kMaps, Map("m", "1"), kEve), 201);
   // He who may edit may not give rights.
-  const Json own = Call(200, "GET", StrCat(kBindings, "/edit"));
-  EXPECT_EQ(CodeOf("PUT", StrCat(kBindings, "/edit"), own, kEve), 403);
+  const Json own = Call(200, "GET", StrCat(kRoleBindings, "/edit"));
+  EXPECT_EQ(CodeOf("PUT", StrCat(kRoleBindings, "/edit"), own, kEve), 403);
 }
 
 TEST_F(GatewayKindsTest, DefaultRolesCannotBeDeletedAndAnOwnOneWins) {
