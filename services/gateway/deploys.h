@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -28,6 +29,8 @@ class Deploys {
   // stored (or may be) and nobody has answered yet. A refusal is a result.
   using Done = std::function<void(absl::StatusOr<v1::OperationResult>)>;
   void Publish(v1::Operation operation, const std::string& publisher, Done done);
+  // Lets go of all that waits, without an answer.
+  void Abandon() { std::exchange(waiting_, {}).clear(); }
   [[nodiscard]] size_t waiting() const { return waiting_.size(); }
 
  private:

@@ -10,6 +10,7 @@
 #include "lib/http/server.h"
 #include "lib/kube/json_access.h"
 #include "lib/kubeapi/errors.h"
+#include "lib/kubeauth/rbac.h"
 #include "lib/runtime/files.h"
 #include "lib/telemetry/log.h"
 #include "services/gateway/admit.h"
@@ -92,7 +93,9 @@ GatewayService::GatewayService(ServiceContext context, const Options& options,
       reads_(context_.env.executor,
              {.max_reads = static_cast<size_t>(options.max_reads_per_user)}) {}
 
-GatewayService::~GatewayService() = default;
+// Requests that end without an answer are told in the audit, which needs all that is declared after
+// what they wait in.
+GatewayService::~GatewayService() { deploys_.Abandon(); }
 
 absl::StatusOr<std::unique_ptr<GatewayService>> GatewayService::Make(ServiceContext context,
                                                                      const Options& options) {
@@ -170,7 +173,7 @@ void GatewayService::Serve() {
   options.access.may_write = [this](const kubeapi::UserInfo& user,
                                     const kubeapi::Resource& resource, std::string_view ns,
                                     const Json& object) {
-    if (resource.group != "rbac.authorization.k8s.io") return absl::OkStatus();
+    if (resource.group != kubeauth::kRbacGroup) return absl::OkStatus();
     return rbac_->MayWrite(user, resource.plural, ns, object);
   };
   // What the gateway does by itself is done in its own name.
