@@ -42,6 +42,13 @@ void AdmitPolicy(Json& object, Admission* admission) {
   }
 }
 
+void AdmitTaintPolicy(const Json& object, Admission* admission) {
+  admission->errors = ValidateTaintPolicy(object);
+  if (Find(object, {"spec", "addOnConditions"}) == nullptr) {
+    admission->warnings.emplace_back("without spec.addOnConditions no cluster is tainted");
+  }
+}
+
 // A Cluster of Karmada's says how to reach it; here its agent comes.
 void WarnOfIdleFields(const Json& cluster, Admission* admission) {
   static constexpr std::string_view kUsed[] = {"id",       "provider", "region", "resourceModels",
@@ -135,28 +142,18 @@ void ReadManifest(std::string_view text, Json* manifest, std::vector<v1::FieldEr
   *manifest = std::move(parsed);
 }
 
-namespace {
-
-// What there is instead of a kind of Karmada's, where there is something.
-std::string_view InsteadOf(std::string_view kind) {
-  if (kind == "ClusterTaintPolicy") {
-    return ": it taints clusters that are not ready by itself; spec.taints of a Cluster and "
-           "`sealane taint` set others";
-  }
-  return "";
-}
-
-}  // namespace
-
 Admission Admit(Json& object) {
   Admission admission;
   const std::string_view group = GroupOf(GetString(object, {"apiVersion"}));
   const std::string_view kind = GetString(object, {"kind"});
   const std::string_view version = GetString(object, {"apiVersion"});
-  if (group == kPolicyGroup && IsPolicyKind(kind)) {
+  const bool taints = kind == "ClusterTaintPolicy";
+  if (group == kPolicyGroup && (taints || IsPolicyKind(kind))) {
     if (version != kPolicyApiVersion) {
       AddFieldError(&admission.errors, "apiVersion", "NotSupported",
                     StrCat("must be ", kPolicyApiVersion));
+    } else if (taints) {
+      AdmitTaintPolicy(object, &admission);
     } else {
       AdmitPolicy(object, &admission);
     }
@@ -166,9 +163,8 @@ Admission Admit(Json& object) {
     (void)ReadGitSource(object, &admission.errors);
   } else if (IsControlGroup(group)) {
     if (group != "apps.karmada.io" || kind != "WorkloadRebalancer") {
-      AddFieldError(
-          &admission.errors, "kind", "NotSupported",
-          StrCat("Sealane does not know the kind ", kind, " of ", version, InsteadOf(kind)));
+      AddFieldError(&admission.errors, "kind", "NotSupported",
+                    StrCat("Sealane does not know the kind ", kind, " of ", version));
     }
   } else {
     AdmitWorkload(object, &admission);

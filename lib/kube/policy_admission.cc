@@ -360,4 +360,29 @@ std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
   return errors;
 }
 
+std::vector<v1::FieldError> ValidateTaintPolicy(const Json& policy) {
+  Errors errors;
+  ValidateIdentity(policy, &errors);
+  CheckKnownFields(policy, &errors);
+  const Json* spec = Get(&policy, "spec");
+  if (spec == nullptr) {
+    AddFieldError(&errors, "spec", "Required", "spec is missing");
+    return errors;
+  }
+  CheckSchema(TaintPolicySpecSchema(), *spec, "spec", &errors);
+  if (!errors.empty()) return errors;  // the rest relies on the right types
+  CheckFieldSelector(Get(spec, "targetClusters"), "spec.targetClusters", &errors);
+  std::set<std::string> taints;
+  const Json& list = Items(spec, "taints");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string taint =
+        StrCat(GetString(list[i], {"key"}), ":", GetString(list[i], {"effect"}));
+    if (!taints.insert(taint).second) {
+      AddFieldError(&errors, StrCat("spec.taints[", i, "]"), "Duplicate",
+                    StrCat("the taint ", taint, " is there already"));
+    }
+  }
+  return errors;
+}
+
 }  // namespace sealane::kube

@@ -29,5 +29,8 @@ void DefaultPolicy(Json& policy);
 // Run DefaultPolicy first. Sources: the CRDs of policy.karmada.io and pkg/util/validation.
 [[nodiscard]] std::vector<v1::FieldError> ValidatePolicy(const Json& policy);
 
+// The same of a ClusterTaintPolicy. The effect PreferNoExecute (Karmada 1.19) is not known.
+[[nodiscard]] std::vector<v1::FieldError> ValidateTaintPolicy(const Json& policy);
+
 }  // namespace kube
 }  // namespace sealane

@@ -140,6 +140,14 @@ FieldSchema Overriders() {
   });
 }
 
+FieldSchema ConditionMatches() {
+  return ListOf(ObjectOf({
+      {"conditionType", Text().Size(1).Required()},
+      {"operator", OneOf({"In", "NotIn"}).Required()},
+      {"statusValues", ListOf(OneOf({"True", "False", "Unknown"})).Required()},
+  }));
+}
+
 }  // namespace
 
 const FieldSchema& PropagationSpecSchema() {
@@ -173,6 +181,20 @@ const FieldSchema& OverrideSpecSchema() {
       {"overriders", Overriders()},
       {"resourceSelectors", ResourceSelectors()},
       {"targetCluster", ClusterAffinitySchema()},
+  }));
+  return schema;
+}
+
+const FieldSchema& TaintPolicySpecSchema() {
+  static const auto& schema = *new FieldSchema(ObjectOf({
+      {"addOnConditions", ConditionMatches()},
+      {"removeOnConditions", ConditionMatches()},
+      {"taints", ListOf(ObjectOf({{"effect", OneOf({"NoSchedule", "NoExecute"}).Required()},
+                                  {"key", Text().Size(1).Required()},
+                                  {"value", Text()}}))
+                     .Size(1)
+                     .Required()},
+      {"targetClusters", ClusterAffinitySchema()},
   }));
   return schema;
 }

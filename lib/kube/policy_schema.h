@@ -8,5 +8,6 @@ namespace sealane::kube {
 // fields (envOverrider). docs/policies.md explains each field.
 [[nodiscard]] const FieldSchema& PropagationSpecSchema();  // PropagationPolicy, Cluster...
 [[nodiscard]] const FieldSchema& OverrideSpecSchema();     // OverridePolicy, Cluster...
+[[nodiscard]] const FieldSchema& TaintPolicySpecSchema();  // ClusterTaintPolicy
 
 }  // namespace sealane::kube

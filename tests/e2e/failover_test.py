@@ -187,6 +187,24 @@ class FailoverTest(FleetTest):
             self.assertEqual([self.leads(p, service) for p in (service, f"{service}-2")],
                              [False, True])
 
+    def test_8_a_taint_policy_moves_what_does_not_tolerate_it(self):
+        home = self.home()
+        policy = (
+            "{apiVersion: policy.karmada.io/v1alpha1, kind: ClusterTaintPolicy, metadata: {name: trial}, "
+            "spec: {targetClusters: {clusterNames: [HOME]}, taints: [{key: trial, effect: EFFECT}], "
+            "WHEN: [{conditionType: Ready, operator: In, statusValues: ['True']}]}}"
+        ).replace("HOME", home)
+        self.apply(policy.replace("EFFECT", "NoExecute").replace("WHEN", "addOnConditions"))
+        wait_until("it moved", lambda: self.healthy() and self.places() != [home])
+        self.assertRegex(self.stack.sealane("describe", "cluster", home),
+                         r"trial:NoExecute +set by policy/trial")
+        self.apply(policy.replace("EFFECT", "NoExecute").replace("WHEN", "removeOnConditions"))
+        wait_until("the taint is gone",
+                   lambda: "trial" not in self.stack.sealane("describe", "cluster", home))
+        with self.assertRaises(subprocess.CalledProcessError) as caught:
+            self.apply(policy.replace("EFFECT", "Always").replace("WHEN", "addOnConditions"))
+        self.assertIn("spec.taints[0].effect", caught.exception.stdout + caught.exception.stderr)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

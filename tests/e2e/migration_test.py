@@ -82,6 +82,14 @@ metadata: {name: aliyun-1}
 spec: {syncMode: Pull, provider: aliyun, region: cn-beijing}
 ---
 apiVersion: policy.karmada.io/v1alpha1
+kind: ClusterTaintPolicy
+metadata: {name: lost}
+spec:
+  addOnConditions: [{conditionType: Ready, operator: NotIn, statusValues: ["True"]}]
+  removeOnConditions: [{conditionType: Ready, operator: In, statusValues: ["True"]}]
+  taints: [{key: lost, effect: NoSchedule}]
+---
+apiVersion: policy.karmada.io/v1alpha1
 kind: PropagationPolicy
 metadata: {name: web, namespace: shop, labels: {propagationpolicy.karmada.io/permanent-id: p-1}}
 spec:
@@ -142,7 +150,7 @@ FOREIGN = """
 apiVersion: policy.karmada.io/v1alpha1
 kind: ClusterTaintPolicy
 metadata: {name: not-ready}
-spec: {taints: [{key: not-ready, effect: NoSchedule}]}
+spec: {taints: [{key: not-ready, effect: PreferNoExecute}]}
 ---
 apiVersion: config.karmada.io/v1alpha1
 kind: ResourceInterpreterCustomization
@@ -256,6 +264,7 @@ class MigrationTest(GatewayFleetTest):
             "ClusterTaintPolicy not-ready", "ResourceInterpreterCustomization lesson",
             "PropagationPolicy shop/wrong"}, text)
         self.assertIn("replicaSchedulingType", text)
+        self.assertIn("spec.taints[0].effect", text)
         self.assertIn("Sealane does not serve ResourceInterpreterCustomization", text)
         self.assertIn("spec.syncMode Push has no effect", text)
         self.assertIn("--adopt takes it over", text)

@@ -121,7 +121,17 @@ std::string SelectorWords(const Json& spec) {
   return StrJoin(kinds, "\n");
 }
 
+// "lost:NoExecute" per taint of a ClusterTaintPolicy.
+std::string TaintWords(const Json& spec) {
+  std::vector<std::string> words;
+  for (const Json& taint : spec.value("taints", Json::array())) {
+    words.push_back(StrCat(taint.value("key", "?"), ":", taint.value("effect", "?")));
+  }
+  return StrJoin(words, "\n");
+}
+
 std::string PolicyTarget(const std::string& kind, const Json& spec) {
+  if (kind == "ClusterTaintPolicy") return TaintWords(spec);
   if (kind.find("Propagation") != std::string::npos) return PlacementWords(spec);
   if (spec.contains("overrideRules")) return StrCat(spec.at("overrideRules").size(), " rules");
   return "-";
@@ -257,9 +267,11 @@ std::string FormatPolicies(const v1::QueryReply& reply, const ViewOptions& optio
     const Json spec = manifest.is_object() ? manifest.value("spec", Json::object()) : Json();
     std::vector<std::string> row;
     if (options.show_namespace) row.push_back(OrDash(object.ref().namespace_()));
-    row.insert(row.end(), {object.ref().kind(), object.ref().name(), SelectorWords(spec),
-                           PolicyTarget(object.ref().kind(), spec), StrCat(object.generation()),
-                           FormatAge(options.now_micros, object.updated_micros())});
+    const bool taints = object.ref().kind() == "ClusterTaintPolicy";
+    row.insert(row.end(),
+               {object.ref().kind(), object.ref().name(), taints ? "clusters" : SelectorWords(spec),
+                PolicyTarget(object.ref().kind(), spec), StrCat(object.generation()),
+                FormatAge(options.now_micros, object.updated_micros())});
     if (options.wide) row.push_back(OrDash(object.publisher()));
     table.Add(std::move(row));
   }

@@ -1,5 +1,6 @@
 #include "services/policy/policy_spec.h"
 
+#include "gmock/gmock.h"
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/kube/admission.h"
@@ -400,6 +401,45 @@ TEST(Admission, OverridersBesideRulesWouldBeIgnored) {
   EXPECT_TRUE(admission.errors.empty());
   EXPECT_EQ(admission.warnings,
             V{"spec.overriders.fieldOverrider has no effect beside overrideRules"});
+}
+
+TEST(Admission, ClusterTaintPoliciesAreThoseOfKarmada) {
+  const Json ready = {{"conditionType", "Ready"}, {"operator", "In"}, {"statusValues", {"True"}}};
+  Json policy = Manifest("ClusterTaintPolicy", "lost", "",
+                         {{"targetClusters", {{"clusterNames", {"a"}}}},
+                          {"addOnConditions", {ready}},
+                          {"taints", {{{"key", "lost"}, {"effect", "NoExecute"}}}}});
+  const auto fields = [](Json changed) {
+    std::vector<std::string> found;
+    for (const auto& error : kube::Admit(changed).errors) {
+      found.push_back(StrCat(error.field(), ":", error.reason()));
+    }
+    return found;
+  };
+  using V = std::vector<std::string>;
+  EXPECT_EQ(fields(policy), V{});
+  EXPECT_EQ(kube::Admit(policy).warnings, V{});
+
+  Json wrong = policy;
+  wrong["spec"]["addOnConditions"][0]["operator"] = "Is";
+  wrong["spec"]["addOnConditions"][0]["statusValues"] = {"Yes"};
+  wrong["spec"]["taints"][0]["effect"] = "PreferNoExecute";
+  wrong["spec"]["tains"] = Json::array();
+  EXPECT_THAT(fields(wrong), ::testing::UnorderedElementsAre(
+                                 "spec.addOnConditions[0].operator:NotSupported",
+                                 "spec.addOnConditions[0].statusValues[0]:NotSupported",
+                                 "spec.taints[0].effect:NotSupported", "spec.tains:UnknownField"));
+  wrong = policy;
+  wrong["spec"]["taints"].push_back(policy["spec"]["taints"][0]);
+  wrong["spec"]["targetClusters"]["fieldSelector"]["matchExpressions"] = {
+      {{"key", "planet"}, {"operator", "In"}, {"values", {"x"}}}};
+  EXPECT_EQ(fields(wrong),
+            (V{"spec.targetClusters.fieldSelector:Invalid", "spec.taints[1]:Duplicate"}));
+  wrong = policy;
+  wrong["spec"].erase("taints");
+  EXPECT_EQ(fields(wrong), V{"spec.taints:Required"});
+  policy["spec"].erase("addOnConditions");
+  EXPECT_EQ(kube::Admit(policy).warnings, V{"without spec.addOnConditions no cluster is tainted"});
 }
 
 TEST(Admission, WarnsOfDeprecatedFields) {

@@ -271,6 +271,23 @@ TEST_F(StatusServiceTest, HeartbeatBeforeRegistrationCountsForOneLease) {
   EXPECT_EQ(Ready("stale"), "Unknown");
 }
 
+TEST_F(StatusServiceTest, TaintPoliciesAreApplied) {
+  Register("a");
+  Register("b");
+  Beat("a");
+  Beat("b");
+  v1::StoredObject object;
+  Identify(*object.mutable_ref(), "policy.karmada.io/v1alpha1", "ClusterTaintPolicy", "", "trial");
+  object.set_created_micros(1);
+  object.set_manifest(R"({"metadata":{"name":"trial"},"spec":{
+      "targetClusters":{"clusterNames":["a"]},
+      "addOnConditions":[{"conditionType":"Ready","operator":"In","statusValues":["True"]}],
+      "taints":[{"key":"trial","effect":"NoSchedule"}]}})");
+  Put(kObjectsTable, RowKey(object.ref()), object.SerializeAsString());
+  EXPECT_THAT(Taints("a"), ElementsAre("trial:NoSchedule"));
+  EXPECT_THAT(Taints("b"), IsEmpty());
+}
+
 TEST_F(StatusServiceTest, UnregisteredClusterLosesItsRow) {
   Register("a");
   Beat("a");
