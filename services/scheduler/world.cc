@@ -102,7 +102,7 @@ World::Rebalanced World::Rebalance(const Rebalancer& rebalancer, bool replay) {
       if (found) named.insert(workload.Key());
     } else {
       for (const auto& [key, row] : bindings.rows()) {
-        if (!workload.Selects(row.value)) continue;
+        if (!workload.Selects(KeyOf(row.value.ref()), LabelsView(row.value.labels()))) continue;
         found = true;
         named.insert(key);
       }

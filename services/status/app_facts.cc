@@ -8,6 +8,7 @@
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
 #include "lib/kube/status_fields.h"
+#include "lib/model/rebalancer.h"
 #include "sealane/v1/agent.pb.h"
 #include "sealane/v1/app.pb.h"
 #include "sealane/v1/common.pb.h"
@@ -62,6 +63,13 @@ ObjectFacts FactsOf(const v1::StoredObject& object) {
   if (const Json* labels = metadata.Object("labels"); labels != nullptr) {
     for (const auto& [key, value] : labels->items()) {
       if (value.is_string()) facts.labels.emplace_back(key, value.get<std::string>());
+    }
+  }
+  if (object.ref().kind() == "WorkloadRebalancer" &&
+      GroupOf(object.ref().api_version()) == "apps.karmada.io") {
+    auto rebalancer = ParseRebalancer(object);
+    if (rebalancer.ok()) {
+      facts.rebalancer = std::make_shared<const Rebalancer>(*std::move(rebalancer));
     }
   }
   if (object.ref().kind() == "Service") {

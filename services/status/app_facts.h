@@ -17,6 +17,8 @@
 
 namespace sealane {
 
+struct Rebalancer;
+
 namespace v1 {
 class AppStatus;
 class Binding;
@@ -40,6 +42,7 @@ struct ObjectFacts {
   int64_t generation = 0;
   int64_t updated_micros = 0;
   bool deleting = false;
+  std::shared_ptr<const Rebalancer> rebalancer;  // what a WorkloadRebalancer asks for
 };
 
 // Of a row of `bindings`.

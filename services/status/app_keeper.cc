@@ -9,6 +9,7 @@
 #include "sealane/v1/agent.pb.h"
 #include "sealane/v1/common.pb.h"
 #include "sealane/v1/tables.pb.h"
+#include "services/status/rebalancer_status.h"
 #include "services/status/rollout.h"
 #include "services/status/work_news.h"
 
@@ -19,6 +20,8 @@ template <typename Message>
 bool Parse(std::string_view bytes, Message& message) {
   return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
+
+constexpr absl::Duration kRebalancerSettles = absl::Seconds(2);
 
 // Neither up nor in trouble: more is to come by itself.
 bool IsOnItsWay(const v1::AppStatus& row) {
@@ -109,6 +112,11 @@ void AppKeeper::SetObject(const std::string& row_key, const ObjectKey& key,
     App& app = apps_[row_key];
     app.key = key;
     app.object = std::move(object);
+    if (running_ && app.object->rebalancer != nullptr) {
+      // It may name objects that came with it and are on their way through another table.
+      queue_.AddAfter(row_key, kRebalancerSettles);
+      return;
+    }
   } else {
     Drop(row_key, [](App& app) { app.object.reset(); });
   }
@@ -219,7 +227,30 @@ void AppKeeper::Drop(std::string_view key, const std::function<void(App&)>& clea
   if (it->second.empty()) apps_.erase(it);
 }
 
+v1::AppStatus AppKeeper::ComputeRebalancer(const App& app) const {
+  return ComputeRebalancerStatus(
+      {.key = app.key,
+       .object = *app.object,
+       .published = app.published.has_value() ? &*app.published : nullptr,
+       .is_bound =
+           [this](const std::string& row_key) {
+             const auto it = apps_.find(row_key);
+             return it != apps_.end() && it->second.binding.has_value();
+           },
+       .for_each_bound =
+           [this](const std::function<void(const BoundObject&)>& visit) {
+             for (const auto& entry : apps_) {
+               const App& bound = entry.second;
+               if (bound.object.has_value() && bound.binding.has_value()) {
+                 visit({bound.key, *bound.object});
+               }
+             }
+           },
+       .now_micros = ToMicros(env_.clock.Now())});
+}
+
 v1::AppStatus AppKeeper::Compute(const App& app) const {
+  if (app.object->rebalancer != nullptr) return ComputeRebalancer(app);
   AppInput input{.key = app.key,
                  .object = *app.object,
                  .binding = app.binding.has_value() ? &*app.binding : nullptr,
@@ -324,6 +355,7 @@ void AppKeeper::TellPhase(const Published* before, const App& app, const v1::App
       (before->generation == row.generation() || row.phase() != kHealthy)) {
     return;
   }
+  if (app.object->rebalancer != nullptr) return;  // the scheduler tells of it
   v1::Event event;
   event.set_type("Normal");
   if (row.phase() == kHealthy) {

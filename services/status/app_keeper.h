@@ -113,6 +113,7 @@ class AppKeeper {
   void Touch(std::string_view row_key);
   void Reconcile(const std::string& row_key);
   [[nodiscard]] v1::AppStatus Compute(const App& app) const;
+  [[nodiscard]] v1::AppStatus ComputeRebalancer(const App& app) const;
   void Write(const std::string& row_key, App& app, const v1::AppStatus& row);
   void Remove(const std::string& row_key, App& app);
   // What is told when a row changes: how long the steps took, and the application's own series.
