@@ -200,7 +200,7 @@ class FailoverTest(FleetTest):
                          r"trial:NoExecute +set by policy/trial")
         self.apply(policy.replace("EFFECT", "NoExecute").replace("WHEN", "removeOnConditions"))
         wait_until("the taint is gone",
-                   lambda: "trial" not in self.stack.sealane("describe", "cluster", home))
+                   lambda: "policy/trial" not in self.stack.sealane("describe", "cluster", home))
         with self.assertRaises(subprocess.CalledProcessError) as caught:
             self.apply(policy.replace("EFFECT", "Always").replace("WHEN", "addOnConditions"))
         self.assertIn("spec.taints[0].effect", caught.exception.stdout + caught.exception.stderr)
