@@ -15,11 +15,6 @@ constexpr char kV2[] = "autoscaling/v2";
 constexpr char kMetrics[] = "autoscaling.alpha.kubernetes.io/metrics";
 constexpr char kBehavior[] = "autoscaling.alpha.kubernetes.io/behavior";
 
-constexpr char kPolicyV1beta1[] = "policy/v1beta1";
-// An empty selector selects nothing in v1beta1 and everything in v1. Kubernetes says the one
-// meaning in the other version by this label, which no pod has.
-constexpr char kNoPodHasIt[] = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match";
-
 // How a source of metrics is written in v1; in v2 all have `target` and most `metric`.
 struct Source {
   const char* field;
@@ -167,15 +162,6 @@ void AutoscalerToV1(Json& object) {
   status->erase("conditions");
 }
 
-// Puts another selector in place of an empty one.
-void ReplaceEmptySelector(const char* op, Json& object) {
-  const auto spec = object.find("spec");
-  if (spec == object.end() || !spec->is_object()) return;
-  const auto selector = spec->find("selector");
-  if (selector == spec->end() || !selector->is_object() || !selector->empty()) return;
-  (*selector)["matchExpressions"] = {{{"key", kNoPodHasIt}, {"operator", op}}};
-}
-
 }  // namespace
 
 void ToStorageForm(Json& object) {
@@ -186,16 +172,12 @@ void ToStorageForm(Json& object) {
     object["apiVersion"] = kV2;
   } else if (version == "batch/v1beta1" && kind == "CronJob") {
     object["apiVersion"] = "batch/v1";
-  } else if (version == kPolicyV1beta1 && kind == "PodDisruptionBudget") {
-    ReplaceEmptySelector("Exists", object);
-    object["apiVersion"] = "policy/v1";
   }
 }
 
 Json FromStorageForm(std::string_view api_version, const Json& object) {
   Json out = object;
   if (api_version == kV1) AutoscalerToV1(out);
-  if (api_version == kPolicyV1beta1) ReplaceEmptySelector("DoesNotExist", out);
   out["apiVersion"] = api_version;
   return out;
 }

@@ -7,8 +7,7 @@
 namespace sealane::kubeapi {
 
 // The forms of built-in kinds that are served in several versions and stored in one: autoscaling/v1
-// (stored as v2), and, as clients of before 1.21 write them, CronJobs of batch/v1beta1 and
-// PodDisruptionBudgets of policy/v1beta1 (stored as v1).
+// (stored as v2), and batch/v1beta1, as clients of before 1.21 write CronJobs (stored as v1).
 // Pure functions.
 
 // Brings an object of such a version into the form that it is stored in; any other stays as it is.

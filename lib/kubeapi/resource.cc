@@ -134,7 +134,6 @@ Registry::Registry(std::shared_ptr<const Schema> schema) : schema_(std::move(sch
   AddForm("autoscaling", "v1", "horizontalpodautoscalers", "v2", /*hidden=*/false);
   // What kubectl of before 1.21 makes.
   AddForm("batch", "v1beta1", "cronjobs", "v1", /*hidden=*/true);
-  AddForm("policy", "v1beta1", "poddisruptionbudgets", "v1", /*hidden=*/true);
 }
 
 void Registry::AddForm(std::string_view group, std::string_view version, std::string_view plural,

@@ -127,33 +127,5 @@ TEST(ConversionTest, OldClientsMakeWhatTheyKnow) {
   EXPECT_EQ(api.Get("/apis/batch").body["versions"].size(), 1U);
 }
 
-TEST(ConversionTest, AnEmptySelectorOfABudgetKeepsItsMeaning) {
-  ApiHarness api;
-  api.MakeNamespace("ns");
-  const std::string old = "/apis/policy/v1beta1/namespaces/ns/poddisruptionbudgets";
-  const std::string now = "/apis/policy/v1/namespaces/ns/poddisruptionbudgets";
-  const auto make = [&](const std::string& path, const char* version, const char* name,
-                        const Json& selector) {
-    const ApiAnswer made =
-        api.Post(path, {{"apiVersion", version},
-                        {"kind", "PodDisruptionBudget"},
-                        {"metadata", {{"name", name}}},
-                        {"spec", {{"minAvailable", 1}, {"selector", selector}}}});
-    EXPECT_EQ(made.status, 201) << made.text;
-  };
-  const auto selector = [&](const std::string& path) {
-    return api.Get(path).body["spec"]["selector"].dump();
-  };
-  const Json labels = {{"matchLabels", {{"app", "web"}}}};
-  make(old, "policy/v1beta1", "some", labels);
-  EXPECT_EQ(selector(now + "/some"), labels.dump());
-  EXPECT_EQ(selector(old + "/some"), labels.dump());
-  make(old, "policy/v1beta1", "none", Json::object());
-  EXPECT_NE(selector(now + "/none").find("\"Exists\""), std::string::npos);
-  make(now, "policy/v1", "all", Json::object());
-  EXPECT_NE(selector(old + "/all").find("\"DoesNotExist\""), std::string::npos);
-  EXPECT_EQ(selector(now + "/all"), "{}");
-}
-
 }  // namespace
 }  // namespace sealane::kubeapi
