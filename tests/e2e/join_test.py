@@ -181,7 +181,8 @@ class JoinTest(FleetTest):
         self.kubectl("apply", "--server-side", "-f", "-", text=self.join())
         agent = self.start_agent()
         wait_until("what is meant for every cluster", self.has_object)
-        self.assertEqual(self.guest()["agentBusUser"], "cluster-guest-1")
+        wait_until("its login is told",
+                   lambda: self.guest().get("agentBusUser") == "cluster-guest-1")
         old = self.home / "old-login"
         old.write_bytes(self.secret("cluster-guest-1").read_bytes())
         self.assertTrue(self.can_log_in("cluster-guest-1", old))
@@ -194,7 +195,7 @@ class JoinTest(FleetTest):
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=renewed.stdout)
         self.mount_secret()
         wait_until("the agent to use the new login",
-                   lambda: self.guest()["agentBusUser"] == "cluster-guest-1.2")
+                   lambda: self.guest().get("agentBusUser") == "cluster-guest-1.2")
         retired = rotate("--retire")
         self.assertEqual(retired.returncode, 0, retired.stderr)
         self.assertFalse(self.can_log_in("cluster-guest-1", old))
