@@ -18,6 +18,7 @@
 #include "lib/model/cluster_json.h"
 #include "lib/model/field_errors.h"
 #include "lib/model/identity.h"
+#include "lib/model/rebalancer.h"
 #include "sealane/v1/placement.pb.h"
 
 namespace sealane::kube {
@@ -161,11 +162,11 @@ Admission Admit(Json& object) {
     AdmitCluster(object, &admission);
   } else if (group == kGitSourceGroup && kind == kGitSourceKind) {
     (void)ReadGitSource(object, &admission.errors);
+  } else if (group == "apps.karmada.io" && kind == "WorkloadRebalancer") {
+    admission.errors = CheckRebalancer(object);
   } else if (IsControlGroup(group)) {
-    if (group != "apps.karmada.io" || kind != "WorkloadRebalancer") {
-      AddFieldError(&admission.errors, "kind", "NotSupported",
-                    StrCat("Sealane does not know the kind ", kind, " of ", version));
-    }
+    AddFieldError(&admission.errors, "kind", "NotSupported",
+                  StrCat("Sealane does not know the kind ", kind, " of ", version));
   } else {
     AdmitWorkload(object, &admission);
     CheckMarks(object, &admission.errors, &admission.warnings);

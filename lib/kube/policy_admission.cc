@@ -6,6 +6,7 @@
 #include <string>
 
 #include "lib/core/json.h"
+#include "lib/core/status.h"
 #include "lib/core/strings.h"
 #include "lib/kube/expansion.h"
 #include "lib/kube/json_access.h"
@@ -14,8 +15,11 @@
 #include "lib/kube/own_annotations.h"
 #include "lib/kube/policy_checks.h"
 #include "lib/kube/policy_schema.h"
+#include "lib/model/cluster_match.h"
 #include "lib/model/field_errors.h"
 #include "lib/model/label_syntax.h"
+#include "lib/model/placement_json.h"
+#include "sealane/v1/placement.pb.h"
 
 namespace sealane::kube {
 namespace {
@@ -371,7 +375,15 @@ std::vector<v1::FieldError> ValidateTaintPolicy(const Json& policy) {
   }
   CheckSchema(TaintPolicySpecSchema(), *spec, "spec", &errors);
   if (!errors.empty()) return errors;  // the rest relies on the right types
-  CheckFieldSelector(Get(spec, "targetClusters"), "spec.targetClusters", &errors);
+  if (const Json* target = Get(spec, "targetClusters"); target != nullptr) {
+    CheckFieldSelector(target, "spec.targetClusters", &errors);
+    v1::ClusterAffinity affinity;
+    absl::Status status = MessageFromJson(*target, &affinity);
+    if (status.ok()) status = AffinityMatcher(affinity).status();
+    if (errors.empty() && !status.ok()) {
+      AddFieldError(&errors, "spec.targetClusters", "Invalid", ToStd(status.message()));
+    }
+  }
   std::set<std::string> taints;
   const Json& list = Items(spec, "taints");
   for (size_t i = 0; i < list.size(); ++i) {

@@ -26,16 +26,14 @@ std::string Rebalancer::Workload::Describe() const {
   return StrCat(kind, ns.empty() ? "" : " ", ns, " by labels");
 }
 
-absl::StatusOr<Rebalancer> ParseRebalancer(const v1::StoredObject& object) {
-  const Json manifest = Json::parse(object.manifest(), nullptr, false);
-  if (manifest.is_discarded()) return InvalidArgument("the manifest is not JSON");
-  std::vector<v1::FieldError> errors;
-  const JsonReader root(manifest, "", &errors);
-  Rebalancer rebalancer;
-  rebalancer.triggered_micros =
-      object.updated_micros() != 0 ? object.updated_micros() : object.created_micros();
+namespace {
+
+std::vector<Rebalancer::Workload> ReadWorkloads(const Json& manifest,
+                                                std::vector<v1::FieldError>* errors) {
+  const JsonReader root(manifest, "", errors);
+  std::vector<Rebalancer::Workload> workloads;
   root.Field("spec").Field("workloads").Each([&](const JsonReader& item) {
-    Rebalancer::Workload& workload = rebalancer.workloads.emplace_back();
+    Rebalancer::Workload& workload = workloads.emplace_back();
     workload.api_version = item.Field("apiVersion").String();
     workload.group = std::string(GroupOf(workload.api_version));
     workload.kind = item.Field("kind").String();
@@ -55,6 +53,27 @@ absl::StatusOr<Rebalancer> ParseRebalancer(const v1::StoredObject& object) {
     }
     if (!status.ok()) item.Field("labelSelector").Error("Invalid", ToStd(status.message()));
   });
+  return workloads;
+}
+
+}  // namespace
+
+std::vector<v1::FieldError> CheckRebalancer(const Json& manifest) {
+  std::vector<v1::FieldError> errors;
+  if (ReadWorkloads(manifest, &errors).empty() && errors.empty()) {
+    AddFieldError(&errors, "spec.workloads", "Required", "names no object");
+  }
+  return errors;
+}
+
+absl::StatusOr<Rebalancer> ParseRebalancer(const v1::StoredObject& object) {
+  const Json manifest = Json::parse(object.manifest(), nullptr, false);
+  if (manifest.is_discarded()) return InvalidArgument("the manifest is not JSON");
+  std::vector<v1::FieldError> errors;
+  Rebalancer rebalancer;
+  rebalancer.triggered_micros =
+      object.updated_micros() != 0 ? object.updated_micros() : object.created_micros();
+  rebalancer.workloads = ReadWorkloads(manifest, &errors);
   if (!errors.empty()) return InvalidArgument(Describe(errors));
   return rebalancer;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lib/core/json_fwd.h"
 #include "lib/model/identity.h"
 #include "lib/model/labels_view.h"
 #include "lib/model/selector.h"
@@ -12,6 +13,7 @@
 namespace sealane {
 
 namespace v1 {
+class FieldError;
 class StoredObject;
 }  // namespace v1
 
@@ -38,6 +40,8 @@ struct Rebalancer {
   std::vector<Workload> workloads;
 };
 
+// What is wrong with the manifest of one; empty: nothing.
+[[nodiscard]] std::vector<v1::FieldError> CheckRebalancer(const Json& manifest);
 // INVALID_ARGUMENT names the field.
 [[nodiscard]] absl::StatusOr<Rebalancer> ParseRebalancer(const v1::StoredObject& object);
 

@@ -436,10 +436,36 @@ TEST(Admission, ClusterTaintPoliciesAreThoseOfKarmada) {
   EXPECT_EQ(fields(wrong),
             (V{"spec.targetClusters.fieldSelector:Invalid", "spec.taints[1]:Duplicate"}));
   wrong = policy;
+  wrong["spec"]["targetClusters"]["labelSelector"]["matchExpressions"] = {
+      {{"key", "tier"}, {"operator", "Near"}, {"values", {"x"}}}};
+  EXPECT_EQ(fields(wrong), V{"spec.targetClusters:Invalid"});
+  wrong = policy;
   wrong["spec"].erase("taints");
   EXPECT_EQ(fields(wrong), V{"spec.taints:Required"});
   policy["spec"].erase("addOnConditions");
   EXPECT_EQ(kube::Admit(policy).warnings, V{"without spec.addOnConditions no cluster is tainted"});
+}
+
+TEST(Admission, WorkloadRebalancersNameObjects) {
+  const auto fields = [](const Json& workloads) {
+    Json object = {{"apiVersion", "apps.karmada.io/v1alpha1"},
+                   {"kind", "WorkloadRebalancer"},
+                   {"metadata", {{"name", "again"}}},
+                   {"spec", {{"workloads", workloads}, {"ttlSecondsAfterFinished", 60}}}};
+    std::vector<std::string> found;
+    for (const auto& error : kube::Admit(object).errors) {
+      found.push_back(StrCat(error.field(), ":", error.reason()));
+    }
+    return found;
+  };
+  using V = std::vector<std::string>;
+  Json web = {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "web"}};
+  EXPECT_EQ(fields(Json::array({web})), V{});
+  EXPECT_EQ(fields(Json::array()), V{"spec.workloads:Required"});
+  web.erase("name");
+  EXPECT_EQ(fields(Json::array({web})), V{"spec.workloads[0].name:Required"});
+  web["labelSelector"]["matchExpressions"] = {{{"key", "a"}, {"operator", "Near"}}};
+  EXPECT_EQ(fields(Json::array({web})), V{"spec.workloads[0].labelSelector:Invalid"});
 }
 
 TEST(Admission, WarnsOfDeprecatedFields) {
