@@ -112,6 +112,7 @@ void AddFromPolicies(const TaintInput& input, TaintMap& taints) {
     if (!policy.target.Matches(input.registered)) continue;
     if (Holds(input.conditions, policy.add_on)) {
       for (const TaintPolicy::Item& item : policy.taints) {
+        if (input.storm && item.effect == "NoExecute") continue;
         set.emplace(TaintKey(item.key, item.effect),
                     MakeTaint(item.key, item.value, item.effect, StrCat(kPolicySource, policy.name),
                               input.now_micros));

@@ -77,8 +77,8 @@ struct TaintInput {
 
 // All taints of a cluster, sorted by key and effect, each once (the Cluster object's word first):
 // its own, those of its condition, those of failover, those of taint policies. A taint keeps the
-// time it was added as long as it stays. The taints of a policy stay when the policy goes, until
-// the Cluster object changes.
+// time it was added as long as it stays. In a storm neither failover nor a policy adds NoExecute.
+// The taints of a policy stay when the policy goes, until the Cluster object changes.
 [[nodiscard]] std::vector<v1::Taint> ComputeTaints(const FailoverOptions& options,
                                                    const TaintInput& input);
 

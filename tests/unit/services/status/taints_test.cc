@@ -127,6 +127,16 @@ TEST_F(TaintsTest, PolicyAddsAndRemovesOnConditions) {
   EXPECT_THAT(TaintsAt(30, Readiness::kTrue), IsEmpty());
 }
 
+TEST_F(TaintsTest, NoPolicyDrivesOutInAStorm) {
+  registered_.set_name("a");
+  options_.enabled = false;
+  AddPolicy(kPolicy);
+  EXPECT_THAT(TaintsAt(10, Readiness::kUnknown, /*storm=*/true),
+              ElementsAre("cluster.karmada.io/unreachable:NoSchedule"));
+  EXPECT_EQ(TaintsAt(20, Readiness::kUnknown).back(), "lost:NoExecute");
+  EXPECT_EQ(TaintsAt(30, Readiness::kUnknown, /*storm=*/true).back(), "lost:NoExecute") << "stays";
+}
+
 TEST_F(TaintsTest, TaintsOutliveTheirPolicyUntilTheClusterChanges) {
   registered_.set_name("a");
   registered_.set_generation(1);
