@@ -348,6 +348,31 @@ class KubectlTest(GatewayFleetTest):
             self.ends("create pdb some --selector=app=web --min-available=1", 0, "created")
             self.ends("delete pdb some", 0, "deleted")
 
+    def test_a_rebalancer_and_a_taint_policy(self):
+        self.app()
+        wait_until("it is placed", lambda: "web-deployment" in self.kubectl(
+            "get", "resourcebindings", "-o", "name"))
+        workloads = [{"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "default", "name": name}
+                     for name in ("web", "gone")]
+        self.kubectl("create", "-f", "-", text=json.dumps({
+            "apiVersion": "apps.karmada.io/v1alpha1", "kind": "WorkloadRebalancer",
+            "metadata": {"name": "again"}, "spec": {"workloads": workloads}}))
+        wait_until("it is told what became of them", lambda: self.kubectl(
+            "get", "workloadrebalancer", "again", "-o",
+            "jsonpath={.status.observedWorkloads[*].result} {.status.observedGeneration}"
+        ) == "Successful Failed 1")
+        self.ends("delete workloadrebalancer again", 0, "deleted")
+        policy = {"apiVersion": "policy.karmada.io/v1alpha1", "kind": "ClusterTaintPolicy",
+                  "metadata": {"name": "trial"}, "spec": {"taints": [
+                      {"key": "trial", "effect": "NoSchedule"}]}}
+        self.file("taints.yaml").write_text(json.dumps(policy), "utf-8")
+        self.ends("apply -f taints.yaml", 0, r"(?s)without spec.addOnConditions.*created|created.*without")
+        self.ends("get ctp -o name", 0, "clustertaintpolicy.policy.karmada.io/trial")
+        policy["spec"]["taints"][0]["effect"] = "Always"
+        self.file("taints.yaml").write_text(json.dumps(policy), "utf-8")
+        self.ends("apply -f taints.yaml", 1, r"spec.taints\[0\].effect")
+        self.ends("delete ctp trial", 0, "deleted")
+
     def test_a_definition_with_rules_and_objects(self):
         self.file("crd.yaml").write_text(DEFINITION, "utf-8")
         self.ends("apply -f crd.yaml", 0, r"(?s)Warning: .*rules \(CEL\) are not evaluated|created.*Warn")
