@@ -387,6 +387,21 @@ void SumReplicas(const AppInput& in, const std::vector<Part>& parts, v1::AppStat
 
 }  // namespace
 
+v1::AppStatus RowFor(const ObjectKey& key, const ObjectFacts& object) {
+  v1::AppStatus row;
+  v1::ObjectRef& ref = *row.mutable_ref();
+  ref.set_api_version(object.api_version);
+  ref.set_kind(key.kind);
+  ref.set_namespace_(key.ns);
+  ref.set_name(key.name);
+  row.set_uid(object.uid);
+  row.set_generation(object.generation);
+  row.set_trace_id(object.trace_id);
+  row.set_deleting(object.deleting);
+  row.set_accepted_micros(object.updated_micros);
+  return row;
+}
+
 v1::AppStatus ComputeAppStatus(const AppInput& in) {
   const uint64_t uid_hash = UidHash(in.object.uid);
   const bool same_object = in.published != nullptr && in.published->uid_hash == uid_hash;
@@ -398,18 +413,8 @@ v1::AppStatus ComputeAppStatus(const AppInput& in) {
     own.placement = &with_attached;
   }
 
-  v1::AppStatus row;
-  v1::ObjectRef& ref = *row.mutable_ref();
-  ref.set_api_version(in.object.api_version);
-  ref.set_kind(in.key.kind);
-  ref.set_namespace_(in.key.ns);
-  ref.set_name(in.key.name);
-  row.set_uid(in.object.uid);
-  row.set_generation(in.object.generation);
-  row.set_trace_id(in.object.trace_id);
-  row.set_deleting(in.object.deleting);
+  v1::AppStatus row = RowFor(in.key, in.object);
   if (in.binding != nullptr) row.set_policy(in.binding->policy);
-  row.set_accepted_micros(in.object.updated_micros);
   if (same_object && in.published->generation == in.object.generation) {
     row.set_claimed_micros(in.published->claimed_micros);
   }

@@ -44,6 +44,9 @@ struct AppInput {
   int64_t now_micros = 0;
 };
 
+// A row that says which object it is about, and no more.
+[[nodiscard]] v1::AppStatus RowFor(const ObjectKey& key, const ObjectFacts& object);
+
 // The row of `app_status`: one picture of an object in all its clusters. Pure: the same input gives
 // the same row. The part of a cluster that is not ready is marked Lost, with the time of its last
 // word, and counts as nothing; observed_generation grows only when every cluster that should run

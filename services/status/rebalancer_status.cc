@@ -63,18 +63,8 @@ Observed Observe(const RebalancerInput& in) {
 }  // namespace
 
 v1::AppStatus ComputeRebalancerStatus(const RebalancerInput& in) {
-  v1::AppStatus row;
-  v1::ObjectRef& ref = *row.mutable_ref();
-  ref.set_api_version(in.object.api_version);
-  ref.set_kind(in.key.kind);
-  ref.set_namespace_(in.key.ns);
-  ref.set_name(in.key.name);
-  row.set_uid(in.object.uid);
-  row.set_generation(in.object.generation);
+  v1::AppStatus row = RowFor(in.key, in.object);
   row.set_observed_generation(in.object.generation);
-  row.set_trace_id(in.object.trace_id);
-  row.set_deleting(in.object.deleting);
-  row.set_accepted_micros(in.object.updated_micros);
   row.set_phase(std::string(in.object.deleting ? kDeleting : kHealthy));
   row.set_phase_since_micros(in.now_micros);
   row.set_updated_micros(in.now_micros);
