@@ -24,6 +24,8 @@ namespace sealane {
 #define SEALANE_CONCAT_INNER(a, b) a##b
 #define SEALANE_CONCAT(a, b) SEALANE_CONCAT_INNER(a, b)
 
+// The arguments are declarations and names, which take no parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define SEALANE_RETURN_IF_ERROR(expr)                                                         \
   do {                                                                                        \
     if (absl::Status sealane_status_ = (expr); !sealane_status_.ok()) return sealane_status_; \
@@ -36,3 +38,4 @@ namespace sealane {
   auto var = (expr);                                  \
   if (!var.ok()) return var.status();                 \
   lhs = std::move(var).value()
+// NOLINTEND(bugprone-macro-parentheses)

@@ -22,7 +22,7 @@ namespace kube {
 
 // The largest manifest that is taken, as received and in canonical form: with what surrounds it, it
 // must fit into one message of the bus (1 MiB).
-inline constexpr size_t kMaxManifestBytes = 768 * 1024;
+inline constexpr size_t kMaxManifestBytes = size_t{768} * 1024;
 
 // Whether the text begins as JSON does: with a bracket, or a brace and a quoted key. (A mapping in
 // YAML's flow style begins with a brace, too, but hardly with a quoted key.)

@@ -39,7 +39,7 @@ void DefaultSelectors(Json& spec, const std::string& ns) {
   for (Json& selector : *selectors) {
     if (!selector.is_object()) continue;
     Json& own = selector["namespace"];
-    if (own.is_null() || own == "") own = ns;
+    if (own.is_null() || own == Json("")) own = ns;
   }
 }
 

@@ -25,8 +25,8 @@ class LabelsView {
   // `map` is a map from std::string to std::string that is searched with a std::string_view, or a
   // LabelList.
   template <typename Map>
-  LabelsView(const Map& map)
-      : map_(&map), find_(&FindIn<Map>) {}  // NOLINT: a view, like string_view
+  // Implicit: a view, like string_view. NOLINTNEXTLINE(google-explicit-constructor)
+  LabelsView(const Map& map) : map_(&map), find_(&FindIn<Map>) {}
 
   // The value of the key, or nullptr.
   [[nodiscard]] const std::string* Find(std::string_view key) const { return find_(map_, key); }
