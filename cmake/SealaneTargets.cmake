@@ -44,7 +44,7 @@ if(SEALANE_SANITIZER)
   target_link_options(sealane_flags INTERFACE -fsanitize=${SEALANE_SANITIZER})
   if(SEALANE_SANITIZER MATCHES "undefined")
     # Null pointers are AddressSanitizer's to find, and these machines take any alignment: the two
-    # checks are a third of the time that the sanitizers' build takes.
+    # checks cost a good part of the time that the sanitizers' build takes.
     target_compile_options(sealane_flags INTERFACE -fno-sanitize-recover=undefined
                                                    -fno-sanitize=null,alignment)
   endif()
