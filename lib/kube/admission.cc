@@ -162,7 +162,7 @@ Admission Admit(Json& object) {
     AdmitCluster(object, &admission);
   } else if (group == kGitSourceGroup && kind == kGitSourceKind) {
     (void)ReadGitSource(object, &admission.errors);
-  } else if (group == "apps.karmada.io" && kind == "WorkloadRebalancer") {
+  } else if (IsRebalancer(group, kind)) {
     admission.errors = CheckRebalancer(object);
   } else if (IsControlGroup(group)) {
     AddFieldError(&admission.errors, "kind", "NotSupported",

@@ -11,7 +11,6 @@ namespace sealane::kube {
 namespace {
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsAlnum(char c) { return absl::ascii_isalpha(c) || absl::ascii_isdigit(c); }
 bool IsHex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
 
 template <typename Predicate>
@@ -21,8 +20,9 @@ bool All(std::string_view text, Predicate predicate) {
 
 // [\w][\w.-]{0,127}
 bool IsTag(std::string_view text) {
-  return !text.empty() && text.size() <= 128 && (IsAlnum(text[0]) || text[0] == '_') &&
-         All(text, [](char c) { return IsAlnum(c) || c == '_' || c == '.' || c == '-'; });
+  return !text.empty() && text.size() <= 128 && (absl::ascii_isalnum(text[0]) || text[0] == '_') &&
+         All(text,
+             [](char c) { return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-'; });
 }
 
 // algorithm[+._-algorithm]*:hex{32,}
@@ -34,10 +34,10 @@ bool IsDigest(std::string_view text) {
   bool start = true;  // of a component, which begins with a letter
   for (const char c : text.substr(0, colon)) {
     if (start ? !absl::ascii_isalpha(c)
-              : !IsAlnum(c) && c != '-' && c != '_' && c != '+' && c != '.') {
+              : !absl::ascii_isalnum(c) && c != '-' && c != '_' && c != '+' && c != '.') {
       return false;
     }
-    start = !IsAlnum(c);
+    start = !absl::ascii_isalnum(c);
   }
   return !start;
 }
@@ -90,8 +90,8 @@ bool IsDomain(std::string_view text) {
   while (true) {
     const size_t dot = text.find('.');
     const std::string_view label = text.substr(0, dot);
-    if (!All(label, [](char c) { return IsAlnum(c) || c == '-'; }) || label.front() == '-' ||
-        label.back() == '-') {
+    if (!All(label, [](char c) { return absl::ascii_isalnum(c) || c == '-'; }) ||
+        label.front() == '-' || label.back() == '-') {
       return false;
     }
     if (dot == std::string_view::npos) return true;

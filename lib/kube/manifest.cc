@@ -20,10 +20,9 @@ namespace {
 constexpr size_t kMaxAnnotationBytes = 256 * 1024;  // of all annotations, as in Kubernetes
 
 std::string CheckKind(std::string_view kind) {
-  const bool good = kind.size() <= 63 && absl::ascii_isalpha(kind[0]) &&
-                    std::all_of(kind.begin(), kind.end(), [](char c) {
-                      return absl::ascii_isalpha(c) || absl::ascii_isdigit(c);
-                    });
+  const bool good =
+      kind.size() <= 63 && absl::ascii_isalpha(kind[0]) &&
+      std::all_of(kind.begin(), kind.end(), [](char c) { return absl::ascii_isalnum(c); });
   return good ? "" : "a kind is a CamelCase word of at most 63 letters and digits";
 }
 

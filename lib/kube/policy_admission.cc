@@ -317,6 +317,19 @@ void CheckKnownFields(const Json& policy, Errors* errors) {
   check(Get(&policy, "metadata"), "metadata.", kMetadata);
 }
 
+// What is checked of every kind of policy; its spec, or nullptr when there is none.
+const Json* CheckForm(const Json& policy, const FieldSchema& schema, Errors* errors) {
+  ValidateIdentity(policy, errors);
+  CheckKnownFields(policy, errors);
+  const Json* spec = Get(&policy, "spec");
+  if (spec == nullptr) {
+    AddFieldError(errors, "spec", "Required", "spec is missing");
+  } else {
+    CheckSchema(schema, *spec, "spec", errors);
+  }
+  return spec;
+}
+
 }  // namespace
 
 bool IsPolicyKind(std::string_view kind) {
@@ -338,16 +351,10 @@ void DefaultPolicy(Json& policy) {
 
 std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
   Errors errors;
-  ValidateIdentity(policy, &errors);
-  const std::string kind(GetString(policy, {"kind"}));
-  const bool propagation = IsPropagation(kind);
-  CheckKnownFields(policy, &errors);
-  const Json* spec = Get(&policy, "spec");
-  if (spec == nullptr) {
-    AddFieldError(&errors, "spec", "Required", "spec is missing");
-    return errors;
-  }
-  CheckSchema(propagation ? PropagationSpecSchema() : OverrideSpecSchema(), *spec, "spec", &errors);
+  const bool propagation = IsPropagation(GetString(policy, {"kind"}));
+  const Json* spec =
+      CheckForm(policy, propagation ? PropagationSpecSchema() : OverrideSpecSchema(), &errors);
+  if (spec == nullptr) return errors;
   CheckPolicyAnnotations(policy, &errors);
   if (!errors.empty()) return errors;  // the rest relies on the right types
   const std::string ns(GetString(policy, {"metadata", "namespace"}));
@@ -366,14 +373,7 @@ std::vector<v1::FieldError> ValidatePolicy(const Json& policy) {
 
 std::vector<v1::FieldError> ValidateTaintPolicy(const Json& policy) {
   Errors errors;
-  ValidateIdentity(policy, &errors);
-  CheckKnownFields(policy, &errors);
-  const Json* spec = Get(&policy, "spec");
-  if (spec == nullptr) {
-    AddFieldError(&errors, "spec", "Required", "spec is missing");
-    return errors;
-  }
-  CheckSchema(TaintPolicySpecSchema(), *spec, "spec", &errors);
+  const Json* spec = CheckForm(policy, TaintPolicySpecSchema(), &errors);
   if (!errors.empty()) return errors;  // the rest relies on the right types
   if (const Json* target = Get(spec, "targetClusters"); target != nullptr) {
     CheckFieldSelector(target, "spec.targetClusters", &errors);

@@ -11,14 +11,13 @@ constexpr size_t kSubdomainLength = 253;
 constexpr size_t kClusterNameLength = 48;
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
-bool IsAlnum(char c) { return IsLower(c) || IsUpper(c) || absl::ascii_isdigit(c); }
 
 // Alphanumeric at both ends, [A-Za-z0-9._-] between; not empty.
 bool IsNamePart(std::string_view text) {
-  if (text.empty() || !IsAlnum(text.front()) || !IsAlnum(text.back())) return false;
+  if (text.empty() || !absl::ascii_isalnum(text.front()) || !absl::ascii_isalnum(text.back()))
+    return false;
   for (char c : text) {
-    if (!IsAlnum(c) && c != '-' && c != '_' && c != '.') return false;
+    if (!absl::ascii_isalnum(c) && c != '-' && c != '_' && c != '.') return false;
   }
   return true;
 }

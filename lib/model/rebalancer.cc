@@ -58,6 +58,10 @@ std::vector<Rebalancer::Workload> ReadWorkloads(const Json& manifest,
 
 }  // namespace
 
+bool IsRebalancer(std::string_view group, std::string_view kind) {
+  return group == "apps.karmada.io" && kind == "WorkloadRebalancer";
+}
+
 std::vector<v1::FieldError> CheckRebalancer(const Json& manifest) {
   std::vector<v1::FieldError> errors;
   if (ReadWorkloads(manifest, &errors).empty() && errors.empty()) {

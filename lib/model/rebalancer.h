@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -40,6 +41,7 @@ struct Rebalancer {
   std::vector<Workload> workloads;
 };
 
+[[nodiscard]] bool IsRebalancer(std::string_view group, std::string_view kind);
 // What is wrong with the manifest of one; empty: nothing.
 [[nodiscard]] std::vector<v1::FieldError> CheckRebalancer(const Json& manifest);
 // INVALID_ARGUMENT names the field.

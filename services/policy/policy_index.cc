@@ -4,11 +4,10 @@
 
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kube/policy_admission.h"
 
 namespace sealane::policy {
 namespace {
-
-constexpr std::string_view kPolicyGroup = "policy.karmada.io";
 
 bool IsPropagation(std::string_view kind) {
   return kind == "PropagationPolicy" || kind == "ClusterPropagationPolicy";
@@ -30,7 +29,7 @@ std::set<std::string> TargetsOf(const v1::ObjectRef& ref,
 }  // namespace
 
 bool PolicyIndex::IsPolicy(const v1::ObjectRef& ref) {
-  return GroupOf(ref.api_version()) == kPolicyGroup &&
+  return GroupOf(ref.api_version()) == kube::kPolicyGroup &&
          (IsPropagation(ref.kind()) || IsOverride(ref.kind()));
 }
 

@@ -65,8 +65,7 @@ ObjectFacts FactsOf(const v1::StoredObject& object) {
       if (value.is_string()) facts.labels.emplace_back(key, value.get<std::string>());
     }
   }
-  if (object.ref().kind() == "WorkloadRebalancer" &&
-      GroupOf(object.ref().api_version()) == "apps.karmada.io") {
+  if (IsRebalancer(GroupOf(object.ref().api_version()), object.ref().kind())) {
     auto rebalancer = ParseRebalancer(object);
     if (rebalancer.ok()) {
       facts.rebalancer = std::make_shared<const Rebalancer>(*std::move(rebalancer));

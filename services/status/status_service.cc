@@ -5,6 +5,7 @@
 #include "lib/bus/subjects.h"
 #include "lib/core/json.h"
 #include "lib/core/strings.h"
+#include "lib/kube/policy_admission.h"
 #include "lib/model/identity.h"
 #include "sealane/v1/app.pb.h"
 #include "sealane/v1/common.pb.h"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::string_view kService = "status";
 constexpr std::string_view kClusterGroup = "cluster.karmada.io";
-constexpr std::string_view kPolicyGroup = "policy.karmada.io";
 
 }  // namespace
 
@@ -96,7 +96,7 @@ bool StatusService::StoreObject(const std::string& key, std::string_view bytes) 
     apps_.ClusterChanged(identity.name);
     return true;
   }
-  if (identity.group == kPolicyGroup && identity.kind == "ClusterTaintPolicy") {
+  if (identity.group == kube::kPolicyGroup && identity.kind == "ClusterTaintPolicy") {
     const Json manifest = Json::parse(object.manifest(), nullptr, /*allow_exceptions=*/false);
     auto policy = ParseTaintPolicy(manifest, object.created_micros());
     if (!policy.ok()) {
@@ -109,7 +109,7 @@ bool StatusService::StoreObject(const std::string& key, std::string_view bytes) 
     return true;
   }
   // Policies and the like are not propagated and have no status of their own.
-  if (identity.group == kPolicyGroup || identity.group == kClusterGroup) return true;
+  if (identity.group == kube::kPolicyGroup || identity.group == kClusterGroup) return true;
   apps_.SetObject(key, identity, FactsOf(object));
   return true;
 }

@@ -109,7 +109,8 @@ std::string PlacementWords(const Json& spec) {
   return StrJoin(words, "; ");
 }
 
-std::string SelectorWords(const Json& spec) {
+std::string SelectorWords(const std::string& kind, const Json& spec) {
+  if (kind == "ClusterTaintPolicy") return "clusters";
   std::vector<std::string> kinds;
   const auto selectors = spec.find("resourceSelectors");
   if (selectors == spec.end() || !selectors->is_array()) return "everything";
@@ -267,11 +268,10 @@ std::string FormatPolicies(const v1::QueryReply& reply, const ViewOptions& optio
     const Json spec = manifest.is_object() ? manifest.value("spec", Json::object()) : Json();
     std::vector<std::string> row;
     if (options.show_namespace) row.push_back(OrDash(object.ref().namespace_()));
-    const bool taints = object.ref().kind() == "ClusterTaintPolicy";
-    row.insert(row.end(),
-               {object.ref().kind(), object.ref().name(), taints ? "clusters" : SelectorWords(spec),
-                PolicyTarget(object.ref().kind(), spec), StrCat(object.generation()),
-                FormatAge(options.now_micros, object.updated_micros())});
+    const std::string& kind = object.ref().kind();
+    row.insert(row.end(), {kind, object.ref().name(), SelectorWords(kind, spec),
+                           PolicyTarget(kind, spec), StrCat(object.generation()),
+                           FormatAge(options.now_micros, object.updated_micros())});
     if (options.wide) row.push_back(OrDash(object.publisher()));
     table.Add(std::move(row));
   }

@@ -409,15 +409,8 @@ TEST(Admission, ClusterTaintPoliciesAreThoseOfKarmada) {
                          {{"targetClusters", {{"clusterNames", {"a"}}}},
                           {"addOnConditions", {ready}},
                           {"taints", {{{"key", "lost"}, {"effect", "NoExecute"}}}}});
-  const auto fields = [](Json changed) {
-    std::vector<std::string> found;
-    for (const auto& error : kube::Admit(changed).errors) {
-      found.push_back(StrCat(error.field(), ":", error.reason()));
-    }
-    return found;
-  };
   using V = std::vector<std::string>;
-  EXPECT_EQ(fields(policy), V{});
+  EXPECT_EQ(Fields(policy), V{});
   EXPECT_EQ(kube::Admit(policy).warnings, V{});
 
   Json wrong = policy;
@@ -425,7 +418,7 @@ TEST(Admission, ClusterTaintPoliciesAreThoseOfKarmada) {
   wrong["spec"]["addOnConditions"][0]["statusValues"] = {"Yes"};
   wrong["spec"]["taints"][0]["effect"] = "PreferNoExecute";
   wrong["spec"]["tains"] = Json::array();
-  EXPECT_THAT(fields(wrong), ::testing::UnorderedElementsAre(
+  EXPECT_THAT(Fields(wrong), ::testing::UnorderedElementsAre(
                                  "spec.addOnConditions[0].operator:NotSupported",
                                  "spec.addOnConditions[0].statusValues[0]:NotSupported",
                                  "spec.taints[0].effect:NotSupported", "spec.tains:UnknownField"));
@@ -433,30 +426,26 @@ TEST(Admission, ClusterTaintPoliciesAreThoseOfKarmada) {
   wrong["spec"]["taints"].push_back(policy["spec"]["taints"][0]);
   wrong["spec"]["targetClusters"]["fieldSelector"]["matchExpressions"] = {
       {{"key", "planet"}, {"operator", "In"}, {"values", {"x"}}}};
-  EXPECT_EQ(fields(wrong),
+  EXPECT_EQ(Fields(wrong),
             (V{"spec.targetClusters.fieldSelector:Invalid", "spec.taints[1]:Duplicate"}));
   wrong = policy;
   wrong["spec"]["targetClusters"]["labelSelector"]["matchExpressions"] = {
       {{"key", "tier"}, {"operator", "Near"}, {"values", {"x"}}}};
-  EXPECT_EQ(fields(wrong), V{"spec.targetClusters:Invalid"});
+  EXPECT_EQ(Fields(wrong), V{"spec.targetClusters:Invalid"});
   wrong = policy;
   wrong["spec"].erase("taints");
-  EXPECT_EQ(fields(wrong), V{"spec.taints:Required"});
+  EXPECT_EQ(Fields(wrong), V{"spec.taints:Required"});
   policy["spec"].erase("addOnConditions");
   EXPECT_EQ(kube::Admit(policy).warnings, V{"without spec.addOnConditions no cluster is tainted"});
 }
 
 TEST(Admission, WorkloadRebalancersNameObjects) {
   const auto fields = [](const Json& workloads) {
-    Json object = {{"apiVersion", "apps.karmada.io/v1alpha1"},
-                   {"kind", "WorkloadRebalancer"},
-                   {"metadata", {{"name", "again"}}},
-                   {"spec", {{"workloads", workloads}, {"ttlSecondsAfterFinished", 60}}}};
-    std::vector<std::string> found;
-    for (const auto& error : kube::Admit(object).errors) {
-      found.push_back(StrCat(error.field(), ":", error.reason()));
-    }
-    return found;
+    const Json object = {{"apiVersion", "apps.karmada.io/v1alpha1"},
+                         {"kind", "WorkloadRebalancer"},
+                         {"metadata", {{"name", "again"}}},
+                         {"spec", {{"workloads", workloads}, {"ttlSecondsAfterFinished", 60}}}};
+    return Fields(object);
   };
   using V = std::vector<std::string>;
   Json web = {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "web"}};

@@ -175,11 +175,16 @@ TEST(FormatPoliciesTest, TellsWhatAndWhereInWords) {
   *override->mutable_ref() = Ref("OverridePolicy", "classroom", "o");
   override->set_generation(1);
   override->set_manifest(R"({"spec": {"overrideRules": [{}, {}]}})");
+  v1::StoredObject* taints = reply.add_objects();
+  *taints->mutable_ref() = Ref("ClusterTaintPolicy", "", "t");
+  taints->set_generation(1);
+  taints->set_manifest(R"({"spec": {"taints": [{"key": "lost", "effect": "NoExecute"}]}})");
   EXPECT_EQ(FormatPolicies(reply, {}),
-            "KIND               NAME  SELECTS         TO            GENERATION  CHANGED\n"
-            "PropagationPolicy  p     Deployment/web  a,b; Divided  4           -\n"
-            "                         Service\n"
-            "OverridePolicy     o     everything      2 rules       1           -\n");
+            "KIND                NAME  SELECTS         TO              GENERATION  CHANGED\n"
+            "PropagationPolicy   p     Deployment/web  a,b; Divided    4           -\n"
+            "                          Service\n"
+            "OverridePolicy      o     everything      2 rules         1           -\n"
+            "ClusterTaintPolicy  t     clusters        lost:NoExecute  1           -\n");
 }
 
 TEST(FormatDeployResultTest, NamesFileFieldAndReason) {
